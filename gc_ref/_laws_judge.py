@@ -1,0 +1,235 @@
+"""Residuals and allowances of a law, in exact rational numbers.
+
+A residual computed in floats would be blurred by the very rounding that it is
+to be compared with. So every array becomes a matrix of `fractions.Fraction`,
+one row per output neuron, and stays exact until the final ratio is reported.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from gc_ref import bounds, exact
+from gc_ref._slices import Axis, from_rows, slice_index, split_axes, to_rows
+
+__all__ = ["Judge", "LawError", "Rows", "index_text", "mean", "rationals"]
+
+#: A matrix (outputs, inputs), or a vector (outputs,), of Fractions.
+Rows: TypeAlias = npt.NDArray[np.object_]
+
+
+class LawError(AssertionError):
+    """A law does not hold, beyond what rounding errors can explain.
+
+    Parameters
+    ----------
+    law : str
+        Id of the law, for instance ``law/zero-mean``.
+    clause : str
+        The clause of the paper that it states.
+    message : str
+        What was found, where.
+    ratio : float
+        Residual over allowance: more than 1, or ``inf`` where no rounding is allowed.
+    index : tuple
+        Index of the worst element or slice: ``array[error.index]`` selects it.
+
+    Examples
+    --------
+    >>> error = LawError("law/zero-mean", "Eq. 2", "the sum is 3", ratio=9.0, index=(0,))
+    >>> print(error)
+    law/zero-mean (Eq. 2): the sum is 3
+    """
+
+    def __init__(
+        self,
+        law: str,
+        clause: str,
+        message: str,
+        *,
+        ratio: float = math.inf,
+        index: tuple[int | slice, ...] = (),
+    ) -> None:
+        super().__init__(f"{law} ({clause}): {message}")
+        self.law = law
+        self.clause = clause
+        self.message = message
+        self.ratio = ratio
+        self.index = index
+
+
+def rationals(values: Any) -> Rows:
+    """Array of Fractions with the shape and the exact values of ``values``."""
+    if not isinstance(values, exact.ExactArray):
+        array = np.asarray(values)
+        if array.dtype.kind != "O":  # also turns ml_dtypes.bfloat16 into plain numbers, exactly
+            array = array.astype(np.float64)
+        values = exact.exactly(array)
+    numbers = np.empty(math.prod(values.shape), dtype=object)
+    numbers[:] = values.fractions()
+    return numbers.reshape(values.shape)
+
+
+def mean(rows: Rows) -> Rows:
+    """Mean of every row, as a column; of empty rows, 0."""
+    length = max(rows.shape[1], 1)
+    return np.asarray(rows.sum(axis=1, keepdims=True) * Fraction(1, length), dtype=object)
+
+
+def _ratio(residual: Fraction, allowance: Fraction) -> float:
+    if residual == 0:
+        return 0.0
+    try:
+        return float(Fraction(residual) / allowance)  # both may be the int 0 of an empty sum
+    except (ZeroDivisionError, OverflowError):
+        return math.inf
+
+
+def _decimal(number: Fraction) -> str:
+    """Three digits of a number that a float may be too small or too large for."""
+    try:
+        short = float(number)
+    except OverflowError:
+        short = math.inf
+    if number and not 0 < short < math.inf:
+        return f"about 2**{number.numerator.bit_length() - number.denominator.bit_length()}"
+    return f"{short:.3g}"
+
+
+def index_text(index: tuple[int | slice, ...]) -> str:
+    """Index as one would write it: ``[0, :, 2]``."""
+    return "[" + ", ".join(":" if isinstance(i, slice) else str(i) for i in index) + "]"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """One law about arrays of one shape: what it needs to look and to decide.
+
+    Attributes
+    ----------
+    law, clause : str
+        Id and clause, for messages.
+    shape : tuple of int
+        Shape of the weight.
+    output_axis : int or tuple of int
+        Axes that number the output neurons.
+    profile : Profile
+        Arithmetic that the operator is allowed.
+    dtype : str or None
+        What a combination of inputs is rounded to; None for exact inputs: not at all.
+    """
+
+    law: str
+    clause: str
+    shape: tuple[int, ...]
+    output_axis: Axis
+    profile: bounds.Profile
+    dtype: str | None
+
+    @classmethod
+    def of(
+        cls, law: str, clause: str, grad: Any, output_axis: Axis, profile: bounds.Profile | None
+    ) -> Judge:
+        """Judge for an input array; its dtype decides where no profile is given."""
+        shape = tuple(grad.shape)
+        if len(shape) < 2 or output_axis is None:
+            raise ValueError(
+                f"{law} is about weights of two or more dimensions, not shape {shape} with "
+                f"output_axis={output_axis!r}: there centralization leaves everything alone"
+            )
+        split_axes(len(shape), output_axis)
+        if isinstance(grad, exact.ExactArray):
+            return cls(law, clause, shape, output_axis, profile or bounds.EXACT, None)
+        name = np.asarray(grad).dtype.name
+        profile = profile or bounds.profile(name)
+        dtype = profile.dtype if profile.unit_roundoff else name
+        return cls(law, clause, shape, output_axis, profile, dtype)
+
+    def rows(self, values: Any) -> Rows:
+        """Exact matrix (outputs, inputs) of an array of the weight's shape."""
+        array = rationals(values)
+        if array.shape != self.shape:
+            raise ValueError(f"{self.law}: shape {array.shape} does not fit {self.shape}")
+        return to_rows(array, self.output_axis)
+
+    def apply(self, phi: Callable[[Any], Any], grad: Any) -> tuple[Any, Rows]:
+        """What the operator returns, as it is and exactly."""
+        result = phi(grad)
+        return result, self.read(result)
+
+    def read(self, result: Any) -> Rows:
+        """Exact rows of something under test; refuses NaN, inf and another shape."""
+        if not isinstance(result, exact.ExactArray):
+            result = np.asarray(result)
+        if tuple(result.shape) != self.shape:
+            message = f"shape {tuple(result.shape)} came back for shape {self.shape}"
+            raise LawError(self.law, self.clause, message)
+        if isinstance(result, np.ndarray) and result.dtype.kind != "O":
+            bad = np.argwhere(~np.isfinite(result.astype(np.float64)))
+            if len(bad):
+                index = tuple(int(i) for i in bad[0])
+                message = f"{result[index]} came back at {index_text(index)} for finite values"
+                raise LawError(self.law, self.clause, message, index=index)
+        return self.rows(result)
+
+    def tau(self, values: Any, *, returned: bool = False) -> Rows:
+        """Bound of the operator's rounding error at an input, or at what it ``returned``."""
+        if self.profile.unit_roundoff == 0 or 0 in self.shape:
+            return self.rows(np.zeros(self.shape))
+        if isinstance(values, exact.ExactArray):
+            values = rationals(values).astype(np.float64)
+        if not np.isfinite(np.asarray(values).astype(np.float64)).all():
+            raise ValueError(f"{self.law}: the gradient must be finite")
+        tau = bounds.centralize(values, output_axis=self.output_axis, profile=self.profile)
+        if not np.isfinite(tau).all():
+            if returned:
+                raise LawError(self.law, self.clause, "the operator returned far too large values")
+            raise ValueError(f"{self.law}: sums over this gradient may overflow; scale it down")
+        return self.rows(tau)
+
+    def form(self, rows: Rows) -> tuple[Any, Rows]:
+        """Make of an exact matrix an input for the operator; also how far rounding moved it."""
+        if self.dtype is None:
+            numbers = from_rows(rows, self.shape, self.output_axis).ravel().tolist()
+            scale = math.lcm(*(Fraction(number).denominator for number in numbers))
+            numerators = [int(number * scale) for number in numbers]
+            return exact.ExactArray(self.shape, numerators, scale), rows - rows
+        rounded = np.array([exact.round_to(x, self.dtype) for x in rows.ravel()], dtype=np.float64)
+        if not np.isfinite(rounded).all():
+            raise ValueError(f"{self.law}: the combination overflows {self.dtype}; scale it down")
+        array = from_rows(rounded.reshape(rows.shape), self.shape, self.output_axis)
+        storage = "float32" if self.dtype == "bfloat16" else self.dtype
+        return array.astype(storage), self.rows(array) - rows
+
+    def decide(self, residual: Rows, allowance: Rows, statement: str) -> float:
+        """Worst ratio residual/allowance; LawError where a residual exceeds its allowance.
+
+        Both are matrices (judged element by element) or vectors (slice by slice).
+        """
+        worst, excess = 0.0, None
+        for place in np.ndindex(residual.shape):
+            found, allowed = residual.item(place), allowance.item(place)
+            ratio = _ratio(found, allowed)
+            if found > allowed and (excess is None or ratio > excess[0]):
+                excess = (ratio, place, found, allowed)
+            worst = max(worst, ratio)
+        if excess is None:
+            return worst
+        ratio, place, found, allowed = excess
+        column = place[1] if len(place) == 2 else None
+        index = slice_index(place[0], column, self.shape, self.output_axis)
+        raise LawError(
+            self.law,
+            self.clause,
+            f"{statement} fails at {index_text(index)}: off by {_decimal(found)}, "
+            f"rounding explains at most {_decimal(allowed)} (ratio {ratio:.3g})",
+            ratio=ratio,
+            index=index,
+        )

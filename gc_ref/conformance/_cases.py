@@ -1,0 +1,366 @@
+"""The cases that ports are given: exact-integer, hard-regime, decay and isolation cases.
+
+The *integer* cases are the zero-tolerance class: fan-ins are powers of two and
+n max|g| stays below 2^(p-1), so that every sum of gradients is exact in every
+order, with FMA and with flush-to-zero. A mean that is off cannot hide there.
+The *bounded* cases hold what integers cannot show: sums that cancel, a mean
+far above the deviations, tiny and spiky gradients, odd fan-ins.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gc_ref import exact
+from gc_ref._layouts import output_axes, weight_shape
+from gc_ref.conformance._port import Array, Case, Parameter
+
+__all__ = [
+    "FEW",
+    "Layer",
+    "bounded_case",
+    "decay_case",
+    "integer_case",
+    "part_of",
+    "poisoned_case",
+    "rng_for",
+    "slices",
+    "unslice",
+]
+
+#: Hyperparameters whose steps are exact in binary arithmetic (Adam: at t = 1).
+DYADIC: Mapping[str, Mapping[str, float]] = {
+    "sgdm": {"lr": 0.5, "momentum": 0.5},
+    "adam": {"lr": 0.125, "beta1": 0.5, "beta2": 0.75, "eps": 1.0},
+}
+#: Hyperparameters as people use them.
+TYPICAL: Mapping[str, Mapping[str, float]] = {
+    "sgdm": {"lr": 0.1, "momentum": 0.9},
+    "adam": {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
+}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a case's model, before the framework's layout is known."""
+
+    name: str
+    kind: str
+    fan_in: int = 1
+    fan_out: int = 1
+    window: int = 2
+    bias: bool = False
+
+
+#: Fan-ins are powers of two under both rules for the axes. Sizes straddle the gates that
+#: published ports have (warp size 32, second dimension divisible by 16), and square
+#: weights let a mean that is broadcast along the wrong axis go unnoticed by the framework.
+INTEGER_LAYERS = (
+    Layer("dense_0", "dense", 2, 2),
+    Layer("dense_1", "dense", 4, 3, bias=True),
+    Layer("dense_2", "dense", 8, 8),
+    Layer("dense_3", "dense", 16, 16),
+    Layer("dense_4", "dense", 64, 16),
+    Layer("dense_5", "dense", 1, 4),
+    Layer("dense_6", "dense", 8, 1, bias=True),
+    Layer("conv1d_0", "conv1d", 4, 3),
+    Layer("conv1d_1", "conv1d", 16, 16, 1),
+    Layer("conv2d_0", "conv2d", 2, 3, bias=True),
+    Layer("conv2d_1", "conv2d", 8, 16),
+    Layer("conv2d_2", "conv2d", 4, 4, 1),
+    Layer("conv2d_3", "conv2d", 1, 4),
+    Layer("conv3d_0", "conv3d", 2, 3),
+    Layer("depthwise_0", "depthwise", 4, 4),
+    Layer("transposed_0", "transposed", 4, 2),
+    Layer("embedding_0", "embedding", 8, 4),
+    Layer("attention_0", "attention-in", 2, 8, 4),
+    Layer("attention_1", "attention-out", 2, 8, 4),
+    Layer("norm_0", "scale", 1, 6, bias=True),
+    Layer("temperature", "scalar"),
+)
+BOUNDED_LAYERS = (
+    Layer("dense_0", "dense", 3, 4, bias=True),
+    Layer("dense_1", "dense", 7, 5),
+    Layer("dense_2", "dense", 10, 10),
+    Layer("dense_3", "dense", 50, 6),
+    Layer("conv1d_0", "conv1d", 3, 4, 3),
+    Layer("dense_4", "dense", 6, 3),
+    Layer("conv2d_0", "conv2d", 3, 4, 3),
+    Layer("conv3d_0", "conv3d", 3, 2, 2),
+    Layer("dense_5", "dense", 5, 7),
+    Layer("norm_0", "scale", 1, 5, bias=True),
+)
+#: An array does not tell an operator its layer: only kinds that leave no choice.
+UNAMBIGUOUS = ("dense", "conv1d", "conv2d", "conv3d", "bias", "scale", "scalar")
+
+
+def rng_for(seed: int, label: str) -> np.random.Generator:
+    """Return a generator of its own for each seed and case."""
+    return np.random.default_rng([seed, zlib.crc32(label.encode())])
+
+
+def slices(array: Array, axes: tuple[int, ...]) -> Array:
+    """Matrix (outputs, fan-in) of a weight: row i is the column w_i of the paper."""
+    moved = np.moveaxis(array, axes, tuple(range(len(axes))))
+    outputs = math.prod(moved.shape[: len(axes)])
+    return moved.reshape(outputs, -1)
+
+
+def unslice(matrix: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """Inverse of `slices`."""
+    rest = [n for i, n in enumerate(shape) if i not in axes]
+    moved = matrix.reshape([shape[i] for i in axes] + rest)
+    return np.ascontiguousarray(np.moveaxis(moved, tuple(range(len(axes))), axes))
+
+
+def _parameters(
+    layers: Iterable[Layer], layout: str, dtype: str, weight: Callable[[tuple[int, ...]], Array]
+) -> tuple[Parameter, ...]:
+    storage = np.float32 if dtype == "bfloat16" else np.dtype(dtype)
+    found: list[Parameter] = []
+    for layer in layers:
+        shape = weight_shape(
+            layer.kind,
+            layout=layout,
+            fan_in=layer.fan_in,
+            fan_out=layer.fan_out,
+            window=layer.window,
+        )
+        value = weight(shape).astype(storage)
+        found.append(Parameter(layer.name, layer.kind, value, layer.kind))
+        if layer.bias:
+            size = layer.fan_out
+            found.append(Parameter(layer.name, "bias", weight((size,)).astype(storage), layer.kind))
+    return tuple(found)
+
+
+def _by_rank(parameter: Parameter, layout: str) -> tuple[int, ...] | None:
+    return output_axes(parameter.kind, len(parameter.shape), layout=layout)
+
+
+def _integers(
+    rng: np.random.Generator, shape: tuple[int, ...], axes: tuple[int, ...] | None, smallest: float
+) -> Array:
+    """Integers whose slices have residuals ±1, ±3, ±7 about distinct non-zero means.
+
+    Four residuals are ±(7, -3, -3, -1): they sum to 0, but their median is not 0.
+    """
+    if axes is None:
+        return np.asarray(rng.integers(1, 9, size=shape), dtype=np.float64)
+    outputs = math.prod(shape[i] for i in axes)
+    fan_in = math.prod(shape) // outputs
+    if fan_in == 1:
+        residual = np.zeros((outputs, 1))
+    elif fan_in == 2:
+        residual = rng.choice([1.0, 3.0, 7.0], size=(outputs, 1)) * np.array([1.0, -1.0])
+    else:
+        signs = rng.choice([-1.0, 1.0], size=(outputs, fan_in // 4, 1))
+        residual = (signs * np.array([7.0, -3.0, -3.0, -1.0])).reshape(outputs, fan_in)
+    residual = rng.permuted(residual, axis=1)
+    mean = rng.choice([-1.0, 1.0]) * (smallest + 2 * (rng.permutation(outputs) % 12))
+    return unslice(residual + mean[:, None], shape, axes)
+
+
+def integer_case(
+    layout: str,
+    *,
+    seed: int,
+    algorithm: str | None,
+    dtype: str = "float32",
+    steps: int = 3,
+    operator: bool = False,
+    eps: float | None = None,
+    label: str = "integers",
+) -> Case:
+    """Build the zero-tolerance case over all kinds of layers.
+
+    Parameters
+    ----------
+    layout : {"output-first", "output-last"}
+        Layout of the port's framework.
+    seed : int
+        Seed of the run.
+    algorithm : {"sgdm", "adam"} or None
+        Whose dyadic hyperparameters; None gives both (a port takes what it knows).
+    dtype : str
+        For half types only the layers whose sums stay exact are kept.
+    steps : int
+        Number of training steps.
+    operator : bool
+        Only layers whose output axis the array's rank tells.
+    eps : float, optional
+        Replaces the ε of the dyadic Adam (½ makes the hat form exact).
+    label : str
+        Id of the case.
+
+    Returns
+    -------
+    Case
+    """
+    rng = rng_for(seed, f"{label}/{layout}/{dtype}")
+    parameters = _parameters(
+        INTEGER_LAYERS, layout, dtype, lambda shape: rng.integers(-15, 17, size=shape) / 8.0
+    )
+    if operator:
+        parameters = tuple(p for p in parameters if p.kind in UNAMBIGUOUS)
+    gradients = [
+        {
+            # From the second step on, means have more digits than a half type holds.
+            p.name: _integers(rng, p.shape, _by_rank(p, layout), 4097.0 if step else 3.0).astype(
+                p.value.dtype
+            )
+            for p in parameters
+        }
+        for step in range(steps)
+    ]
+    if dtype in ("float16", "bfloat16"):
+        limit = {"float16": 2.0**10, "bfloat16": 2.0**7}[dtype]
+        keep = {p.name for p in parameters if _sum_bound(p, gradients, layout) <= limit}
+        parameters = tuple(p for p in parameters if p.name in keep)
+        gradients = [{k: v for k, v in g.items() if k in keep} for g in gradients]
+    hyper = _hyperparameters(DYADIC, algorithm)
+    if eps is not None and "eps" in hyper:
+        hyper["eps"] = eps
+    return Case(label, parameters, tuple(gradients), hyper, dtype)
+
+
+def _sum_bound(p: Parameter, gradients: list[dict[str, Array]], layout: str) -> float:
+    axes = _by_rank(p, layout)
+    fan_in = 1 if axes is None else math.prod(n for i, n in enumerate(p.shape) if i not in axes)
+    return float(fan_in * max(np.abs(g[p.name]).max(initial=0) for g in gradients))
+
+
+def _hyperparameters(
+    table: Mapping[str, Mapping[str, float]], algorithm: str | None
+) -> dict[str, float]:
+    if algorithm:
+        return {**table[algorithm], "weight_decay": 0.0}
+    both = {**table["sgdm"], **table["adam"], "weight_decay": 0.0}
+    return both
+
+
+# Each regime is a function (rng, outputs, fan_in) -> matrix (outputs, fan_in).
+Regime = Callable[[np.random.Generator, int, int], Array]
+REGIMES: Mapping[str, Regime] = {
+    "large-mean": lambda r, k, n: 100.0 + r.normal(size=(k, n)),
+    "ordinary": lambda r, k, n: r.normal(size=(k, n)) + r.normal(size=(k, 1)),
+    "tiny": lambda r, k, n: 1e-5 * (r.normal(size=(k, n)) + 2.0),
+    "cancelling": lambda r, k, n: (
+        np.where(np.arange(n) % 2 == 0, 1e3, -1e3) + r.normal(size=(k, n))
+    ),
+    "spike": lambda r, k, n: r.normal(size=(k, n)) * 1e-2 + 50.0 * (np.arange(n) == r.integers(n)),
+    "wide-exponents": lambda r, k, n: (
+        np.exp2(r.integers(-12, 13, size=(k, n))) * r.choice([-1.0, 1.0], size=(k, n)) + 3.0
+    ),
+}
+
+
+def bounded_case(
+    layout: str,
+    *,
+    seed: int,
+    algorithm: str | None,
+    dtype: str = "float32",
+    steps: int = 8,
+    operator: bool = False,
+    label: str = "bounded",
+) -> Case:
+    """Build the case of hard regimes and odd fan-ins, with hyperparameters as people use them.
+
+    Weights start at zero, so that no step can hide in the rounding of a large weight.
+    Parameters and result are as in `integer_case`.
+    """
+    rng = rng_for(seed, f"{label}/{layout}/{dtype}")
+    parameters = _parameters(BOUNDED_LAYERS, layout, dtype, np.zeros)
+    if operator:
+        parameters = tuple(p for p in parameters if p.kind in UNAMBIGUOUS)
+    gradients: list[dict[str, Array]] = []
+    names = list(REGIMES)
+    for _ in range(steps):
+        step: dict[str, Array] = {}
+        for i, p in enumerate(parameters):
+            # The regime of a parameter stays: Adam's second moment remembers the largest.
+            draw = REGIMES[names[i % len(names)]]
+            axes = _by_rank(p, layout)
+            if axes is None:
+                values = rng.normal(size=p.shape) + 2.0
+            else:
+                outputs = math.prod(p.shape[j] for j in axes)
+                matrix = draw(rng, outputs, math.prod(p.shape) // outputs)
+                values = unslice(matrix, p.shape, axes)
+            step[p.name] = representable(values, dtype)
+        gradients.append(step)
+    return Case(label, parameters, tuple(gradients), _hyperparameters(TYPICAL, algorithm), dtype)
+
+
+def representable(values: Array, dtype: str) -> Array:
+    """Round to ``dtype``; bfloat16 values stay in a float32 array."""
+    values = np.asarray(values, dtype=np.float64)
+    if dtype == "bfloat16":
+        flat = [exact.round_to(v, "bfloat16") for v in values.ravel().tolist()]
+        return np.asarray(flat, dtype=np.float32).reshape(values.shape)
+    return values.astype(dtype)
+
+
+def part_of(case: Case, layers: Iterable[str], label: str) -> Case:
+    """Return some layers of a case, as a case of its own."""
+    chosen = set(layers)
+    keep = tuple(p for p in case.parameters if p.layer in chosen)
+    gradients = tuple({p.name: g[p.name] for p in keep} for g in case.gradients)
+    return Case(label, keep, gradients, case.hyperparameters, case.dtype)
+
+
+#: A few layers that stand for all: what costs a model per run need not cost all of it.
+FEW = ("dense_0", "dense_1", "dense_2", "conv1d_0", "conv2d_0")
+
+
+def decay_case(layout: str, *, seed: int, algorithm: str | None, eps: float | None = None) -> Case:
+    """Integer gradients with a weight decay of ¼: shows where the decay enters."""
+    whole = integer_case(layout, seed=seed, algorithm=algorithm, eps=eps, steps=2, label="decay")
+    few = part_of(whole, FEW, "decay")
+    return replace(few, hyperparameters={**few.hyperparameters, "weight_decay": 0.25})
+
+
+def poisoned_case(case: Case, layout: str) -> tuple[Case, dict[str, Array], frozenset[str]]:
+    """Change some slices and one whole parameter of a case: the rest must not notice.
+
+    Returns
+    -------
+    case : Case
+        With a NaN in the first slice of some weights, 1,000 times the gradient in the
+        first slice of others, and another gradient for ``dense_2``.
+    masks : dict
+        Parameter name to a boolean array, True where the change may show.
+    changed : frozenset of str
+        Parameters that hold a NaN.
+    """
+    masks: dict[str, Array] = {}
+    poisoned: set[str] = set()
+    gradients = [dict(g) for g in case.gradients[:2]]
+    for i, p in enumerate(q for q in case.parameters if q.kind in UNAMBIGUOUS):
+        axes = _by_rank(p, layout)
+        if axes is None or i % 3 == 2 or p.value.size > 512:
+            continue
+        if p.layer == "dense_2":
+            masks[p.name] = np.ones(p.shape, dtype=bool)
+            for g in gradients:
+                g[p.name] = -8 * g[p.name]
+            continue
+        mask = slices(np.zeros(p.shape, dtype=bool), axes).copy()
+        mask[0] = True
+        masks[p.name] = unslice(mask, p.shape, axes)
+        for g in gradients:
+            matrix = slices(g[p.name], axes).copy()
+            if i % 2 == 0:
+                poisoned.add(p.name)
+                matrix[0, 0] = np.nan
+            else:
+                matrix[0] *= 1024
+            g[p.name] = unslice(matrix, p.shape, axes)
+    changed = Case("isolation", case.parameters, tuple(gradients), case.hyperparameters, case.dtype)
+    return changed, masks, frozenset(poisoned)

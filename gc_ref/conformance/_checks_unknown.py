@@ -1,0 +1,240 @@
+"""What can be said of a port whose algorithm nobody knows: invariances, and itself as base.
+
+GC makes any optimizer blind to the mean of a weight's gradient, and to nothing else. And a
+port that leaves vectors alone shows its own base optimizer there: a vector that is
+given the entries of Φ(g) must move as the weight that is given g.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gc_ref._layouts import is_convolution
+from gc_ref.conformance import _cases as cases
+from gc_ref.conformance._base import compare_arrays, phi
+from gc_ref.conformance._expected import Comparison
+from gc_ref.conformance._judge import Judge
+from gc_ref.conformance._port import Array, Case, Parameter
+from gc_ref.conformance._results import Outcome, describe, failed, not_applicable, passed
+
+__all__ = ["own_base_law", "responds_to_shift", "same_trajectory", "vectors_respond"]
+
+#: Shifts of the mean, small enough to keep integer sums exact.
+SHIFT = 5.0
+
+
+def same_trajectory(
+    judge: Judge, left: list[Array], right: list[Array], start: Array
+) -> Comparison:
+    """Hold two trajectories against each other: equal up to roundings of the same steps."""
+    unit = judge.profile("float32").unit_roundoff
+    worst: Comparison | None = None
+    path = np.zeros(start.shape)
+    before = start.astype(np.float64)
+    for a, b in zip(left, right, strict=True):
+        want = np.asarray(b, dtype=np.float64)
+        path = path + np.abs(want - before)
+        before = want
+        # Φ may differ by a rounding of |g| <= 64, which a step of slope lr/|ĝ| scales down.
+        tau = 512 * unit * (np.abs(want) + path)
+        found = compare_arrays(a, want, tau, "float32")
+        if worst is None or found.ratio > worst.ratio:
+            worst = found
+    assert worst is not None
+    return worst
+
+
+def _shifted(judge: Judge, rule: str) -> Case:
+    """Return the integer case with another mean in every output neuron of every weight."""
+    key = (id(judge.integers), f"shifted-{rule}")
+    if key not in judge.cases_made:
+        case = judge.integers
+        gradients = []
+        for step in case.gradients:
+            moved = {}
+            for p in case.parameters:
+                axes = judge.axes(p, rule)
+                g = step[p.name]
+                if axes is not None:
+                    matrix = cases.slices(g, axes).copy()
+                    signs = np.where(np.arange(len(matrix)) % 2 == 0, SHIFT, -2 * SHIFT)
+                    matrix += signs[:, None].astype(matrix.dtype)
+                    g = cases.unslice(matrix, p.shape, axes)
+                moved[p.name] = g
+            gradients.append(moved)
+        judge.cases_made[key] = replace(
+            case, id=f"integers-shifted-{rule}", gradients=tuple(gradients)
+        )
+    return judge.cases_made[key]
+
+
+def _steps(judge: Judge, case: Case, p: Parameter) -> list[Array]:
+    return [s[p.name] for s in judge.run(case).steps]
+
+
+def responds_to_shift(judge: Judge) -> Outcome:
+    """Whether a weight notices that the mean of its gradient was moved: it must not."""
+    case = judge.integers
+    settled = judge.settled
+    weights = sorted(
+        (
+            p
+            for p in case.parameters
+            if judge.fan_in(p) > 1
+            and (settled.mode == "unknown" or judge.rule_for(p, settled) != "none")
+        ),
+        key=lambda p: p.value.size,
+    )
+    blind: list[tuple[Parameter, Comparison]] = []
+    seeing: list[tuple[Parameter, Comparison]] = []
+    for p in weights:
+        rules: tuple[str, ...] = ("by-rank",)
+        if judge.axes(p, "by-rank") != judge.axes(p, "by-kind"):
+            rules = ("by-rank", "by-kind")
+        plain = _steps(judge, case, p)
+        found = [same_trajectory(judge, _steps(judge, _shifted(judge, r), p), plain, p.value)
+                 for r in rules]  # fmt: skip
+        free = any(f.within for f in found) or any(_moves_on_plane(judge, p, r) for r in rules)
+        (blind if free else seeing).append((p, found[0]))
+    if not seeing:
+        return passed(f"{len(blind)} weights do not notice a shift of their gradient's mean")
+    only_convolutions = all(is_convolution(p.kind) for p, _ in blind) and not any(
+        is_convolution(p.kind) for p, _ in seeing
+    )
+    if settled.mode == "unknown" and blind and only_convolutions:
+        return passed("convolutions only (GCC): the other weights are left alone")
+    p, worst = seeing[0]
+    share = "none of" if not blind else f"only {len(blind)} of"
+    return failed(
+        f"{share} the {len(weights)} weights are free of their gradient's mean; "
+        f"smallest that is not: {describe(p)}",
+        comparison=worst,
+    )
+
+
+def _moves_on_plane(judge: Judge, p: Parameter, rule: str) -> bool:
+    """Whether the steps themselves sum to zero over the inputs: Φ acts on the update."""
+    axes = judge.axes(p, rule)
+    assert axes is not None
+    unit = judge.profile("float32").unit_roundoff
+    start = cases.slices(p.value.astype(np.float64), axes)
+    for value in _steps(judge, judge.integers, p):
+        moved = cases.slices(np.asarray(value, dtype=np.float64), axes)
+        drift = np.abs((moved - start).sum(axis=1))
+        allowed = 64 * unit * (np.abs(moved) + np.abs(start)).sum(axis=1)
+        if not np.all(drift <= allowed) or np.array_equal(moved, start):
+            return False
+    return True
+
+
+def vectors_respond(judge: Judge) -> Outcome:
+    """Whether vectors notice a shift of their gradient: they must."""
+    case = judge.integers
+    key = (id(case), "vectors-flipped")
+    if key not in judge.cases_made:
+        gradients = tuple(
+            {p.name: s[p.name] - 10 if len(p.shape) < 2 else s[p.name] for p in case.parameters}
+            for s in case.gradients
+        )
+        judge.cases_made[key] = replace(case, id="vectors-flipped", gradients=gradients)
+    flipped = judge.cases_made[key]
+    for p in case.parameters:
+        if len(p.shape) >= 2:
+            continue
+        plain = _steps(judge, case, p)
+        if same_trajectory(judge, _steps(judge, flipped, p), plain, p.value).within:
+            return failed(
+                f"{describe(p)} moves alike for g and g - 10: its gradient is centralized or erased"
+            )
+    return passed()
+
+
+def own_base_law(judge: Judge) -> Outcome:
+    """step/base-law of a port without a base: its vectors show what its base does."""
+    case, mirror = _mirrors(judge)
+    trajectory, mirrored = judge.run(case).steps, judge.run(mirror).steps
+    centralized = list(_mirror_fed(judge))
+    for p in sorted(case.parameters, key=lambda p: p.value.size):
+        if len(p.shape) < 2:
+            continue
+        vector = [np.asarray(s[f"{p.layer}.bias"]).reshape(p.shape) for s in mirrored]
+        fed = [s[p.name] for s in centralized]
+        if not same_trajectory(judge, fed, vector, p.value).within:
+            return not_applicable(
+                "the port moves a matrix otherwise than a vector even for a gradient without mean: "
+                "its update cannot be checked without --base or --algorithm"
+            )
+        worst = same_trajectory(judge, [s[p.name] for s in trajectory], vector, p.value)
+        if not worst.within:
+            return failed(
+                f"{describe(p)} does not move as the port's own vectors do when they are "
+                "given Φ(g)",
+                comparison=worst,
+            )
+    return _scales_with_lr(judge)
+
+
+def _mirrors(judge: Judge) -> tuple[Case, Case]:
+    """Two cases: some weights, and vectors of the same entries that are given Φ(g)."""
+    kinds = ("dense_1", "dense_2", "conv2d_0")
+    full = judge.integers
+    weights = tuple(p for p in full.parameters if p.layer in kinds and len(p.shape) >= 2)
+    key = (id(full), "mirror")
+    if key not in judge.cases_made:
+        judge.cases_made[(id(full), "weights")] = replace(
+            full, id="mirrored-weights", parameters=weights,
+            gradients=tuple({p.name: g[p.name] for p in weights} for g in full.gradients),
+        )  # fmt: skip
+        judge.cases_made[key] = replace(
+            full,
+            id="mirror-vectors",
+            parameters=tuple(
+                Parameter(p.layer, "bias", p.value.ravel().copy(), "dense") for p in weights
+            ),
+            gradients=tuple(
+                {
+                    f"{p.layer}.bias": phi(g[p.name], judge.axes(p, "by-rank"), full.dtype).ravel()
+                    for p in weights
+                }
+                for g in full.gradients
+            ),
+        )
+    return judge.cases_made[(id(full), "weights")], judge.cases_made[key]
+
+
+def _mirror_fed(judge: Judge) -> tuple[Any, ...]:
+    case, _ = _mirrors(judge)
+    return tuple(judge.run(judge.fed(case, "by-rank")).steps)
+
+
+def _scales_with_lr(judge: Judge) -> Outcome:
+    """The learning rate enters every published optimizer once."""
+    if "lr" not in judge.port.takes:
+        return passed("moves a weight as its own vectors, given Φ(g)")
+    case, _ = _mirrors(judge)
+    first = replace(case, gradients=case.gradients[:1])
+    lr = case.hyperparameters["lr"]
+    steps = []
+    for factor in (1.0, 0.25):
+        hyper = {**case.hyperparameters, "lr": lr * factor}
+        scaled = replace(first, id=f"lr-{factor}", hyperparameters=hyper)
+        steps.append(_kept(judge, scaled))
+    for p in case.parameters:
+        one, quarter = (np.asarray(s[p.name], np.float64) - p.value for s in steps)
+        unit = judge.profile("float32").unit_roundoff
+        tau = 512 * unit * (np.abs(p.value) + np.abs(one))
+        if not compare_arrays(4 * quarter, one, 4 * tau, "float32").within:
+            return failed(
+                "a quarter of the learning rate does not give a quarter of the first step: "
+                "the learning rate does not enter once"
+            )
+    return passed("moves a weight as its own vectors, given Φ(g); the learning rate enters once")
+
+
+def _kept(judge: Judge, case: Case) -> Any:
+    key = (id(judge.integers), case.id)
+    judge.cases_made.setdefault(key, case)
+    return judge.run(judge.cases_made[key]).steps[0]

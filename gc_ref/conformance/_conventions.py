@@ -1,0 +1,160 @@
+"""What a port may legitimately choose, and what each choice means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["CONVENTIONS", "Convention", "Conventions", "parse_conventions"]
+
+
+@dataclass(frozen=True)
+class Convention:
+    """One field of choice: its values, each with its meaning in a few words."""
+
+    field: str
+    values: Mapping[str, str]
+
+
+CONVENTIONS: Mapping[str, Convention] = {
+    c.field: c
+    for c in (
+        Convention(
+            "layout",
+            {
+                "output-first": "axis 0 numbers the outputs",
+                "output-last": "the last axis numbers the outputs",
+            },
+        ),
+        Convention(
+            "placement",
+            {
+                "gradient": "centralizes the gradient; L2 decay, if any, is added after "
+                "(then it moves the weight sums: no weight constraint)",
+                "decayed-gradient": "centralizes the gradient with its L2 decay "
+                "(the weight constraint holds under SGD and SGDM)",
+                "update": "centralizes the final direction of the step "
+                "(the weight constraint holds for every optimizer)",
+            },
+        ),
+        Convention(
+            "momentum",
+            {
+                "ema": "m = beta m + (1 - beta) g, Algorithm 1",
+                "heavy-ball": "m = beta m + g, as PyTorch",
+                "velocity": "v = beta v - lr g, as Keras; equal to heavy-ball at a constant lr",
+            },
+        ),
+        Convention(
+            "first_momentum",
+            {
+                "zero": "the momentum starts at 0, Algorithm 1",
+                "gradient": "the momentum starts as the first gradient, as PyTorch",
+            },
+        ),
+        Convention(
+            "epsilon",
+            {
+                "outside": "m^ / (sqrt(v^) + eps), Algorithm 2",
+                "hat": "the bias corrections scale the step, eps is added to sqrt(v), as Keras",
+            },
+        ),
+        Convention(
+            "decay",
+            {
+                "none": "takes no weight decay",
+                "l2": "weight decay is added to the gradient",
+                "decoupled": "weight decay shrinks the weight beside the step, as AdamW",
+            },
+        ),
+        Convention(
+            "scope",
+            {
+                "all": "every weight of two or more dimensions",
+                "conv-only": "weights of convolutions only (GCC)",
+            },
+        ),
+        Convention(
+            "fan_in_one",
+            {
+                "erase": "the gradient of a weight with one input becomes 0, Eq. 1 as written",
+                "keep": "a weight with one input is left alone",
+            },
+        ),
+        Convention(
+            "axes_rule",
+            {
+                "by-rank": "one rule for every weight, whatever its layer",
+                "by-kind": "the true outputs of depthwise, transposed, embedding and "
+                "attention weights",
+            },
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """The conventions that a port is held to: field to (value, source).
+
+    Attributes
+    ----------
+    values : mapping
+        Field to value, for every field that was declared or could be seen.
+    sources : mapping
+        Field to ``"declared"`` or ``"inferred"``.
+    """
+
+    values: Mapping[str, str]
+    sources: Mapping[str, str]
+
+    def get(self, field: str) -> str:
+        """Value of a field; its first value (the paper's own) where nothing showed it."""
+        return self.values.get(field, next(iter(CONVENTIONS[field].values)))
+
+    def with_inferred(self, found: Mapping[str, str]) -> Conventions:
+        """Add what was inferred; what was declared stays."""
+        new = {k: v for k, v in found.items() if k not in self.values}
+        return Conventions(
+            {**self.values, **new}, {**self.sources, **dict.fromkeys(new, "inferred")}
+        )
+
+    def to_json(self) -> dict[str, dict[str, str]]:
+        """Return the ``conventions`` object of the JSON report, fields in the contract's order."""
+        return {
+            f: {"value": self.values[f], "source": self.sources[f]}
+            for f in CONVENTIONS
+            if f in self.values
+        }
+
+
+def parse_conventions(declared: Mapping[str, str]) -> dict[str, str]:
+    """Check declared conventions.
+
+    Parameters
+    ----------
+    declared : mapping
+        Field to value.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        For a field or a value that does not exist; the message lists those that do.
+
+    Examples
+    --------
+    >>> parse_conventions({"momentum": "heavy-ball"})
+    {'momentum': 'heavy-ball'}
+    """
+    for field, value in declared.items():
+        if field not in CONVENTIONS:
+            known = ", ".join(CONVENTIONS)
+            raise ValueError(f"unknown convention {field!r}; known: {known}")
+        if value not in CONVENTIONS[field].values:
+            known = ", ".join(CONVENTIONS[field].values)
+            raise ValueError(f"convention {field} has no value {value!r}; it has: {known}")
+    return dict(declared)

@@ -1,0 +1,98 @@
+"""Fuzzing: Hypothesis looks for a case that the port gets wrong, and shrinks it."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+from hypothesis import HealthCheck, Phase
+from hypothesis.errors import NoSuchExample
+
+from gc_ref import strategies
+from gc_ref.conformance._port import Case, Parameter, PortError
+from gc_ref.conformance._results import Outcome, counterexample, describe, failed
+
+if TYPE_CHECKING:
+    from gc_ref.conformance._judge import Judge, Match
+
+__all__ = ["fuzz"]
+
+#: Both rules for the axes agree on these.
+KINDS = ("dense", "conv1d", "conv2d", "conv3d")
+
+
+def fuzz(judge: Judge) -> Outcome | None:
+    """Look for a small case that the port gets wrong; None where no example is found.
+
+    Parameters
+    ----------
+    judge : Judge
+        Of a port with a formula whose runs are cheap. Its ``max_examples`` is the number
+        of examples, its seed makes the search repeatable.
+
+    Returns
+    -------
+    Outcome or None
+        A failed outcome with the shrunken counterexample.
+    """
+    raised: list[PortError] = []
+
+    def wrong(example: Any) -> bool:
+        try:
+            return not _match(judge, _case(judge, example)).within
+        except PortError as error:  # shrunken like any other finding, then reported as it is
+            raised.append(error)
+            return True
+
+    try:
+        example = hypothesis.find(
+            _strategy(judge),
+            wrong,
+            settings=hypothesis.settings(
+                max_examples=judge.max_examples,
+                database=None,
+                deadline=None,
+                phases=(Phase.generate, Phase.shrink),
+                suppress_health_check=list(HealthCheck),
+            ),
+            random=random.Random(judge.seed),
+        )
+    except NoSuchExample:
+        return None
+    case = _case(judge, example)
+    match = _match(judge, case)  # raises again what the smallest example raises
+    axes = judge.axes(match.parameter, judge.rule_for(match.parameter, judge.settled))
+    return failed(
+        f"fuzzing found {describe(match.parameter)} wrong at step {match.step + 1}",
+        comparison=match.comparison,
+        counterexample=counterexample(judge, case, match, axes),
+    )
+
+
+def _strategy(judge: Judge) -> Any:
+    dtypes = [d for d in judge.port.dtypes if d in ("float32", "float64")] or ["float32"]
+    where: dict[str, Any] = {"kinds": KINDS, "layouts": (judge.layout,)}
+    if judge.operator:
+        return hypothesis.strategies.sampled_from(dtypes).flatmap(
+            lambda dtype: strategies.gradient_cases(dtype=dtype, **where)
+        )
+    return strategies.training_cases(
+        algorithm=judge.settled.mode, dtype="float32", max_steps=3, max_size=48, **where
+    )
+
+
+def _case(judge: Judge, example: Any) -> Case:
+    if judge.operator:
+        gradients, hyper, weight = (example.gradient,), {}, 0 * example.gradient
+    else:
+        gradients, weight = example.gradients, example.weight
+        hyper = {**example.hyperparameters, "weight_decay": 0.0}
+    parameter = Parameter(f"{example.kind}_0", example.kind, weight, example.kind)
+    steps = tuple({parameter.name: g} for g in gradients)
+    return Case("fuzz", (parameter,), steps, hyper, example.dtype)
+
+
+def _match(judge: Judge, case: Case) -> Match:
+    [parameter] = case.parameters
+    return judge.match(case, parameter, judge.rule_for(parameter, judge.settled), judge.settled)

@@ -1,0 +1,312 @@
+"""The judge: runs a port once per case, and holds what came back against what is right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from gc_ref import bounds
+from gc_ref._layouts import output_axes
+from gc_ref.conformance import _cases as cases
+from gc_ref.conformance._base import base_fed_with, compare_to_base
+from gc_ref.conformance._conventions import Conventions
+from gc_ref.conformance._expected import (
+    Comparison,
+    Expected,
+    axes_in_scope,
+    compare,
+    expected_steps,
+)
+from gc_ref.conformance._port import Array, Case, Parameter, Port, PortError, Trajectory
+
+__all__ = ["Judge", "Match", "Settled"]
+
+#: What an optimizer is assumed to use for a hyperparameter that it does not let us choose.
+ABSENT: Mapping[str, float] = {
+    "lr": 1.0,
+    "momentum": 0.0,
+    "beta1": 0.9,
+    "beta2": 0.999,
+    "eps": 1e-8,
+    "weight_decay": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What the port is held to: its algorithm, conventions, and what was assumed."""
+
+    mode: str  # "operator", "sgdm", "adam", "base" or "unknown"
+    conventions: Conventions
+    assumed: Mapping[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    #: Kinds whose treatment the conventions leave open, with what the port does.
+    free_kinds: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Match:
+    """One parameter of one case, held against one reading of it, over all steps."""
+
+    parameter: Parameter
+    step: int
+    comparison: Comparison
+    inexact: int
+    undecided: int
+    elements: int
+
+    @property
+    def within(self) -> bool:
+        """Whether every element of every step is within its bound."""
+        return self.comparison.within
+
+
+class Judge:
+    """One port under judgment: its runs (each made once), its cases, its verdicts.
+
+    Parameters
+    ----------
+    port : Port
+        The port.
+    seed : int
+        Seed of all random cases.
+    suite : {"quick", "full"}
+        How much is run.
+    max_examples : int
+        Number of fuzzed examples for each fuzzing check.
+    """
+
+    def __init__(self, port: Port, *, seed: int, suite: str, max_examples: int) -> None:
+        self.port, self.seed, self.suite, self.max_examples = port, seed, suite, max_examples
+        self._runs: dict[tuple[int, str, frozenset[str]], tuple[Case, Trajectory]] = {}
+        self._expected: dict[tuple[object, ...], list[Expected]] = {}
+        self.cases_made: dict[tuple[int, str], Case] = {}
+        #: Φ as the port shows it, by parameter and gradient: filled by the laws.
+        self.answers: dict[tuple[str, bytes], Any] = {}
+        self.notes: list[str] = []
+
+    # ---- runs
+
+    def run(self, case: Case, *, port: Port | None = None) -> Trajectory:
+        """Drive the port (or another) through a case; the same run is never made twice."""
+        port = port or self.port
+        key = (id(port), f"{case.id}/{id(case.gradients)}", case.drive)
+        if key not in self._runs:
+            trajectory = port.run(case)
+            _require_complete(case, trajectory, port)
+            self._runs[key] = (case, trajectory)  # the case is kept alive: its id is the key
+            if port is self.port:
+                self.notes += [n for n in trajectory.notes if n not in self.notes]
+        return self._runs[key][1]
+
+    @property
+    def operator(self) -> bool:
+        """Whether the port is a bare function, gradient to centralized gradient."""
+        return self.port.kind == "operator"
+
+    @cached_property
+    def algorithm(self) -> str | None:
+        """Algorithm whose hyperparameters suit the port: declared, or None for all."""
+        return self.port.algorithm
+
+    @cached_property
+    def integers(self) -> Case:
+        """The zero-tolerance case; longer for an optimizer that rests at first (RAdam)."""
+        case = self._integers(1 if self.operator else 3)
+        if self.operator or self.algorithm:
+            return case
+        last = self.run(case).steps[-1]
+        if any(np.any(last[p.name] != p.value) for p in case.parameters):
+            return case
+        return self._integers(16)
+
+    def _integers(self, steps: int) -> Case:
+        eps = 0.5 if self.port.kind == "keras" else None  # Keras has epsilon-hat
+        return cases.integer_case(
+            self.layout,
+            seed=self.seed,
+            algorithm=self.algorithm,
+            operator=self.operator,
+            eps=eps,
+            steps=steps,
+        )
+
+    @cached_property
+    def bounded(self) -> Case:
+        """The case of hard regimes."""
+        steps = 1 if self.operator else 16 if self.suite == "full" else 8
+        return cases.bounded_case(
+            self.layout,
+            seed=self.seed,
+            algorithm=self.algorithm,
+            operator=self.operator,
+            steps=steps,
+        )
+
+    @cached_property
+    def decayed(self) -> Case:
+        """The case with weight decay."""
+        eps = 0.5 if self.port.kind == "keras" else None
+        return cases.decay_case(self.layout, seed=self.seed, algorithm=self.algorithm, eps=eps)
+
+    @cached_property
+    def poisoned(self) -> tuple[Case, dict[str, Array], frozenset[str]]:
+        """The small case with changes that must not spread, where they may show, and NaNs."""
+        return cases.poisoned_case(self.small, self.layout)
+
+    @cached_property
+    def small(self) -> Case:
+        """A few layers of the integer case: a run of it is cheap where a run builds a model."""
+        return cases.part_of(self.integers, cases.FEW, "small")
+
+    @property
+    def layout(self) -> str:
+        """Layout of the weights: declared, never inferred."""
+        return self.port.layout
+
+    # ---- what is right
+
+    def profile(self, dtype: str, *, accumulator: str | None = None) -> bounds.Profile:
+        """Arithmetic that the port is allowed."""
+        return bounds.profile(
+            dtype,
+            accumulator=accumulator,
+            hyperparameters=self.port.hyper_dtype,
+            flush_to_zero=self.port.flush_to_zero,
+        )
+
+    def hyperparameters(self, case: Case, assumed: Mapping[str, float]) -> dict[str, float]:
+        """Values that the port really runs with: the case's, the user's, or assumed ones."""
+        chosen = {k: v for k, v in case.hyperparameters.items() if k in self.port.takes}
+        return {**ABSENT, **assumed, **chosen, **self.port.fixed}
+
+    def axes(self, parameter: Parameter, rule: str) -> tuple[int, ...] | None:
+        """Output axes under a rule: ``by-rank``, ``by-kind`` or ``none`` (left alone)."""
+        if rule == "none":
+            return None
+        return output_axes(parameter.kind, len(parameter.shape), layout=self.layout, axes_rule=rule)
+
+    def fan_in(self, parameter: Parameter) -> int:
+        """Inputs of each output neuron, by rank; 1 for vectors."""
+        axes = self.axes(parameter, "by-rank")
+        if axes is None:
+            return 1
+        return math.prod(n for i, n in enumerate(parameter.shape) if i not in axes)
+
+    def match(
+        self, case: Case, parameter: Parameter, rule: str, settled: Settled,
+        overrides: Mapping[str, str] | None = None,
+    ) -> Match:  # fmt: skip
+        """Hold one parameter's trajectory against one reading of it."""
+        if settled.mode == "base":
+            return self._match_base(case, parameter, rule, settled)
+        trajectory = self.run(case)
+        wanted = self.expected(case, parameter, rule, settled, overrides)
+        worst: tuple[int, Comparison] | None = None
+        inexact = undecided = 0
+        for step, (values, want) in enumerate(zip(trajectory.steps, wanted, strict=True)):
+            useless = self._useless(case, want, step, settled)
+            found = compare(values[parameter.name], want, case.dtype, useless=useless)
+            inexact += found.inexact
+            undecided += found.undecided
+            if worst is None or found.ratio > worst[1].ratio:
+                worst = (step, found)
+        assert worst is not None
+        count = parameter.value.size * len(wanted)
+        return Match(parameter, worst[0], worst[1], inexact, undecided, count)
+
+    def expected(
+        self, case: Case, parameter: Parameter, rule: str, settled: Settled,
+        overrides: Mapping[str, str] | None = None,
+    ) -> list[Expected]:  # fmt: skip
+        """Exact trajectory of one parameter, with its allowances; computed once."""
+        conventions = {**settled.conventions.values, **(overrides or {})}
+        axes = self.axes(parameter, rule)
+        used = tuple(sorted((k, conventions[k]) for k in
+                            ("placement", "momentum", "first_momentum", "epsilon", "decay")
+                            if k in conventions))  # fmt: skip
+        hyper = self.hyperparameters(case, settled.assumed)
+        key = (case.id, id(case.gradients), parameter.name, axes, settled.mode, used,
+               tuple(sorted(hyper.items())))  # fmt: skip
+        if key not in self._expected:
+            self._expected[key] = expected_steps(
+                case,
+                parameter,
+                axes,
+                algorithm=settled.mode,
+                conventions=conventions,
+                hyperparameters=hyper,
+                profile=self.profile(case.dtype),
+            )
+        return self._expected[key]
+
+    def _useless(self, case: Case, want: Expected, step: int, settled: Settled) -> Array | None:
+        """Elements where Adam's discontinuity leaves the bound no power to decide."""
+        if settled.mode != "adam":
+            return None
+        lr = self.hyperparameters(case, settled.assumed)["lr"]
+        useless: Array = want.tau > 0.1 * lr * (step + 1)
+        return useless
+
+    def _match_base(self, case: Case, p: Parameter, rule: str, settled: Settled) -> Match:
+        assert self.port.base is not None
+        placement = settled.conventions.get("placement")
+        found = compare_to_base(self, case, p, rule, placement)
+        step, comparison = max(enumerate(found), key=lambda pair: pair[1].ratio)
+        inexact = sum(c.inexact for c in found)
+        return Match(p, step, comparison, inexact, 0, p.value.size * len(found))
+
+    def fed(self, case: Case, rule: str) -> Case:
+        """Return the same case with Φ(g) in place of g, for the base optimizer."""
+        key = (id(case.gradients), rule)
+        if key not in self.cases_made:
+            self.cases_made[key] = base_fed_with(self, case, rule)
+        return self.cases_made[key]
+
+    def rule_for(self, parameter: Parameter, settled: Settled) -> str:
+        """Rule that the settled conventions give a parameter."""
+        if parameter.kind in settled.free_kinds and len(parameter.shape) >= 2:
+            return settled.free_kinds[parameter.kind]
+        declared = replace(
+            settled.conventions,
+            values={**settled.conventions.values, "layout": self.layout},
+        )
+        if axes_in_scope(parameter, declared) is None:
+            return "none"
+        return settled.conventions.get("axes_rule")
+
+    @cached_property
+    def settled(self) -> Settled:
+        """Algorithm and conventions, declared or inferred from the integer case."""
+        from gc_ref.conformance._infer import settle
+
+        return settle(self)
+
+
+def _require_complete(case: Case, trajectory: Trajectory, port: Port) -> None:
+    """Refuse an answer that lacks steps or parameters."""
+    if len(trajectory.steps) != len(case.gradients):
+        raise PortError(
+            f"{port.name} answered {len(trajectory.steps)} steps for the {len(case.gradients)} "
+            f"of case {case.id}"
+        )
+    for number, step in enumerate(trajectory.steps, 1):
+        for p in case.parameters:
+            if p.name not in step:
+                raise PortError(
+                    f"{port.name} lost parameter {p.name} in step {number} of {case.id}"
+                )
+            if tuple(np.shape(step[p.name])) != p.shape:
+                raise ShapeChangedError(
+                    f"{p.name} of shape {p.shape} came back with shape "
+                    f"{tuple(np.shape(step[p.name]))} in step {number} of case {case.id}"
+                )
+
+
+class ShapeChangedError(PortError):
+    """A port answered an array of another shape: a finding, not a failure to run."""

@@ -1,0 +1,185 @@
+"""Port, Case, Trajectory: what is judged, what it is given, what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy.typing as npt
+
+__all__ = ["Array", "Case", "Parameter", "Port", "PortError", "PortLoadError", "Trajectory"]
+
+Array = npt.NDArray[Any]
+
+
+class PortError(Exception):
+    """A port could not be driven: it raised, or answered something unusable."""
+
+
+class PortLoadError(PortError):
+    """A port could not be loaded: no such module, attribute, or constructor argument."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One named parameter of the model that a port trains.
+
+    Attributes
+    ----------
+    layer : str
+        Name of the layer that owns it, for instance ``"conv2d_0"``.
+    kind : str
+        Kind of the parameter (see `gc_ref._layouts`): ``"conv2d"`` for that
+        layer's kernel, ``"bias"`` for its bias.
+    value : numpy.ndarray
+        Initial value, of the case's dtype (float32 stands in for bfloat16).
+    layer_kind : str
+        Kind of the owning layer: equal to ``kind`` except for biases.
+    """
+
+    layer: str
+    kind: str
+    value: Array
+    layer_kind: str = ""
+
+    @property
+    def role(self) -> str:
+        """``"kernel"``, ``"bias"``, ``"scale"`` or ``"scalar"``: its place in the layer."""
+        return self.kind if self.kind in ("bias", "scale", "scalar") else "kernel"
+
+    @property
+    def name(self) -> str:
+        """Name of the parameter, unique in a case: ``layer.role``."""
+        return f"{self.layer}.{self.role}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the parameter, as its framework stores it."""
+        return tuple(self.value.shape)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a port is given: parameters, one gradient per parameter and step, settings.
+
+    Attributes
+    ----------
+    id : str
+        Name of the case in reports.
+    parameters : tuple of Parameter
+        The model, in order.
+    gradients : tuple of mapping
+        For each step, parameter name to gradient (same shape and dtype as the parameter).
+    hyperparameters : mapping
+        Under their canonical names: ``lr``, ``momentum``, ``beta1``, ``beta2``,
+        ``eps``, ``weight_decay``. A port is given those it takes.
+    dtype : str
+        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``. NumPy has no
+        bfloat16: such a case holds float32 arrays of bfloat16 values.
+    drive : frozenset of str
+        How the loop is to be run, beyond the plain way:
+        ``"reuse-gradients"`` (the same gradient buffers are overwritten at each step),
+        ``"checkpoint"`` (after the first step the optimizer is saved, and a fresh one
+        restored from it goes on), ``"eager"`` (without jit, where that is a choice),
+        ``"twin"`` (a second instance of the optimizer trains other weights in between).
+    """
+
+    id: str
+    parameters: tuple[Parameter, ...]
+    gradients: tuple[Mapping[str, Array], ...]
+    hyperparameters: Mapping[str, float] = field(default_factory=dict)
+    dtype: str = "float32"
+    drive: frozenset[str] = frozenset()
+
+    def with_drive(self, *ways: str) -> Case:
+        """Return the same case, to be driven in these ways."""
+        return replace(self, drive=frozenset(ways))
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What a port answers: the parameters after each step, and what was noticed.
+
+    Attributes
+    ----------
+    steps : tuple of mapping
+        For each step, parameter name to value after it (for an operator: its output).
+        Half types come back as float32 arrays of their values where NumPy lacks them.
+    notes : tuple of str
+        What the driver saw and does not judge, for instance
+        ``"writes to the gradient it is given"``.
+    dtypes : mapping
+        Parameter name to the dtype that came back, as the framework names it.
+    """
+
+    steps: tuple[Mapping[str, Array], ...]
+    notes: tuple[str, ...] = ()
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Port:
+    """An implementation to be judged, and how to drive it.
+
+    Made by the adapters (`torch_port`, `keras_port`, `optax_port`, `operator_port`,
+    `numpy_port`), not by hand.
+
+    Attributes
+    ----------
+    name : str
+        Name in reports and test ids.
+    kind : str
+        ``"operator"``, ``"torch"``, ``"keras"``, ``"optax"`` or ``"numpy"``.
+    run : callable
+        ``run(case) -> Trajectory``; raises `PortError` with one clear message.
+    layout : str
+        ``"output-first"`` or ``"output-last"``.
+    takes : frozenset of str
+        Canonical hyperparameters that the port accepts.
+    fixed : mapping
+        Canonical hyperparameters that ``settings`` fixes, with their values.
+    algorithm : str or None
+        ``"sgdm"``, ``"adam"`` or None.
+    base : Port or None
+        The optimizer that the port must equal when that one is fed with Φ(g).
+    off : Port or None
+        The same port with its GC flag switched off, where it has one.
+    conventions : mapping
+        Declared conventions, field to value.
+    dtypes : tuple of str
+        Dtypes that the framework can be driven in.
+    drives : frozenset of str
+        Ways of `Case.drive` that the adapter knows.
+    hyper_dtype : str
+        Dtype in which the framework computes with hyperparameters.
+    flush_to_zero : bool
+        Whether the framework flushes subnormal numbers to zero.
+    per_run_cost : str
+        ``"cheap"`` (fuzzing is welcome) or ``"dear"`` (each run compiles a model).
+    target : str or None
+        The command-line target, for the rerun command.
+    options : tuple of str
+        Further command-line words that make the same port again.
+    environment : mapping
+        Versions and settings that a reader needs to see the same thing.
+    """
+
+    name: str
+    kind: str
+    run: Callable[[Case], Trajectory]
+    layout: str
+    takes: frozenset[str] = frozenset()
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    algorithm: str | None = None
+    base: Port | None = None
+    off: Port | None = None
+    conventions: Mapping[str, str] = field(default_factory=dict)
+    dtypes: tuple[str, ...] = ("float32",)
+    drives: frozenset[str] = frozenset()
+    hyper_dtype: str = "float64"
+    flush_to_zero: bool = False
+    per_run_cost: str = "cheap"
+    target: str | None = None
+    options: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,192 @@
+"""The report: what was checked, what was found, what was not checked and why."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import gc_ref
+from gc_ref.conformance._port import PortError
+
+if TYPE_CHECKING:
+    from gc_ref.conformance._checks import Check
+    from gc_ref.conformance._judge import Judge
+    from gc_ref.conformance._results import Outcome
+
+__all__ = ["SCHEMA", "CheckReport", "Report"]
+
+SCHEMA = "gc-ref-report/1"
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """One check's entry in a report.
+
+    Attributes
+    ----------
+    id, clause, sentence : str
+        The check, the clause that it holds the port to, and what that says.
+    status : str
+        ``passed``, ``failed``, ``expected-failure``, ``unexpected-pass``,
+        ``not-applicable``, ``indeterminate`` or ``error``.
+    message : str
+        What was found, or why the check does not apply.
+    ratio : float or None
+        Largest error in units of its bound; more than 1 fails.
+    ulps : float or None
+        The same error in units in the last place of the expected value.
+    counterexample : mapping or None
+        The smallest parameter that shows it: gradients, expected, got, bound.
+    rerun : str
+        Command (or line of Python) that gives the same result again.
+    """
+
+    id: str
+    clause: str
+    sentence: str
+    status: str
+    message: str
+    ratio: float | None
+    ulps: float | None
+    counterexample: Mapping[str, Any] | None
+    rerun: str
+
+    @classmethod
+    def of(cls, check: Check, outcome: Outcome, rerun: str) -> CheckReport:
+        """Entry for a check and its outcome."""
+        return cls(
+            check.id, check.clause, check.sentence, outcome.status, outcome.message,
+            outcome.ratio, outcome.ulps, outcome.counterexample, rerun,
+        )  # fmt: skip
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry as the JSON report has it."""
+        return {
+            "id": self.id,
+            "clause": self.clause,
+            "status": self.status,
+            "message": self.message,
+            "ratio": _number(self.ratio),
+            "ulps": _number(self.ulps),
+            "counterexample": self.counterexample,
+            "rerun": self.rerun,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of judging one port.
+
+    Attributes
+    ----------
+    port : mapping
+        ``name``, ``kind`` and ``target``.
+    suite, seed : str, int
+        What was run.
+    conventions : mapping
+        Field to ``{"value", "source"}``: declared or inferred choices of the port.
+    checks : tuple of CheckReport
+        One entry per check, in the order they ran.
+    identified : tuple of str
+        Ids of the known deviations that the port shows, nearest first.
+    notes : tuple of str
+        What was noticed and is not judged, and what was assumed.
+    environment : mapping
+        Versions that matter for seeing the same again.
+    """
+
+    port: Mapping[str, str | None]
+    suite: str
+    seed: int
+    conventions: Mapping[str, Mapping[str, str]]
+    checks: tuple[CheckReport, ...]
+    identified: tuple[str, ...]
+    notes: tuple[str, ...]
+    environment: Mapping[str, str]
+
+    @classmethod
+    def of(cls, judge: Judge, checks: Sequence[CheckReport], *, suite: str) -> Report:
+        """Report for a judge and what its checks found."""
+        port = judge.port
+        conventions: Mapping[str, Mapping[str, str]] = {}
+        notes = list(judge.notes)
+        if "hint" in port.environment:
+            notes.append(port.environment["hint"])
+        if not any(c.status == "error" for c in checks):
+            try:
+                settled = judge.settled
+                conventions = settled.conventions.to_json()
+                notes = [*settled.remarks, *notes]
+            except PortError:  # a shape changed: nothing could be inferred
+                pass
+        environment = {
+            "gc_ref": gc_ref.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "platform": f"{platform.system()} {platform.machine()}",
+            **{k: v for k, v in port.environment.items() if k != "hint"},
+        }
+        return cls(
+            {"name": port.name, "kind": port.kind, "target": port.target},
+            suite, judge.seed, conventions, tuple(checks), (), tuple(notes), environment,
+        )  # fmt: skip
+
+    @property
+    def verdict(self) -> str:
+        """``"conforms"``, ``"deviates"``, or ``"error"`` where the port could not be driven."""
+        statuses = {c.status for c in self.checks}
+        if "error" in statuses:
+            return "error"
+        if statuses & {"failed", "unexpected-pass", "indeterminate"}:
+            return "deviates"
+        return "conforms"
+
+    @property
+    def checks_run(self) -> int:
+        """Number of checks that said something about the port."""
+        return sum(c.status not in ("not-applicable", "error") for c in self.checks)
+
+    def with_status(self, *statuses: str) -> tuple[CheckReport, ...]:
+        """Checks of these statuses."""
+        return tuple(c for c in self.checks if c.status in statuses)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as the schema ``gc-ref-report/1`` has it."""
+        return {
+            "schema": SCHEMA,
+            "suite": self.suite,
+            "seed": self.seed,
+            "port": dict(self.port),
+            "verdict": self.verdict,
+            "conventions": {k: dict(v) for k, v in self.conventions.items()},
+            "identified": list(self.identified),
+            "checks": [c.to_json() for c in self.checks],
+            "notes": list(self.notes),
+            "environment": dict(self.environment),
+        }
+
+    def to_json(self) -> str:
+        """Return the JSON report, schema ``gc-ref-report/1``: the same run gives the same bytes."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def to_text(self) -> str:
+        """Return the report that a port's author reads."""
+        from gc_ref.conformance._text import render
+
+        return render(self)
+
+    def __str__(self) -> str:
+        """Return the text report."""
+        return self.to_text()
+
+
+def _number(value: float | None) -> float | str | None:
+    if value is None or math.isfinite(value):
+        return value
+    return "inf" if value > 0 else "nan" if math.isnan(value) else "-inf"

@@ -1,0 +1,100 @@
+"""Judge a port: all checks, one report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gc_ref.conformance._checks import CHECKS, Check
+from gc_ref.conformance._judge import Judge, ShapeChangedError
+from gc_ref.conformance._port import Port, PortError
+from gc_ref.conformance._report import CheckReport, Report
+from gc_ref.conformance._results import Outcome, failed, not_applicable
+
+__all__ = ["DEFAULT_EXAMPLES", "SUITES", "check"]
+
+SUITES = ("quick", "full")
+#: Fuzzed examples per check, unless told otherwise.
+DEFAULT_EXAMPLES = {"quick": 40, "full": 1000}
+
+
+def check(
+    port: Port, *, suite: str = "quick", seed: int = 0, max_examples: int | None = None
+) -> Report:
+    """Judge a port.
+
+    Parameters
+    ----------
+    port : Port
+        Made by `operator_port`, `torch_port`, `keras_port`, `optax_port` or `numpy_port`.
+    suite : {"quick", "full"}
+        Seconds, or a thorough run for the night.
+    seed : int
+        Seed of all random cases, not negative: the same seed gives the same report.
+    max_examples : int, optional
+        Fuzzed examples for each check that fuzzes; 40 in the quick suite, 1,000 in the
+        full one. Ports whose every run compiles a model (Keras, optax) are not fuzzed.
+
+    Returns
+    -------
+    Report
+        With ``verdict`` ``"conforms"``, ``"deviates"`` or ``"error"`` (the port could
+        not be driven to the end), and one entry per check.
+
+    Raises
+    ------
+    ValueError
+        For an unknown suite, or a negative seed or number of examples.
+
+    Examples
+    --------
+    >>> from gc_ref.conformance import check, operator_port
+    >>> def half_centralized(g):
+    ...     return g if g.ndim < 2 else g - g.mean(axis=0, keepdims=True) / 2
+    >>> check(operator_port(half_centralized), max_examples=0).verdict
+    'deviates'
+    """
+    if suite not in SUITES:
+        raise ValueError(f"unknown suite {suite!r}; known: {', '.join(SUITES)}")
+    if seed < 0:
+        raise ValueError(f"seed must not be negative, got {seed}")
+    if max_examples is None:
+        max_examples = DEFAULT_EXAMPLES[suite]
+    if max_examples < 0:
+        raise ValueError(f"max_examples must not be negative, got {max_examples}")
+    judge = Judge(port, seed=seed, suite=suite, max_examples=max_examples)
+    rerun = rerun_command(port, suite=suite, seed=seed, max_examples=max_examples)
+    found: list[CheckReport] = []
+    for entry in CHECKS.values():
+        outcome = _outcome(judge, entry)
+        found.append(CheckReport.of(entry, outcome, rerun))
+        if outcome.status == "error":  # a port that cannot be driven says nothing more
+            break
+    return Report.of(judge, found, suite=suite)
+
+
+def _outcome(judge: Judge, entry: Check) -> Outcome:
+    """Run one check; a port that fails to run is one clear message, not a traceback."""
+    try:
+        return entry.run(judge)
+    except ShapeChangedError as error:
+        if entry.id == "hygiene/shape":
+            return failed(str(error))
+        return not_applicable("a shape changed: see hygiene/shape")
+    except PortError as error:
+        return Outcome("error", str(error))
+
+
+def rerun_command(port: Port, *, suite: str, seed: int, max_examples: int) -> str:
+    """Return the command, or the line of Python, that gives the same report again."""
+    options: dict[str, Any] = {"suite": suite, "seed": seed}
+    if max_examples != DEFAULT_EXAMPLES[suite]:
+        options["max_examples"] = max_examples
+    if port.target is None and port.kind != "reference":
+        arguments = ", ".join(f"{k}={v!r}" for k, v in options.items())
+        return f"check({port.name}, {arguments})"
+    words = ["gc-ref", "check", *([port.target] if port.target else []), *port.options]
+    for key, value in options.items():
+        words += [f"--{key.replace('_', '-')}", str(value)]
+    import shlex
+
+    return shlex.join(words)

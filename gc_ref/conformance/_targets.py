@@ -1,0 +1,185 @@
+"""Targets of the command line: KIND:MODULE_OR_FILE.py:ATTRIBUTE, loaded into ports."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gc_ref.conformance import adapters
+from gc_ref.conformance._port import Port, PortLoadError
+from gc_ref.conformance.adapters._calls import one_line, quietly
+from gc_ref.conformance.adapters.keras import select_backend
+
+__all__ = ["KINDS", "UsageError", "load_attribute", "make_port", "parse_settings", "parse_target"]
+
+KINDS = ("operator", "torch", "keras", "optax", "numpy")
+
+
+class UsageError(Exception):
+    """The command line itself is wrong."""
+
+
+def parse_target(target: str) -> tuple[str, str, str]:
+    """Split a target into kind, module or file, attribute.
+
+    Raises
+    ------
+    UsageError
+        If the target is not of the form KIND:MODULE_OR_FILE.py:ATTRIBUTE.
+
+    Examples
+    --------
+    >>> parse_target("torch:my/optim.py:GCSGD")
+    ('torch', 'my/optim.py', 'GCSGD')
+    """
+    kind, _, rest = target.partition(":")
+    where, _, attribute = rest.rpartition(":")
+    if kind not in KINDS:
+        raise UsageError(
+            f"target {target!r}: unknown kind {kind!r}; a target is "
+            f"KIND:MODULE_OR_FILE.py:ATTRIBUTE with KIND one of {', '.join(KINDS)}"
+        )
+    if not where or not attribute:
+        raise UsageError(
+            f"target {target!r} is not of the form KIND:MODULE_OR_FILE.py:ATTRIBUTE, "
+            f"for instance {kind}:my_module.py:MyPort"
+        )
+    return kind, where, attribute
+
+
+def load_attribute(where: str, attribute: str) -> Any:
+    """Import a module or a file and get an attribute, dots allowed.
+
+    Raises
+    ------
+    PortLoadError
+        If the file is missing, the import fails, or the attribute does not exist.
+    """
+    is_file = where.endswith(".py") or "/" in where or "\\" in where
+    try:
+        with quietly():
+            found: Any = _load_file(Path(where)) if is_file else _load_module(where)
+    except PortLoadError:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise PortLoadError(f"{where} cannot be imported: {one_line(error)}") from error
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            names = [n for n in dir(found) if not n.startswith("_")][:12]
+            known = ", ".join(names) or "nothing public"
+            raise PortLoadError(f"{where} has no attribute {attribute!r}; it has: {known}")
+        found = getattr(found, part)
+    return found
+
+
+def _load_file(path: Path) -> Any:
+    if not path.is_file():
+        raise PortLoadError(f"no file {path}: a target names a file that exists, or a module")
+    # One module per file, whatever its name: it may be called like an installed package.
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    name = f"_gc_ref_target_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PortLoadError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.resolve().parent))  # as `python FILE.py` does
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    finally:
+        sys.path.remove(str(path.resolve().parent))
+    return module
+
+
+def _load_module(name: str) -> Any:
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:  # the command is run where the user's module lies
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    finally:
+        if added:
+            sys.path.remove(here)
+
+
+def parse_settings(words: Iterable[str], option: str) -> dict[str, Any]:
+    """Read NAME=VALUE words; a value is a Python literal, or else a string.
+
+    Raises
+    ------
+    UsageError
+        If a word has no ``=`` or no name.
+
+    Examples
+    --------
+    >>> parse_settings(["use_gc=True", "betas=(0.9, 0.99)", "mode=fast"], "--set")
+    {'use_gc': True, 'betas': (0.9, 0.99), 'mode': 'fast'}
+    """
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"{option} {word!r}: expected NAME=VALUE")
+        try:
+            found[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[name] = value
+    return found
+
+
+def make_port(
+    target: str,
+    *,
+    settings: Mapping[str, Any],
+    framework: str = "numpy",
+    layout: str | None = None,
+    algorithm: str | None = None,
+    base: Port | None = None,
+    conventions: Mapping[str, str] | None = None,
+    options: Iterable[str] = (),
+) -> Port:
+    """Make the port that a target names.
+
+    Raises
+    ------
+    UsageError
+        For a malformed target.
+    PortLoadError
+        If the port cannot be loaded.
+    """
+    kind, where, attribute = parse_target(target)
+    if kind == "keras":  # before anything imports keras: it reads its backend then
+        select_backend()
+    loaded = load_attribute(where, attribute)
+    common: dict[str, Any] = {
+        "name": attribute,
+        "settings": dict(settings),
+        "conventions": dict(conventions or {}),
+        "target": target,
+        "options": tuple(options),
+    }
+    if layout is not None:
+        common["layout"] = layout
+    if kind == "operator":
+        return adapters.operator_port(loaded, framework=framework, **common)
+    maker = {
+        "torch": adapters.torch_port,
+        "keras": adapters.keras_port,
+        "optax": adapters.optax_port,
+        "numpy": adapters.numpy_port,
+    }[kind]
+    return maker(loaded, algorithm=algorithm, base=base, **common)

@@ -1,0 +1,140 @@
+"""The text report: verdict, failures with their counterexamples, what was not checked."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gc_ref.conformance._conventions import CONVENTIONS
+
+if TYPE_CHECKING:
+    from gc_ref.conformance._report import CheckReport, Report
+
+__all__ = ["render"]
+
+WIDTH = 96
+
+
+def render(report: Report) -> str:
+    """Render a report as plain text, without color or control characters."""
+    return "\n".join(line.rstrip() for line in _lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield _verdict(report)
+    yield _context(report)
+    yield ""
+    for check in report.with_status("error", "failed", "unexpected-pass", "indeterminate"):
+        yield from _finding(check)
+        yield ""
+    passed = report.with_status("passed", "expected-failure")
+    if passed:
+        yield f"Passed ({len(passed)}):"
+        for check in passed:
+            yield from _passed(check)
+        yield ""
+    if report.conventions:
+        yield "Conventions (choices of this port, never failures):"
+        for field, entry in report.conventions.items():
+            meaning = CONVENTIONS[field].values[entry["value"]]
+            yield from _wrap(f"  {field} = {entry['value']} ({entry['source']}): ", meaning)
+        yield ""
+    if report.notes:
+        yield "Noted:"
+        for note in report.notes:
+            yield from _wrap("  - ", note)
+        yield ""
+    skipped = report.with_status("not-applicable")
+    if skipped:
+        yield f"Not checked ({len(skipped)}):"
+        for check in skipped:
+            yield from _wrap(f"  {check.id}: ", check.message)
+        yield ""
+    if report.checks:
+        yield f"Rerun: {report.checks[0].rerun}"
+
+
+def _verdict(report: Report) -> str:
+    name = report.port["name"]
+    failed = report.with_status("failed", "unexpected-pass", "indeterminate")
+    if report.verdict == "error":
+        return f"ERROR: {name} could not be judged to the end"
+    if report.verdict == "deviates":
+        ids = ", ".join(c.id for c in failed[:4]) + (", ..." if len(failed) > 4 else "")
+        return f"DEVIATES: {name} fails {len(failed)} of {report.checks_run} checks ({ids})"
+    return f"CONFORMS: {name} passes {report.checks_run} of {report.checks_run} checks"
+
+
+def _context(report: Report) -> str:
+    environment = report.environment
+    versions = [f"{k} {v}" for k, v in environment.items() if k not in ("platform", "gc_ref")]
+    target = f" {report.port['target']}" if report.port["target"] else ""
+    return (
+        f"gc-ref {environment['gc_ref']}, {report.port['kind']} port{target}, "
+        f"suite {report.suite}, seed {report.seed}; {', '.join(versions)}"
+    )
+
+
+def _finding(check: CheckReport) -> Iterator[str]:
+    label = {"error": "ERROR", "indeterminate": "UNDECIDED"}.get(check.status, "FAILED")
+    yield f"{label}  {check.id}  [{check.clause}] {check.sentence}"
+    yield from _wrap("  ", check.message)
+    if check.counterexample:
+        yield from _counterexample(check.counterexample)
+    if check.ratio is not None:
+        ulps = f", {check.ulps:.3g} ulps" if check.ulps and math.isfinite(check.ulps) else ""
+        if math.isfinite(check.ratio):
+            yield f"  the error is {check.ratio:.3g} times its bound{ulps}"
+        elif ulps:
+            yield f"  no rounding is allowed here: the error is{ulps.removeprefix(',')}"
+    yield f"  rerun: {check.rerun}"
+
+
+def _counterexample(shown: Mapping[str, Any]) -> Iterator[str]:
+    axes = shown["output_axis"]
+    outputs = "not in GC's scope" if axes is None else f"output axis {', '.join(map(str, axes))}"
+    yield (
+        f"  case {shown['case']} ({shown['dtype']}), {shown['parameter']}: {shown['kind']} "
+        f"of shape {tuple(shown['shape'])}, {outputs}"
+    )
+    of = "its gradient" if axes is None else "gradient over the inputs of that output"
+    for step, values in enumerate(shown["gradient"], 1):
+        text = ", ".join(_short(v) for v in values)
+        yield from _wrap(f"  {of}, step {step}: ", f"[{text}]")
+    if shown["weight"] is not None:
+        yield f"  weight before: {_short(shown['weight'])}"
+    yield (
+        f"  at index {tuple(shown['index'])} after step {shown['step']}: expected "
+        f"{_long(shown['expected'])}, got {_long(shown['got'])}, bound {_short(shown['bound'])}"
+    )
+
+
+def _passed(check: CheckReport) -> Iterator[str]:
+    parts = []
+    if check.status == "expected-failure":
+        parts.append("expected failure")
+    if check.ratio:
+        parts.append(f"worst error {check.ratio:.2g} of its bound")
+    if check.message:
+        parts.append(check.message)
+    if parts:
+        yield from _wrap(f"  {check.id}: ", "; ".join(parts))
+    else:
+        yield f"  {check.id}"
+
+
+def _wrap(head: str, text: str) -> Iterator[str]:
+    indent = " " * (len(head) - len(head.lstrip()) + 2)
+    yield from textwrap.wrap(
+        head + text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    ) or [head]
+
+
+def _short(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"
+
+
+def _long(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.9g}"

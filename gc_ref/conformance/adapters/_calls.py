@@ -1,0 +1,33 @@
+"""Calling other people's code: its output kept apart, its exceptions in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+
+__all__ = ["one_line", "quietly"]
+
+#: Longest message of somebody's exception that a report repeats.
+LONGEST = 300
+
+
+def one_line(error: BaseException) -> str:
+    """Type and message of an exception on one line, cut to a readable length."""
+    text = " ".join(str(error).split())
+    if len(text) > LONGEST:
+        text = text[: LONGEST - 3] + "..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Keep a port's prints and warnings out of the report."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,181 @@
+"""Train a tree of parameters with an optax transformation, and record it after each step."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from gc_ref.conformance._port import Array, Case, PortError, Trajectory
+from gc_ref.conformance.adapters._calls import one_line, quietly
+from gc_ref.conformance.adapters._optax_tree import flatten, nest, paths
+
+__all__ = ["Loop", "MakeLoop", "compile_loop", "run_case"]
+
+_DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+#: ``init(params) -> state`` and ``step(params, state, gradient) -> (params, state)``.
+Loop: TypeAlias = tuple[Callable[..., Any], Callable[..., Any]]
+#: Makes a loop for a case: (case, which instance of the optimizer) -> loop.
+MakeLoop: TypeAlias = Callable[[Case, str], Loop]
+
+
+def compile_loop(transformation: Any, *, jit: bool) -> Loop:
+    """Write the training loop that optax documents around a transformation.
+
+    Parameters
+    ----------
+    transformation : optax.GradientTransformation
+        The optimizer.
+    jit : bool
+        Whether the whole step runs under ``jax.jit``.
+
+    Returns
+    -------
+    Loop
+    """
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    def loss(params: Any, gradient: Any) -> Any:
+        """Probe loss Σ⟨G, w⟩, whose gradient is G."""
+        return sum(jax.tree.leaves(jax.tree.map(lambda w, g: jnp.sum(g * w), params, gradient)))
+
+    def step(params: Any, state: Any, gradient: Any) -> tuple[Any, Any]:
+        gradients = jax.grad(loss)(params, gradient)
+        answer = transformation.update(gradients, state, params)
+        if not isinstance(answer, tuple) or len(answer) != 2:
+            raise PortError(
+                f"update() returned {type(answer).__name__}, expected the pair (updates, state)"
+            )
+        updates, state = answer
+        _same_structure(params, updates)
+        return optax.apply_updates(params, updates), state
+
+    return transformation.init, jax.jit(step) if jit else step
+
+
+def run_case(case: Case, layout: str, label: str, make: MakeLoop) -> Trajectory:
+    """Drive one case; see `gc_ref.conformance._port.Case.drive` for the ways."""
+    import jax
+
+    if case.dtype not in _DTYPES:
+        raise PortError(
+            f"case {case.id}: no dtype {case.dtype!r}; optax is driven in {', '.join(_DTYPES)}"
+        )
+    config: Any = jax.config
+    if case.dtype == "float64" and not config.jax_enable_x64:
+        raise PortError(
+            f"case {case.id}: JAX holds no float64 unless it is told to: set JAX_ENABLE_X64=1"
+        )
+    with quietly():
+        training = _Training(case, layout, label, make, "main")
+        twin = None
+        if "twin" in case.drive:
+            twin = _Training(case, layout, label, make, "twin", shift=1)
+        for number, gradient in enumerate(case.gradients, 1):
+            training.step(gradient, number)
+            if twin:
+                twin.step({name: -g for name, g in gradient.items()}, number)
+            if number == 1 and "checkpoint" in case.drive:
+                training.restore()
+        return Trajectory(tuple(training.steps), dtypes=training.dtypes())
+
+
+class _Training:
+    """One tree of parameters with its optimizer and the optimizer's state."""
+
+    def __init__(
+        self, case: Case, layout: str, label: str, make: MakeLoop, which: str, *, shift: int = 0
+    ) -> None:
+        self.case, self.label, self._make = case, label, make
+        self.where = paths(case.parameters, layout=layout)
+        self.params = self._tree(
+            {p.name: p.value + p.value.dtype.type(shift) for p in case.parameters}
+        )
+        init, self._step = make(case, which)
+        self.steps: list[dict[str, Array]] = []
+        with self._blame("init"):
+            self.state = init(self.params)
+
+    def step(self, gradient: Mapping[str, Array], number: int) -> None:
+        """Make one step of training, and record the parameters."""
+        with self._blame(f"step {number}"):
+            self.params, self.state = self._step(self.params, self.state, self._tree(gradient))
+            after = {n: _array(leaf) for n, leaf in flatten(self.params, self.where).items()}
+            for p in self.case.parameters:
+                if after[p.name].shape != p.shape:
+                    raise PortError(
+                        f"{p.name} of shape {p.shape} comes back with shape {after[p.name].shape}"
+                    )
+        self.steps.append(after)
+
+    def restore(self) -> None:
+        """Take the state through NumPy and back, as a checkpoint does, into a fresh optimizer."""
+        import jax
+        import jax.numpy as jnp
+
+        with self._blame("checkpoint after step 1"):
+            leaves, structure = jax.tree_util.tree_flatten(self.state)
+            saved = [np.array(x) if _is_numeric(x) else x for x in leaves]
+            _, self._step = self._make(self.case, "restored")
+            back = [jnp.asarray(x) if isinstance(x, np.ndarray) else x for x in saved]
+            self.state = jax.tree_util.tree_unflatten(structure, back)
+
+    def dtypes(self) -> dict[str, str]:
+        """Dtypes of the parameters, as JAX names them."""
+        return {name: str(leaf.dtype) for name, leaf in flatten(self.params, self.where).items()}
+
+    def _tree(self, arrays: Mapping[str, Array]) -> dict[str, Any]:
+        import jax.numpy as jnp
+
+        dtype = getattr(jnp, self.case.dtype)
+        # Copies: JAX may take over the memory of an array of NumPy.
+        leaves = {
+            p.name: jnp.array(arrays[p.name], dtype=dtype, copy=True) for p in self.case.parameters
+        }
+        return nest(leaves, self.where)
+
+    @contextlib.contextmanager
+    def _blame(self, when: str) -> Iterator[None]:
+        place = f"{self.label}: case {self.case.id}, {when}"
+        try:
+            yield
+        except PortError as error:
+            raise PortError(f"{place}: {error}") from error
+        except Exception as error:
+            raise PortError(f"{place}: {one_line(error)}") from error
+
+
+def _same_structure(params: Any, updates: Any) -> None:
+    """Refuse updates that are no tree like the parameters; None may stand for a leaf."""
+    import jax
+
+    if updates is None:
+        raise PortError("update() returned None for the updates")
+    given: Any = jax.tree.structure(params)
+    got: Any = jax.tree.structure(updates, is_leaf=lambda leaf: leaf is None)
+    if got != given:
+        raise PortError(
+            f"update() returned a tree of {got.num_leaves} leaves that has not the structure of "
+            f"the parameters ({given.num_leaves} leaves)"
+        )
+
+
+def _is_numeric(leaf: Any) -> bool:
+    """Whether a leaf of the state can go through NumPy (random keys and strings cannot)."""
+    import jax
+
+    dtypes: Any = jax.dtypes
+    if isinstance(leaf, jax.Array):
+        return not dtypes.issubdtype(leaf.dtype, dtypes.prng_key)
+    return isinstance(leaf, (np.ndarray, np.generic, bool, int, float))
+
+
+def _array(leaf: Any) -> Array:
+    """Copy a leaf into a NumPy array; bfloat16, which NumPy lacks, as float32."""
+    array = np.array(leaf)
+    return array.astype(np.float32) if str(array.dtype) == "bfloat16" else array

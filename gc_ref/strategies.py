@@ -1,0 +1,308 @@
+"""Hypothesis strategies for gradients, layers and training runs.
+
+Shapes are those of real layers in both layouts; gradients come in the regimes that
+break wrong implementations (`REGIMES` says what each promises). Arrays are NumPy;
+bfloat16 values travel as float32 arrays. Every value is representable in its dtype.
+Examples shrink to few, small, simple numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from gc_ref._slices import Axis, from_rows, split_axes
+from gc_ref._strategies_layers import Layer, layers
+from gc_ref._strategies_regimes import FORMATS, REGIMES, build, fits
+
+__all__ = [
+    "DTYPES",
+    "REGIMES",
+    "GradientCase",
+    "Layer",
+    "TrainingCase",
+    "gradient_cases",
+    "gradients",
+    "hyperparameters",
+    "layers",
+    "training_cases",
+]
+
+#: The dtypes that gradients can have.
+DTYPES = tuple(FORMATS)
+
+Array = npt.NDArray[np.floating[Any]]
+
+
+class GradientCase(NamedTuple):
+    """A gradient of a real layer, in one regime.
+
+    Attributes
+    ----------
+    kind, layout, output_axis
+        As in `Layer`.
+    gradient : ndarray
+        The gradient.
+    dtype : str
+        Its dtype; bfloat16 values are carried by float32.
+    regime : str
+        Its regime, a key of `REGIMES`.
+    """
+
+    kind: str
+    layout: str
+    output_axis: tuple[int, ...]
+    gradient: Array
+    dtype: str
+    regime: str
+
+
+class TrainingCase(NamedTuple):
+    """A short training run of one weight.
+
+    Attributes
+    ----------
+    kind, layout, output_axis
+        As in `Layer`.
+    weight : ndarray
+        Initial weight.
+    gradients : tuple of ndarray
+        One gradient per step.
+    hyperparameters : dict
+        Keyword arguments of the optimizer.
+    dtype : str
+        Of weight and gradients; bfloat16 values are carried by float32.
+    """
+
+    kind: str
+    layout: str
+    output_axis: tuple[int, ...]
+    weight: Array
+    gradients: tuple[Array, ...]
+    hyperparameters: dict[str, float]
+    dtype: str
+
+
+@st.composite
+def gradients(
+    draw: DrawFn,
+    shape: tuple[int, ...],
+    /,
+    *,
+    output_axis: Axis,
+    dtype: str = "float32",
+    regime: str | None = None,
+) -> Array:
+    """Gradients of one shape in a hard regime.
+
+    Parameters
+    ----------
+    draw : callable
+        Supplied by Hypothesis.
+    shape : tuple of int
+        Shape of the weight.
+    output_axis : int or tuple of int
+        Axes that number the outputs; a regime is about the inputs of each.
+    dtype : {"float16", "bfloat16", "float32", "float64"}
+        What the values are representable in.
+    regime : str, optional
+        A key of `REGIMES`; default: any that the shape allows.
+
+    Returns
+    -------
+    ndarray
+        Of ``dtype``, or float32 for bfloat16.
+
+    Raises
+    ------
+    ValueError
+        For an unknown dtype or regime, and for ``integers`` unless the fan-in is 2**k.
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> find(gradients((2, 3), output_axis=0, regime="constant"), lambda g: True)
+    array([[1., 1., 1.],
+           [1., 1., 1.]], dtype=float32)
+    """
+    if dtype not in FORMATS:
+        raise ValueError(f"unknown dtype {dtype!r}; use one of {', '.join(FORMATS)}")
+    if regime is not None and regime not in REGIMES:
+        raise ValueError(f"unknown regime {regime!r}; use one of {', '.join(REGIMES)}")
+    outer, inner = split_axes(len(shape), output_axis)
+    outputs = math.prod(shape[axis] for axis in outer)
+    inputs = math.prod(shape[axis] for axis in inner)
+    if regime is None:
+        regime = draw(st.sampled_from([name for name in REGIMES if fits(name, inputs, dtype)]))
+    variant = draw(st.integers(0, 15))
+    # One draw of bytes is cheap, and shrinks byte by byte towards 0.
+    data = draw(st.binary(min_size=outputs * (inputs + 1), max_size=outputs * (inputs + 1)))
+    numbers = np.frombuffer(data, dtype=np.uint8).astype(np.int64)
+    seeds = np.where(numbers % 2, 1, -1) * np.minimum((numbers + 1) // 2, 127)
+    heads, rest = seeds[:outputs], seeds[outputs:].reshape(outputs, inputs)
+    return from_rows(build(regime, rest, heads, variant, dtype), shape, output_axis)
+
+
+@st.composite
+def gradient_cases(
+    draw: DrawFn, /, *, dtype: str | None = None, regime: str | None = None, **options: Any
+) -> GradientCase:
+    """Gradients of real layers: a layer, a dtype, a regime, and a gradient.
+
+    Parameters
+    ----------
+    draw : callable
+        Supplied by Hypothesis.
+    dtype : str, optional
+        Default: any of `DTYPES`.
+    regime : str, optional
+        A key of `REGIMES`; default: any.
+    **options
+        For `layers`.
+
+    Returns
+    -------
+    GradientCase
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> case = find(gradient_cases(dtype="bfloat16", regime="integers"), lambda case: True)
+    >>> case.gradient
+    array([[0.]], dtype=float32)
+    """
+    dtype = dtype or draw(st.sampled_from(DTYPES))
+    regime = regime or draw(st.sampled_from(list(REGIMES)))
+    if regime == "integers":
+        options["power_of_two"] = True
+    layer = draw(layers(**options))
+    values = gradients(layer.shape, output_axis=layer.output_axis, dtype=dtype, regime=regime)
+    return GradientCase(layer.kind, layer.layout, layer.output_axis, draw(values), dtype, regime)
+
+
+_TYPICAL: Mapping[str, Mapping[str, tuple[float, ...]]] = {
+    "sgdm": {"lr": (0.1, 0.01, 1.0), "momentum": (0.9, 0.0, 0.99)},
+    "adam": {
+        "lr": (1e-3, 0.1, 3e-4),
+        "beta1": (0.9, 0.0, 0.95),
+        "beta2": (0.999, 0.9, 0.99),
+        "eps": (1e-8, 1e-7, 1e-3),
+    },
+}
+
+_DYADIC: Mapping[str, Mapping[str, tuple[float, ...]]] = {
+    "sgdm": {"lr": (0.5, 0.125, 1.0), "momentum": (0.5, 0.0, 0.75)},
+    "adam": {
+        "lr": (0.125, 0.5),
+        "beta1": (0.5, 0.0, 0.75),
+        "beta2": (0.75, 0.5, 0.9375),
+        "eps": (1.0, 0.0009765625),
+    },
+}
+
+
+def hyperparameters(
+    algorithm: str, *, dyadic: bool | None = None
+) -> SearchStrategy[dict[str, float]]:
+    """Hyperparameters of SGDM (Algorithm 1) or Adam (Algorithm 2).
+
+    Parameters
+    ----------
+    algorithm : {"sgdm", "adam"}
+        Whose hyperparameters.
+    dyadic : bool, optional
+        True: sums of few powers of two, exact in every dtype; False: values that
+        people use, like 0.9; default: both.
+
+    Returns
+    -------
+    strategy of dict
+        Keys ``lr, momentum`` or ``lr, beta1, beta2, eps``.
+
+    Raises
+    ------
+    ValueError
+        For another algorithm.
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> find(hyperparameters("sgdm", dyadic=True), lambda h: True)
+    {'lr': 0.5, 'momentum': 0.5}
+    """
+    if algorithm not in _TYPICAL:
+        raise ValueError(f"unknown algorithm {algorithm!r}; use sgdm or adam")
+    tables = [_DYADIC] if dyadic else [_TYPICAL] if dyadic is False else [_DYADIC, _TYPICAL]
+    return st.one_of(
+        *(
+            st.fixed_dictionaries({k: st.sampled_from(v) for k, v in table[algorithm].items()})
+            for table in tables
+        )
+    )
+
+
+@st.composite
+def training_cases(
+    draw: DrawFn,
+    /,
+    *,
+    algorithm: str = "sgdm",
+    dtype: str | None = None,
+    regime: str | None = None,
+    min_steps: int = 1,
+    max_steps: int = 5,
+    dyadic: bool | None = None,
+    **options: Any,
+) -> TrainingCase:
+    """Short training runs of one weight of a real layer.
+
+    Parameters
+    ----------
+    draw : callable
+        Supplied by Hypothesis.
+    algorithm : {"sgdm", "adam"}
+        Whose hyperparameters.
+    dtype : str, optional
+        Default: any of `DTYPES`.
+    regime : str, optional
+        Regime of all gradients; default: any but ``huge``, each step its own.
+
+    min_steps, max_steps : int
+        Number of gradients.
+    dyadic : bool, optional
+        For `hyperparameters`.
+    **options
+        For `layers`.
+
+    Returns
+    -------
+    TrainingCase
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> case = find(training_cases(algorithm="adam", dtype="float32"), lambda case: True)
+    >>> len(case.gradients), case.weight.shape, sorted(case.hyperparameters)
+    (1, (1, 1), ['beta1', 'beta2', 'eps', 'lr'])
+    """
+    dtype = dtype or draw(st.sampled_from(DTYPES))
+    chosen = draw(hyperparameters(algorithm, dyadic=dyadic))
+    if regime == "integers":
+        options["power_of_two"] = True
+    layer = draw(layers(**options))
+    names = [n for n in REGIMES if n != "huge" and fits(n, layer.fan_in, dtype)]
+    regimes = st.sampled_from(names) if regime is None else st.just(regime)
+
+    def values(name: str) -> Array:
+        return draw(gradients(layer.shape, output_axis=layer.output_axis, dtype=dtype, regime=name))
+
+    weight = values(draw(st.sampled_from(("ordinary", "large-mean"))))
+    steps = draw(st.integers(min_steps, max_steps))
+    grads = tuple(values(draw(regimes)) for _ in range(steps))
+    return TrainingCase(layer.kind, layer.layout, layer.output_axis, weight, grads, chosen, dtype)

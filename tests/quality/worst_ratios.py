@@ -1,0 +1,136 @@
+"""How near do correct implementations come to the bounds? Prints the worst |err|/τ found.
+
+    python tests/quality/worst_ratios.py --elements 1000000 [--seed 0]
+
+One line per dtype and stage: the elements compared, the worst ratio, where it was found, and
+how many elements the bound could not decide (τ = ∞). Exits with 1 if any ratio is above 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
+
+from _correct_centralize import WAYS, flushed
+from _correct_steps import STYLES, Port
+from _hard_data import DTYPES, REGIMES, Format, draw, worst_ratio
+
+from gc_ref import bounds, exact
+
+FAN_INS = (1, 2, 3, 4, 5, 7, 8, 16, 33, 64)
+
+
+class Found(NamedTuple):
+    elements: int
+    ratio: float
+    where: str
+    undecided: int = 0
+
+
+def centralizations(name: str, rng: np.random.Generator) -> Iterator[Found]:
+    """Every way of Eq. 1 and Eq. 2, every regime, every fan-in."""
+    form = Format(name)
+    for regime in REGIMES:
+        for n in FAN_INS:
+            g = draw(regime, rng, (6, n), form)
+            truth = exact.centralize(g.astype(float), output_axis=0)
+            for way in (*WAYS, flushed):
+                granted = bounds.profile(name, flush_to_zero=way is flushed)
+                tau = bounds.centralize(g, output_axis=0, profile=granted)
+                ratio = worst_ratio(way(g, form.store), truth, truth, tau)
+                where = f"{way.__name__}, {regime}, n = {n}"
+                yield Found(g.size, ratio, where, int(np.isinf(tau).sum()))
+
+
+def steps(algorithm: str, name: str, rng: np.random.Generator) -> Iterator[Found]:
+    """Every style of one trajectory, with conventions drawn at random."""
+    form = Format(name)
+    regime = str(rng.choice([r for r in REGIMES if r != "huge"]))
+    n, count = int(rng.choice([1, 2, 3, 5, 8, 16])), int(rng.choice([1, 2, 3, 6, 12]))
+    grads = [draw(regime, rng, (2, n), form) for _ in range(count)]
+    w = form.once(rng.standard_normal((2, n)) * rng.choice([0, 1e-3, 1, 10]))
+    o = options(algorithm, rng)
+    wide = [g.astype(float) for g in grads]
+    try:
+        truths = getattr(exact, algorithm)(w.astype(float), wide, output_axis=0, **o)
+    except ArithmeticError:  # l2 decay through 1/√v with v near 0: nobody could tell
+        return
+    for style in STYLES:
+        granted = bounds.profile(name, hyperparameters=np.dtype(style.hyper).name)
+        taus = getattr(bounds, algorithm)(w, grads, output_axis=0, profile=granted, **o)
+        with np.errstate(all="ignore"):
+            outs = getattr(Port(style, form, o), algorithm)(w, grads)
+        for t, (got, truth, tau) in enumerate(zip(outs, truths, taus, strict=True), 1):
+            low, high = (truth, truth) if algorithm == "sgdm" else truth
+            where = f"{style.name}, {regime}, n = {n}, step {t}, {o}"
+            ratio = worst_ratio(got, low, high, tau)
+            yield Found(got.size, ratio, where, int(np.isinf(tau).sum()))
+
+
+def options(algorithm: str, rng: np.random.Generator) -> dict[str, Any]:
+    """Hyperparameters and conventions, typical and dyadic ones."""
+
+    def pick(*values: Any) -> Any:
+        return values[int(rng.integers(len(values)))]
+
+    common = {
+        "lr": pick(0.1, 0.125, 1e-3, 1.0, 3e-5),
+        "placement": pick("gradient", "decayed-gradient", "update"),
+        "decay": pick("l2", "decoupled"),
+        "weight_decay": pick(0.0, 0.01, 0.1, 0.25),
+    }
+    if algorithm == "sgdm":
+        return common | {
+            "momentum": pick(0.9, 0.5, 0.99, 0.0, 0.3),
+            "dampening": pick(None, None, 0, 0.1),
+            "first_momentum": pick("zero", "gradient"),
+        }
+    return common | {
+        "beta1": pick(0.9, 0.5, 0.3, 0.0),
+        "beta2": pick(0.999, 0.75, 0.99, 0.4),
+        "eps": pick(1e-8, 1e-3, 1.0),
+        "epsilon": pick("outside", "hat"),
+    }
+
+
+def worst(stage: str, name: str, elements: int, rng: np.random.Generator) -> Found:
+    """Run one stage in one dtype until that many elements are compared."""
+    done, undecided, ratio, where = 0, 0, 0.0, ""
+    while done < elements:
+        batch = centralizations(name, rng) if stage == "centralize" else steps(stage, name, rng)
+        for found in batch:
+            done, undecided = done + found.elements, undecided + found.undecided
+            if found.ratio > ratio:
+                ratio, where = found.ratio, found.where
+    return Found(done, ratio, where, undecided)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--elements", type=int, default=1_000_000, help="in all; default 10^6")
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    rng = np.random.default_rng(asked.seed)
+    high = 0.0
+    for stage in ("centralize", "sgdm", "adam"):
+        for name in DTYPES:
+            with np.errstate(all="ignore"):
+                found = worst(stage, name, asked.elements // 12, rng)
+            high = max(high, found.ratio)
+            print(
+                f"{stage:10s} {name:8s} {found.elements:8d} elements, {found.undecided:6d} "
+                f"undecided, worst {found.ratio:.3f}  {found.where}",
+                flush=True,
+            )
+    return int(high > 1)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,393 @@
+"""The Keras adapter, on whichever backend Keras has here; the others run in a process each."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gc_ref._layouts import KINDS, weight_shape
+from gc_ref.conformance._port import Array, Case, Parameter, PortError, PortLoadError
+from gc_ref.conformance.adapters import _keras_model
+from gc_ref.conformance.adapters.keras import keras_port, select_backend
+
+select_backend()
+with warnings.catch_warnings():  # Keras and its backends import with warnings of their own
+    warnings.simplefilter("ignore")
+    keras = pytest.importorskip("keras")
+
+BACKEND = keras.backend.backend()
+OTHERS = [
+    b
+    for b in ("jax", "torch", "tensorflow")
+    if b != BACKEND and importlib.util.find_spec(b) is not None
+]
+REAL_LAYERS = {
+    "dense": ("Dense", "kernel"),
+    "conv1d": ("Conv1D", "kernel"),
+    "conv2d": ("Conv2D", "kernel"),
+    "conv3d": ("Conv3D", "kernel"),
+    "depthwise": ("DepthwiseConv2D", "kernel"),
+    "transposed": ("Conv2DTranspose", "kernel"),
+    "embedding": ("Embedding", "embeddings"),
+    "attention-in": ("EinsumDense", "kernel"),
+    "attention-out": ("EinsumDense", "kernel"),
+}
+
+
+def parameters(kinds: tuple[str, ...], layout: str = "output-last") -> tuple[Parameter, ...]:
+    found = []
+    for kind in kinds:
+        shape = weight_shape(kind, layout=layout, fan_in=4, fan_out=4)
+        found.append(Parameter(f"{kind}_0", kind, np.zeros(shape, np.float32), kind))
+    if "dense" in kinds:
+        found.append(Parameter("dense_0", "bias", np.zeros(4, np.float32), "dense"))
+    return tuple(found)
+
+
+def case_of(
+    kinds: tuple[str, ...] = ("dense",),
+    *,
+    steps: int = 1,
+    values: tuple[float, ...] = (-3, -1, 0, 1, 2),
+    layout: str = "output-last",
+    **hyperparameters: float,
+) -> Case:
+    rng = np.random.default_rng(7)
+    owned = parameters(kinds, layout)
+    gradients = tuple(
+        {p.name: rng.choice(values, p.shape).astype(np.float32) for p in owned}
+        for _ in range(steps)
+    )
+    return Case("probe", owned, gradients, hyperparameters or {"lr": 1.0, "momentum": 0.0})
+
+
+def same(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
+    return all(np.array_equal(a[name], b[name]) for name in a)
+
+
+class Centralizing(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
+    """GC in the hook that every trainer of Keras 3 calls."""
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        grads = [
+            g - keras.ops.mean(g, axis=tuple(range(g.ndim - 1)), keepdims=True)
+            if len(g.shape) > 1
+            else g
+            for g in grads
+        ]
+        super().apply(grads, trainable_variables)
+
+
+class NeverCalled(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
+    """GC as the Keras code example of 2023 had it: no trainer calls this."""
+
+    def get_gradients(self, loss: Any, params: Any) -> Any:
+        raise AssertionError("nobody calls get_gradients")
+
+
+class ThroughApplyGradients(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
+    """The trainers of JAX and PyTorch call ``apply``, not this."""
+
+    def apply_gradients(self, grads_and_vars: Any) -> Any:
+        return super().apply_gradients([(0 * g, v) for g, v in grads_and_vars])
+
+
+def test_the_gradient_is_exactly_the_given_one() -> None:
+    rng = np.random.default_rng(3)
+    owned = parameters((*KINDS, "scale", "scalar"))
+    gradient = {p.name: np.asarray(rng.normal(size=p.shape), np.float32) for p in owned}
+    case = Case("probe", owned, (gradient,), {"lr": 1.0, "momentum": 0.0})
+    (after,) = keras_port(keras.optimizers.SGD).run(case).steps
+    assert list(after) == [p.name for p in owned]
+    for name, value in after.items():
+        assert value.dtype == np.float32
+        assert np.array_equal(value, -gradient[name]), name
+
+
+def test_weights_belong_to_real_layers() -> None:
+    owned = parameters((*KINDS, "scale", "scalar"))
+    model = _keras_model.build_model(keras, "output-last", _keras_model.structure(owned))
+    owners = {id(v): layer for layer in model.layers for v in layer.trainable_weights}
+    for p in owned:
+        variable = model.probe_variables[p.name]
+        layer = owners[id(variable)]
+        assert tuple(variable.shape) == p.shape
+        if p.kind in REAL_LAYERS:
+            class_name, attribute = REAL_LAYERS[p.kind]
+            assert type(layer) is getattr(keras.layers, class_name)
+            assert variable.path.endswith(f"{p.layer}/{attribute}")
+    assert owners[id(model.probe_variables["dense_0.bias"])].name == "dense_0"
+    assert type(owners[id(model.probe_variables["scale_0.scale"])]).__name__ == "LayerNormalization"
+    assert len(model.trainable_variables) == len(owned)
+
+
+def test_output_first_weights() -> None:
+    case = case_of(("dense", "conv2d", "depthwise"), layout="output-first")
+    (after,) = keras_port(keras.optimizers.SGD, layout="output-first").run(case).steps
+    assert same(after, {name: -g for name, g in case.gradients[0].items()})
+
+
+def test_nan_stays_in_its_element() -> None:
+    case = case_of(("dense", "conv2d"))
+    case.gradients[0]["conv2d_0.kernel"][0, 1, 2, 3] = np.nan
+    (after,) = keras_port(keras.optimizers.SGD).run(case).steps
+    where = {name: np.argwhere(np.isnan(value)).tolist() for name, value in after.items()}
+    assert where == {"dense_0.kernel": [], "conv2d_0.kernel": [[0, 1, 2, 3]], "dense_0.bias": []}
+
+
+@pytest.mark.parametrize("drive", ["plain", "checkpoint", "twin", "eager"])
+def test_integer_sgdm_is_bit_exact_in_every_drive(drive: str) -> None:
+    calls: list[str] = []
+
+    class Watched(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
+        def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+            calls.append("apply")
+            super().apply(grads, trainable_variables)
+
+    def factory(learning_rate: float, momentum: float) -> Any:
+        calls.append("made")
+        return Watched(learning_rate, momentum=momentum)
+
+    port = keras_port(factory)
+    if drive != "plain" and drive not in port.drives:
+        assert (BACKEND, drive) == ("torch", "eager")
+        pytest.skip("PyTorch is eager anyway")
+    case = case_of(("dense", "conv1d"), steps=3, lr=0.125, momentum=0.5)
+    calls.clear()
+    steps = port.run(case.with_drive(drive)).steps
+    for name, gradients in ((n, [g[n] for g in case.gradients]) for n in case.gradients[0]):
+        weight = velocity = np.zeros(gradients[0].shape)
+        for after, gradient in zip(steps, gradients, strict=True):
+            velocity = 0.5 * velocity - 0.125 * gradient
+            weight = weight + velocity
+            assert np.array_equal(after[name], weight)
+    assert calls.count("made") == (2 if drive in ("checkpoint", "twin") else 1)
+    if drive == "eager" or (drive == "plain" and BACKEND == "torch"):
+        assert calls.count("apply") == 3
+    elif drive == "plain":
+        assert calls.count("apply") == 1  # traced once
+
+
+def test_integer_adam_is_bit_exact_at_the_first_step() -> None:
+    # m = g/2, √v = |g|/2, lr √(1-β2)/(1-β1) = lr: with ε = ½ the step is lr g/(|g|+1).
+    values = (0, 1, -1, 3, -3, 7, -7)
+    case = case_of(("dense", "conv2d"), values=values, lr=0.125, beta1=0.5, beta2=0.75, eps=0.5)
+    (after,) = keras_port(keras.optimizers.Adam).run(case).steps
+    for name, gradient in case.gradients[0].items():
+        assert np.array_equal(after[name], -0.125 * gradient / (np.abs(gradient) + 1.0))
+
+
+def test_flush_to_zero_is_declared_truthfully() -> None:
+    port = keras_port(keras.optimizers.SGD)
+    case = case_of()
+    tiny = {name: np.full_like(g, 1e-40) for name, g in case.gradients[0].items()}
+    (after,) = port.run(Case("tiny", case.parameters, (tiny,), case.hyperparameters)).steps
+    assert bool((after["dense_0.kernel"] == 0).all()) is port.flush_to_zero
+
+
+def test_a_hook_that_is_never_called_has_no_effect() -> None:
+    case = case_of(("dense", "conv2d"), steps=2)
+    plain = keras_port(keras.optimizers.SGD).run(case).steps
+    assert all(map(same, keras_port(NeverCalled).run(case).steps, plain))
+    through = keras_port(ThroughApplyGradients).run(case).steps
+    assert same(through[0], plain[0]) is (BACKEND != "tensorflow")
+
+
+def test_gradient_centralization_has_its_effect() -> None:
+    case = case_of(("dense", "conv2d"))
+    (after,) = keras_port(Centralizing).run(case).steps
+    for name, g in case.gradients[0].items():
+        mean = g.mean(axis=tuple(range(g.ndim - 1)), keepdims=True) if g.ndim > 1 else 0
+        assert np.array_equal(after[name], mean - g)
+
+
+def test_state_that_a_checkpoint_loses_shows() -> None:
+    class Amnesia(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
+        def load_own_variables(self, store: Any) -> None:
+            pass
+
+    case = case_of(steps=2, lr=1.0, momentum=0.5)
+    port = keras_port(Amnesia)
+    plain, restored = port.run(case).steps, port.run(case.with_drive("checkpoint")).steps
+    assert same(plain[0], restored[0])
+    assert not same(plain[1], restored[1])
+
+
+def test_hyperparameters_and_description() -> None:
+    port = keras_port(
+        keras.optimizers.Adam,
+        settings={"epsilon": 0.25},
+        algorithm="adam",
+        target="keras:x.py:Adam",
+        options=["--set", "epsilon=0.25"],
+    )
+    assert port.takes == {"lr", "beta1", "beta2", "weight_decay"}
+    assert port.fixed == {"eps": 0.25}
+    assert (port.name, port.kind, port.layout) == ("Adam", "keras", "output-last")
+    assert (port.hyper_dtype, port.dtypes, port.per_run_cost) == ("float32", ("float32",), "dear")
+    assert port.environment["keras"] == keras.__version__
+    assert port.environment["backend"].startswith(BACKEND)
+    assert port.options == ("--set", "epsilon=0.25")
+    assert port.off is None
+
+
+def test_the_port_with_its_flag_off() -> None:
+    class Flagged(Centralizing):
+        def __init__(self, learning_rate: float = 0.1, use_gc: bool = True) -> None:
+            super().__init__(learning_rate)
+            self.use_gc = use_gc
+
+        def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+            hook = Centralizing.apply if self.use_gc else keras.optimizers.SGD.apply
+            hook(self, grads, trainable_variables)
+
+    port = keras_port(Flagged)
+    assert port.off is not None
+    assert port.off.off is None
+    assert keras_port(Flagged, settings={"use_gc": False}).off is None
+    case = case_of(lr=1.0)
+    (plain,) = keras_port(keras.optimizers.SGD).run(case).steps
+    assert same(port.off.run(case).steps[0], plain)
+    assert not same(port.run(case).steps[0], plain)
+
+
+class NoRate(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
+    def __init__(self) -> None:
+        super().__init__(0.1)
+
+
+def broken(learning_rate: float = 0.1) -> Any:
+    raise RuntimeError("out of\norder")
+
+
+def in_use(learning_rate: float = 0.1) -> Any:
+    optimizer = keras.optimizers.SGD(learning_rate)
+    optimizer.build([])
+    return optimizer
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "settings", "message"),
+    [
+        (3, {}, "3 is not callable"),
+        (NoRate, {}, "NoRate takes no learning rate"),
+        (lambda learning_rate: {}, {}, r"makes a builtins\.dict, which is not a Keras optimizer"),
+        (broken, {}, "broken could not be made: RuntimeError: out of order"),
+        (in_use, {}, "already in use: make a new one"),
+        (NoRate, {"speed": 1}, "NoRate takes no argument 'speed'"),
+        (keras.optimizers.SGD, {"learning_rate": "fast"}, "SGD could not be made: ValueError"),
+    ],
+)
+def test_ports_that_cannot_be_loaded(
+    optimizer: Callable[..., Any], settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(PortLoadError, match=message) as caught:
+        keras_port(optimizer, settings=settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_errors_inside_fit_say_where() -> None:
+    class Broken(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            raise RuntimeError("no such\nthing")
+
+    case = case_of()
+    with pytest.raises(PortError, match=r"^probe, step 1: RuntimeError: no such$"):
+        keras_port(Broken).run(case)
+    assert keras_port(keras.optimizers.SGD).run(case).steps  # nothing is left broken
+
+
+def test_a_weight_that_stops_being_trainable() -> None:
+    class Freezing(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
+        def build(self, variables: Any) -> None:
+            super().build(variables)
+            variables[0].trainable = False
+
+    with pytest.raises(PortError, match=r"probe, step 1: .*trainable"):
+        keras_port(Freezing).run(case_of())
+
+
+def test_other_dtypes_are_refused() -> None:
+    case = Case("half", (), ({},), {}, dtype="float16")
+    with pytest.raises(PortError, match="half: Keras is driven in float32 only, not float16"):
+        keras_port(keras.optimizers.SGD).run(case)
+
+
+def test_prints_and_warnings_stay_out(capsys: pytest.CaptureFixture[str]) -> None:
+    def noisy(learning_rate: float = 0.1) -> Any:
+        print("hello")
+        warnings.warn("look out", stacklevel=1)
+        return keras.optimizers.SGD(learning_rate)
+
+    assert keras_port(noisy).run(case_of(lr=1.0)).steps
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("installed", "expected"),
+    [
+        ({"tensorflow", "jax", "torch"}, None),
+        ({"jax", "torch"}, "jax"),
+        ({"torch"}, "torch"),
+        (set(), None),
+    ],
+)
+def test_backend_where_nobody_chose_one(
+    monkeypatch: pytest.MonkeyPatch, installed: set[str], expected: str | None
+) -> None:
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name in installed or None)
+    select_backend()
+    assert os.environ.get("KERAS_BACKEND") == expected
+
+
+def test_backend_that_was_chosen_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {"KERAS_BACKEND": "torch"})
+    monkeypatch.delitem(sys.modules, "keras")
+    select_backend()
+    assert os.environ["KERAS_BACKEND"] == "torch"
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf_keras has no other backend")
+@pytest.mark.parametrize("generation", ["new", "legacy"])
+def test_legacy_keras(generation: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tf_keras = pytest.importorskip("tf_keras")
+    optimizers = tf_keras.optimizers if generation == "new" else tf_keras.optimizers.legacy
+    port = keras_port(optimizers.SGD)
+    assert "tf_keras" in port.environment
+    case = case_of(("dense", "embedding", "attention-in"), steps=2, lr=1.0, momentum=0.5)
+    first, second = case.gradients
+    for drive in ("plain", "checkpoint"):
+        steps = port.run(case.with_drive(drive)).steps
+        assert same(steps[0], {n: -g for n, g in first.items()})
+        assert same(steps[1], {n: -1.5 * g - second[n] for n, g in first.items()})
+
+
+def test_keras_is_not_imported_before_it_is_needed() -> None:
+    code = "import gc_ref.conformance.adapters.keras, sys; sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif("GC_REF_ONE_BACKEND" in os.environ, reason="this is one of the others")
+@pytest.mark.parametrize("backend", OTHERS)
+def test_the_other_backends(backend: str) -> None:
+    environment = {**os.environ, "KERAS_BACKEND": backend, "GC_REF_ONE_BACKEND": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
