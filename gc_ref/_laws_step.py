@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref._laws_judge import Judge, LawError, Rows, index_text, rationals
+from gc_ref._laws_judge import Judge, LawError, Rows, rationals
 from gc_ref._slices import Axis, to_rows
 from gc_ref.bounds import EXACT
 
@@ -150,7 +150,7 @@ def _every_step(
         try:
             worst = max(worst, judge.decide(residual, allowance, statement))
         except LawError as error:
-            where = f"after step {t + 1}, index {index_text(error.index)}: {error.message}"
+            where = f"after step {t + 1}: {error.message}"
             raise LawError(
                 error.law, error.clause, where, ratio=error.ratio, index=(t, *error.index)
             ) from None

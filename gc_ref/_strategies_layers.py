@@ -19,7 +19,7 @@ _FANS = (1, 2, 3, 4, 5, 7, 8, 16)
 class Layer(NamedTuple):
     """A weight of a real layer.
 
-    Attributes
+    Parameters
     ----------
     kind : str
         Kind of layer, ``dense`` for instance.
@@ -29,6 +29,11 @@ class Layer(NamedTuple):
         As the framework stores it.
     output_axis : tuple of int
         Axes that number the output neurons.
+
+    Examples
+    --------
+    >>> Layer("dense", "output-first", (3, 5), (0,)).fan_in
+    5
     """
 
     kind: str
@@ -59,8 +64,6 @@ def layers(
 
     Parameters
     ----------
-    draw : callable
-        Supplied by Hypothesis.
     kinds, layouts : sequence of str
         What to draw from.
     axes_rule : {"by-rank", "by-kind"}

@@ -53,7 +53,7 @@ __all__ = [
 class Law(NamedTuple):
     """A law as the conformance kit lists it.
 
-    Attributes
+    Parameters
     ----------
     check : callable
         The function of this module.
@@ -61,6 +61,11 @@ class Law(NamedTuple):
         Clause of the paper.
     statement : str
         The law in one line.
+
+    Examples
+    --------
+    >>> LAWS["law/zero-mean"].statement
+    "eᵀP = 0: every output's inputs sum to 0"
     """
 
     check: Callable[..., float]

@@ -43,7 +43,7 @@ Array = npt.NDArray[np.floating[Any]]
 class GradientCase(NamedTuple):
     """A gradient of a real layer, in one regime.
 
-    Attributes
+    Parameters
     ----------
     kind, layout, output_axis
         As in `Layer`.
@@ -53,6 +53,12 @@ class GradientCase(NamedTuple):
         Its dtype; bfloat16 values are carried by float32.
     regime : str
         Its regime, a key of `REGIMES`.
+
+    Examples
+    --------
+    >>> g = np.ones((1, 2))
+    >>> GradientCase("dense", "output-first", (0,), g, "float64", "constant").regime
+    'constant'
     """
 
     kind: str
@@ -66,7 +72,7 @@ class GradientCase(NamedTuple):
 class TrainingCase(NamedTuple):
     """A short training run of one weight.
 
-    Attributes
+    Parameters
     ----------
     kind, layout, output_axis
         As in `Layer`.
@@ -78,6 +84,13 @@ class TrainingCase(NamedTuple):
         Keyword arguments of the optimizer.
     dtype : str
         Of weight and gradients; bfloat16 values are carried by float32.
+
+    Examples
+    --------
+    >>> w, g = np.zeros((1, 2)), np.ones((1, 2))
+    >>> options = {"lr": 0.5, "momentum": 0.5}
+    >>> TrainingCase("dense", "output-first", (0,), w, (g,), options, "float64").dtype
+    'float64'
     """
 
     kind: str
@@ -103,8 +116,6 @@ def gradients(
 
     Parameters
     ----------
-    draw : callable
-        Supplied by Hypothesis.
     shape : tuple of int
         Shape of the weight.
     output_axis : int or tuple of int
@@ -157,8 +168,6 @@ def gradient_cases(
 
     Parameters
     ----------
-    draw : callable
-        Supplied by Hypothesis.
     dtype : str, optional
         Default: any of `DTYPES`.
     regime : str, optional
@@ -264,8 +273,6 @@ def training_cases(
 
     Parameters
     ----------
-    draw : callable
-        Supplied by Hypothesis.
     algorithm : {"sgdm", "adam"}
         Whose hyperparameters.
     dtype : str, optional

@@ -40,19 +40,29 @@ def phi(grad: Array, axes: tuple[int, ...] | None, dtype: str) -> Array:
     return representable(np.asarray(floats, dtype=np.float64).reshape(grad.shape), dtype)
 
 
-def base_fed_with(judge: Judge, case: Case, rule: str) -> Case:
-    """Return the case with Φ(g) for g, under a rule for the output axes."""
-    gradients = tuple(
-        {p.name: phi(step[p.name], judge.axes(p, rule), case.dtype) for p in case.parameters}
-        for step in case.gradients
-    )
-    return Case(
-        f"{case.id}-centralized-{rule}",
-        case.parameters,
-        gradients,
-        case.hyperparameters,
-        case.dtype,
-    )
+def base_fed_with(judge: Judge, case: Case, rule: str, *, decayed: bool) -> Case:
+    """Return the case with Φ(g) for g, under a rule for the output axes.
+
+    ``decayed``: with Φ(g + λw) instead, where w is the port's own weight at that step, and
+    without weight decay: what is left to the base of a port that decays inside Φ.
+    """
+    hyper = dict(case.hyperparameters)
+    before = {p.name: p.value for p in case.parameters}
+    after = judge.run(case).steps if decayed else case.gradients
+    gradients = []
+    for step, weights in zip(case.gradients, after, strict=True):
+        fed = {}
+        for p in case.parameters:
+            grad = step[p.name]
+            if decayed:
+                grad = grad + np.asarray(before[p.name]) * grad.dtype.type(hyper["weight_decay"])
+            fed[p.name] = phi(grad, judge.axes(p, rule), case.dtype)
+        gradients.append(fed)
+        before = dict(weights)
+    if decayed:
+        hyper["weight_decay"] = 0.0
+    label = f"{case.id}-{'decayed-' if decayed else ''}centralized-{rule}"
+    return Case(label, case.parameters, tuple(gradients), hyper, case.dtype)
 
 
 def compare_to_base(
@@ -66,14 +76,14 @@ def compare_to_base(
     if placement == "update" and judge.axes(parameter, rule) is not None:
         want, spread = _centralized_updates(judge, case, parameter, rule)
     else:
-        fed = judge.fed(case, rule)
+        fed = judge.fed(case, rule, placement)
         want = [np.asarray(s[name], dtype=np.float64) for s in judge.run(fed, port=base).steps]
         same = all(
             np.array_equal(g[name], w, equal_nan=True) for g, w in zip(got.steps, want, strict=True)
         )
-        spread = (
-            [np.zeros(parameter.shape)] * len(want) if same else _spread(judge, case, rule, name)
-        )
+        spread = [np.zeros(parameter.shape)] * len(want)
+        if not same:
+            spread = _spread(judge, case, rule, placement, name)
     unit = bounds.profile(case.dtype).unit_roundoff
     path = np.zeros(parameter.shape)
     before = parameter.value.astype(np.float64)
@@ -134,25 +144,25 @@ def _centralized_updates(
     return found, spread
 
 
-def _spread(judge: Judge, case: Case, rule: str, name: str) -> list[Array]:
+def _spread(judge: Judge, case: Case, rule: str, placement: str, name: str) -> list[Array]:
     """How far the base moves when its gradient is off by what a correct Φ may be off."""
     base = judge.port.base
     assert base is not None
-    plain = judge.run(judge.fed(case, rule), port=base).steps
+    plain = judge.run(judge.fed(case, rule, placement), port=base).steps
     spread = [np.zeros(plain[0][name].shape) for _ in plain]
     for draw in range(DRAWS):
-        moved = judge.run(_perturbed(judge, case, rule, draw), port=base).steps
+        moved = judge.run(_perturbed(judge, case, rule, placement, draw), port=base).steps
         for i, (a, b) in enumerate(zip(moved, plain, strict=True)):
             away = np.abs(np.asarray(a[name], np.float64) - np.asarray(b[name], np.float64))
             spread[i] = np.maximum(spread[i], np.where(np.isnan(away), 0.0, away))
     return spread
 
 
-def _perturbed(judge: Judge, case: Case, rule: str, draw: int) -> Case:
+def _perturbed(judge: Judge, case: Case, rule: str, placement: str, draw: int) -> Case:
     """Φ(g), off by a rounding and by the bound of `gc_ref.bounds.centralize`, signs at random."""
-    key = (id(case.gradients), f"{rule}-perturbed-{draw}")
+    fed = judge.fed(case, rule, placement)
+    key = (id(fed.gradients), f"perturbed-{draw}")
     if key not in judge.cases_made:
-        fed = judge.fed(case, rule)
         rng = rng_for(judge.seed, f"{fed.id}/{draw}")
         profile = judge.profile(case.dtype)
         gradients = []
@@ -172,7 +182,7 @@ def _perturbed(judge: Judge, case: Case, rule: str, draw: int) -> Case:
             f"{fed.id}-perturbed-{draw}",
             case.parameters,
             tuple(gradients),
-            case.hyperparameters,
+            fed.hyperparameters,
             case.dtype,
         )
     return judge.cases_made[key]

@@ -316,7 +316,7 @@ def part_of(case: Case, layers: Iterable[str], label: str) -> Case:
 
 
 #: A few layers that stand for all: what costs a model per run need not cost all of it.
-FEW = ("dense_0", "dense_1", "dense_2", "conv1d_0", "conv2d_0")
+FEW = ("dense_1", "dense_2", "conv2d_0")
 
 
 def decay_case(layout: str, *, seed: int, algorithm: str | None, eps: float | None = None) -> Case:

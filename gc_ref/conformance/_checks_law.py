@@ -43,6 +43,7 @@ Law = Callable[[Phi, Array, Array, Axes, bounds.Profile], float]
 Group = list[tuple[Parameter, Array, Array, Axes]]
 #: Weights that the laws are held to: kinds for which the axes leave no choice.
 LAYERS = ("dense_1", "dense_2", "conv1d_0", "conv2d_0", "conv3d_0")
+FEW_LAYERS = ("dense_1", "conv2d_0")  # where each weight more is more to compile
 #: Roundings of a step, and of inverting Adam's, in units of the operator's own.
 THROUGH = {"operator": 1.0, "sgdm": 8.0, "adam": 2.0**12}
 NEEDS_FORMULA = "needs Φ(g) itself, which a port without --algorithm does not show"
@@ -250,7 +251,8 @@ def _gradients(judge: Judge) -> list[Group]:
         judge.layout, seed=judge.seed, algorithm=judge.algorithm, steps=1,
         operator=judge.operator, label="laws",
     )  # fmt: skip
-    groups = [_pairs(judge, first, second, LAYERS)]
+    layers = LAYERS if judge.port.per_run_cost == "cheap" else FEW_LAYERS
+    groups = [_pairs(judge, first, second, layers)]
     if settled.mode == "operator":
         third = cases.bounded_case(
             judge.layout, seed=judge.seed, algorithm=None, steps=1, operator=True, label="laws"

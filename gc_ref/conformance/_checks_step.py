@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gc_ref import laws
@@ -33,14 +35,19 @@ def base_law(judge: Judge) -> Outcome:
         return not_applicable(NO_STEPS)
     if judge.settled.mode == "unknown":
         return own_base_law(judge)
-    if judge.settled.mode != "base":
+    base = judge.port.base
+    if base is None:
         return not_applicable("no --base given: the port is held to its algorithm")
+    reading = replace(judge.settled, mode="base")
     ratio, tried = 0.0, [judge.integers]
     coupled = base_couples(judge)
     if not coupled:  # else the rounding of one parameter's Φ reaches all others
         tried.append(judge.bounded)
+    update = reading.conventions.get("placement") == "update"
+    if "weight_decay" in judge.port.takes & base.takes and not update:
+        tried.append(judge.decayed)
     for case in tried:
-        found = matches(judge, case)
+        found = matches(judge, case, reading)
         wrong = [(m, axes) for m, axes in found if not m.within]
         if wrong:
             first, axes = wrong[0]
@@ -54,7 +61,7 @@ def base_law(judge: Judge) -> Outcome:
         ratio = max(ratio, *(m.comparison.ratio for m, _ in found))
     message = "the base optimizer fed with Φ(g)" + (": bit for bit" if ratio == 0 else "")
     if coupled:
-        message += "; on integer gradients only, as the base couples its parameters"
+        message += "; not on hard regimes, as the base couples its parameters"
     return passed(message, ratio=ratio)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from gc_ref.conformance import _cases as cases
 from gc_ref.conformance._expected import compare, expected_steps
-from gc_ref.conformance._judge import Judge, Match
+from gc_ref.conformance._judge import Judge, Match, Settled
 from gc_ref.conformance._port import Case, PortError
 from gc_ref.conformance._results import (
     Outcome,
@@ -27,14 +27,14 @@ NO_FORMULA = "no formula for this optimizer: step/base-law holds it to its base"
 
 
 def matches(
-    judge: Judge, case: Case, overrides: Mapping[str, str] | None = None
+    judge: Judge, case: Case, settled: Settled | None = None
 ) -> list[tuple[Match, tuple[int, ...] | None]]:
     """Hold every parameter of a case against the settled reading, smallest weights first."""
-    settled = judge.settled
+    settled = settled or judge.settled
     found = []
     for p in sorted(case.parameters, key=lambda p: p.value.size):
         rule = judge.rule_for(p, settled)
-        found.append((judge.match(case, p, rule, settled, overrides), judge.axes(p, rule)))
+        found.append((judge.match(case, p, rule, settled), judge.axes(p, rule)))
     return found
 
 

@@ -56,7 +56,7 @@ def settle(judge: Judge) -> Settled:
         best, _ = _best_reading(judge, conventions, port.algorithm)
         return _with_decay(judge, _with_scope(judge, best))
     if port.base:
-        return _with_scope(judge, _base_reading(judge, conventions))
+        return _with_base_decay(judge, _with_scope(judge, _base_reading(judge, conventions)))
     readings = [_best_reading(judge, conventions, a) for a in ("sgdm", "adam")]
     best, explained = max(readings, key=lambda r: r[1])
     if explained < 0.25 and _first_step_lacks_correction(judge):
@@ -291,6 +291,25 @@ def _with_decay(judge: Judge, settled: Settled) -> Settled:
     values = {k: v for k, v in declared.items() if k not in best or k in fixed}
     kept = Conventions(values, {k: sources[k] for k in values})
     return replace(settled, conventions=kept.with_inferred(best), remarks=remarks)
+
+
+def _with_base_decay(judge: Judge, settled: Settled) -> Settled:
+    """Infer whether a port with a base decays inside Φ, from the case with weight decay."""
+    base, conventions = judge.port.base, settled.conventions
+    assert base is not None
+    if "weight_decay" not in judge.port.takes & base.takes:
+        return settled
+    if conventions.sources["placement"] == "declared" or conventions.get("placement") == "update":
+        return settled
+    for placement in ("gradient", "decayed-gradient"):
+        values = {**conventions.values, "placement": placement}
+        reading = replace(settled, conventions=replace(conventions, values=values))
+        if all(
+            judge.match(judge.decayed, p, judge.rule_for(p, reading), reading).within
+            for p in judge.decayed.parameters
+        ):
+            return reading
+    return settled
 
 
 def _explained(judge: Judge, settled: Settled, option: Mapping[str, str]) -> tuple[int, float]:

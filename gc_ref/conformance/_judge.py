@@ -172,11 +172,11 @@ class Judge:
     # ---- what is right
 
     def profile(self, dtype: str, *, accumulator: str | None = None) -> bounds.Profile:
-        """Arithmetic that the port is allowed."""
+        """Arithmetic that the port is allowed; it may hold β and lr in its weights' dtype."""
         return bounds.profile(
             dtype,
             accumulator=accumulator,
-            hyperparameters=self.port.hyper_dtype,
+            hyperparameters=self.port.hyper_dtype if dtype == "float64" else "float32",
             flush_to_zero=self.port.flush_to_zero,
         )
 
@@ -261,11 +261,12 @@ class Judge:
         inexact = sum(c.inexact for c in found)
         return Match(p, step, comparison, inexact, 0, p.value.size * len(found))
 
-    def fed(self, case: Case, rule: str) -> Case:
+    def fed(self, case: Case, rule: str, placement: str = "gradient") -> Case:
         """Return the same case with Φ(g) in place of g, for the base optimizer."""
-        key = (id(case.gradients), rule)
+        decayed = placement == "decayed-gradient" and bool(case.hyperparameters.get("weight_decay"))
+        key = (id(case.gradients), f"{rule}-{decayed}")
         if key not in self.cases_made:
-            self.cases_made[key] = base_fed_with(self, case, rule)
+            self.cases_made[key] = base_fed_with(self, case, rule, decayed=decayed)
         return self.cases_made[key]
 
     def rule_for(self, parameter: Parameter, settled: Settled) -> str:

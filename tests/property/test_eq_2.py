@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gc_ref import laws
 from gc_ref.strategies import REGIMES
 
-few = settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 
 pytestmark = [
     pytest.mark.parametrize("witness", WITNESSES),
@@ -58,10 +58,11 @@ class TestPIsSymmetric:
 class TestPIsAMatrix:
     """Φ is linear, and blind to what is along e."""
 
+    # |a| + |b| ≤ 3: even the combination of two huge gradients can be summed.
     @few
     @given(data=st.data(), a=st.sampled_from([-2.0, 1.0, 0.1]), b=st.sampled_from([1.0, 0.0, -0.3]))
     def test_linear(self, witness, regime, data, a, b):
-        case, other = data.draw(pairs(regime).filter(lambda pair: fits(*pair)))
+        case, other = data.draw(pairs(regime))
         assert bounded(held_to(laws.linear, witness, case, other, a=a, b=b), witness)
 
     @few
@@ -97,10 +98,3 @@ class TestTheNormDoesNotGrow:
     def test_of_any_gradient(self, witness, regime, data):
         case, _ = data.draw(pairs(regime))
         assert bounded(held_to(laws.contraction, witness, case), witness)
-
-
-def fits(case, other):
-    """Whether sums of both gradients stay in range: a huge one leaves room for 3 of its own."""
-    largest = np.finfo(case.gradient.dtype).max
-    reach = max(np.abs(g).max(initial=0) for g in (case.gradient, other))
-    return bool(3 * float(reach) * max(case.gradient.size, 1) < largest or reach == 0)
