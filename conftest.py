@@ -1,5 +1,6 @@
-"""Which Hypothesis profile runs, and what happens where a framework is missing."""
+"""Hypothesis profiles, missing frameworks, and the least number of tests."""
 
+import argparse
 import importlib
 import os
 import warnings
@@ -10,6 +11,8 @@ from hypothesis import settings
 settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 settings.register_profile("search", deadline=None, database=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+pytest_plugins = ["pytester"]
 
 # Each is a marker: a test that carries it needs the module of that name.
 FRAMEWORKS = (
@@ -36,8 +39,57 @@ def required_frameworks():
     return names
 
 
+def whole_number(text):
+    """A number of tests: anything else is one line of usage, not a traceback."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
+
+
+class LeastTests:
+    """Fail a session in which too few tests passed: skips must not look like success."""
+
+    def __init__(self, least):
+        self.least = least
+        self.outcomes = {}
+
+    @property
+    def passed(self):
+        return sum(self.outcomes.values())
+
+    def pytest_runtest_logreport(self, report):
+        # Under xdist the workers' reports come to the controller, which counts them all.
+        if report.when == "call":
+            passed = report.passed and not hasattr(report, "wasxfail")
+            self.outcomes[report.nodeid] = self.outcomes.get(report.nodeid, True) and passed
+
+    def pytest_sessionfinish(self, session, exitstatus):
+        if self.passed < self.least and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+    def pytest_terminal_summary(self, terminalreporter):
+        if self.passed < self.least:
+            terminalreporter.write_line(
+                f"--least-tests asks for {self.least} passed tests, but only {self.passed} passed",
+                red=True,
+            )
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--least-tests",
+        type=whole_number,
+        default=0,
+        metavar="N",
+        help="fail a session in which fewer than N tests passed",
+    )
+
+
 def pytest_configure(config):
     required_frameworks()
+    is_worker = hasattr(config, "workerinput")  # of xdist: it sees its share only
+    if config.option.least_tests and not (is_worker or config.option.collectonly):
+        config.pluginmanager.register(LeastTests(config.option.least_tests), "least-tests")
 
 
 def pytest_runtest_setup(item):

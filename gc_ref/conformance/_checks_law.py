@@ -127,7 +127,7 @@ def idempotent(judge: Judge) -> Outcome:
         return _hold(judge, _idempotent)
     if _update_placed(judge):
         return not_applicable("Φ acts on the update: g and Φ(g) may move a weight differently")
-    case = judge.integers
+    case = judge.small if judge.settled.mode == "base" else judge.integers
     fed = judge.run(judge.fed(case, "by-rank")).steps
     for p in sorted(case.parameters, key=lambda p: p.value.size):
         same = judge.axes(p, "by-rank") == judge.axes(p, "by-kind")

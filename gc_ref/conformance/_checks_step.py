@@ -143,7 +143,8 @@ def _allowance(judge: Judge, case: Case, p: Parameter, step: int) -> Array:
     settled = judge.settled
     if settled.mode == "base":
         unit = judge.profile(case.dtype).unit_roundoff
-        reach = max(float(np.abs(s[p.name]).max(initial=0.0)) for s in judge.run(case).steps)
-        reach = max(reach, float(np.abs(p.value).max(initial=0.0)))
+        raw = judge.run(case, port=judge.port.base).steps  # Φ's rounding grows with the raw update
+        values = [p.value, *(s[p.name] for s in (*judge.run(case).steps, *raw))]
+        reach = max(float(np.abs(v).max(initial=0.0)) for v in values)
         return np.full(p.shape, 32 * (step + 1) * unit * reach)
     return judge.expected(case, p, judge.rule_for(p, settled), settled)[step].tau
