@@ -8,6 +8,8 @@ import warnings
 import pytest
 from hypothesis import settings
 
+from gc_ref.conformance.adapters.keras import select_backend
+
 settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 settings.register_profile("search", deadline=None, database=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -19,6 +21,7 @@ FRAMEWORKS = (
     "array_api_strict",
     "dask",
     "flax",
+    "gctf",
     "jax",
     "keras",
     "optax",
@@ -99,6 +102,8 @@ def pytest_runtest_setup(item):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what a framework warns of itself
+                if name == "keras":  # it reads its backend when it is imported
+                    select_backend()
                 importlib.import_module(name)
         except ImportError as error:
             if name in required_frameworks():

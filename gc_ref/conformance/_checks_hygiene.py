@@ -115,7 +115,23 @@ def _calls_independent(judge: Judge) -> Outcome:
     different = _same(judge, case, plain, judge.run(turned))
     if different:
         return failed(f"{different} when the weights come in another order: calls share state")
+    twins = _twins(judge.small)
+    different = _same(judge, judge.small, judge.run(judge.small), judge.run(twins))
+    if different:
+        return failed(
+            f"{different} once a second weight of that shape was given: results share memory"
+        )
     return passed()
+
+
+def _twins(case: Case) -> Case:
+    """Return the case with a second weight of each shape, and other gradients, behind it."""
+    second = tuple(replace(p, layer=f"{p.layer}_twin") for p in case.parameters)
+    gradients = tuple(
+        {**g, **{q.name: -2 * g[p.name] for p, q in zip(case.parameters, second, strict=True)}}
+        for g in case.gradients
+    )
+    return replace(case, id="twins", parameters=case.parameters + second, gradients=gradients)
 
 
 def checkpoint(judge: Judge) -> Outcome:

@@ -43,6 +43,7 @@ def base_law(judge: Judge) -> Outcome:
     coupled = base_couples(judge)
     if not coupled:  # else the rounding of one parameter's Φ reaches all others
         tried.append(judge.bounded)
+    tried.append(judge.long)
     update = reading.conventions.get("placement") == "update"
     if "weight_decay" in judge.port.takes & base.takes and not update:
         tried.append(judge.decayed)

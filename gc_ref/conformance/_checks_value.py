@@ -180,12 +180,13 @@ def step_algorithm(judge: Judge, algorithm: str) -> Outcome:
     if judge.settled.mode != algorithm:
         held = {"sgdm": "Algorithm 1", "adam": "Algorithm 2"}[algorithm]
         return not_applicable(f"the port is not held to {held}")
-    outcome = hold(judge, judge.integers, "integer gradients")
-    if outcome.status == "passed" and "weight_decay" in judge.port.takes:
-        outcome = hold(judge, judge.decayed, "weight decay of 1/4")
-    if outcome.status == "passed":
-        later = hold(judge, judge.bounded, "hard regimes")
-        outcome = later if later.status != "passed" else max(
-            outcome, later, key=lambda o: o.ratio or 0.0
-        )  # fmt: skip
-    return outcome
+    tried = [(judge.integers, "integer gradients"), (judge.bounded, "hard regimes")]
+    if "weight_decay" in judge.port.takes:
+        tried.append((judge.decayed, "weight decay of 1/4"))
+    tried.append((judge.long, f"{len(judge.long.gradients)} steps"))
+    outcomes = []
+    for case, what in tried:
+        outcomes.append(hold(judge, case, what))
+        if outcomes[-1].status != "passed":
+            return outcomes[-1]
+    return max(outcomes, key=lambda o: o.ratio or 0.0)

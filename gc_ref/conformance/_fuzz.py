@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
-from hypothesis.errors import NoSuchExample
+from hypothesis.errors import Flaky, NoSuchExample
 
 from gc_ref import strategies
 from gc_ref.conformance._port import Case, Parameter, PortError
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["fuzz"]
 
 #: Both rules for the axes agree on these.
+#: Not the values next to overflow: how an operator fails there is not about GC.
+REGIMES = tuple(name for name in strategies.REGIMES if name != "huge")
 KINDS = ("dense", "conv1d", "conv2d", "conv3d")
 
 
@@ -60,6 +62,11 @@ def fuzz(judge: Judge) -> Outcome | None:
         )
     except NoSuchExample:
         return None
+    except Flaky:
+        return failed(
+            "fuzzing found an example that is wrong once and right when it runs again: "
+            "the answer depends on what the port was given before"
+        )
     case = _case(judge, example)
     match = _match(judge, case)  # raises again what the smallest example raises
     axes = judge.axes(match.parameter, judge.rule_for(match.parameter, judge.settled))
@@ -75,7 +82,9 @@ def _strategy(judge: Judge) -> Any:
     where: dict[str, Any] = {"kinds": KINDS, "layouts": (judge.layout,)}
     if judge.operator:
         return hypothesis.strategies.sampled_from(dtypes).flatmap(
-            lambda dtype: strategies.gradient_cases(dtype=dtype, **where)
+            lambda dtype: hypothesis.strategies.sampled_from(REGIMES).flatmap(
+                lambda regime: strategies.gradient_cases(dtype=dtype, regime=regime, **where)
+            )
         )
     return strategies.training_cases(
         algorithm=judge.settled.mode, dtype="float32", max_steps=3, max_size=48, **where

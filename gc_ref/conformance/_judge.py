@@ -149,6 +149,12 @@ class Judge:
         )
 
     @cached_property
+    def long(self) -> Case:
+        """Many steps of a few small parameters."""
+        steps = 400 if self.suite == "full" else 100
+        return cases.long_case(self.layout, seed=self.seed, algorithm=self.algorithm, steps=steps)
+
+    @cached_property
     def decayed(self) -> Case:
         """The case with weight decay."""
         eps = 0.5 if self.port.kind == "keras" else None
@@ -172,11 +178,15 @@ class Judge:
     # ---- what is right
 
     def profile(self, dtype: str, *, accumulator: str | None = None) -> bounds.Profile:
-        """Arithmetic that the port is allowed; it may hold β and lr in its weights' dtype."""
+        """Arithmetic that the port is allowed.
+
+        Hyperparameters may be float32 whatever the weights are: a port may hold lr as a
+        tensor, and the products of its betas as another.
+        """
         return bounds.profile(
             dtype,
             accumulator=accumulator,
-            hyperparameters=self.port.hyper_dtype if dtype == "float64" else "float32",
+            hyperparameters="float32",
             flush_to_zero=self.port.flush_to_zero,
         )
 

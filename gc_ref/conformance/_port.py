@@ -36,6 +36,13 @@ class Parameter:
         Initial value, of the case's dtype (float32 stands in for bfloat16).
     layer_kind : str
         Kind of the owning layer: equal to ``kind`` except for biases.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bias = Parameter("conv2d_0", "bias", np.zeros(4, dtype=np.float32), "conv2d")
+    >>> bias.name, bias.shape
+    ('conv2d_0.bias', (4,))
     """
 
     layer: str
@@ -83,6 +90,15 @@ class Case:
         ``"checkpoint"`` (after the first step the optimizer is saved, and a fresh one
         restored from it goes on), ``"eager"`` (without jit, where that is a choice),
         ``"twin"`` (a second instance of the optimizer trains other weights in between).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weight = Parameter("dense_0", "dense", np.zeros((2, 3), dtype=np.float32), "dense")
+    >>> gradient = {weight.name: np.ones((2, 3), dtype=np.float32)}
+    >>> case = Case("two-steps", (weight,), (gradient, gradient), {"lr": 0.5})
+    >>> sorted(case.with_drive("checkpoint").drive)
+    ['checkpoint']
     """
 
     id: str
@@ -111,6 +127,13 @@ class Trajectory:
         ``"writes to the gradient it is given"``.
     dtypes : mapping
         Parameter name to the dtype that came back, as the framework names it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = Trajectory(({"dense_0.kernel": np.zeros((2, 3))},))
+    >>> len(found.steps), found.notes
+    (1, ())
     """
 
     steps: tuple[Mapping[str, Array], ...]
@@ -151,8 +174,6 @@ class Port:
         Dtypes that the framework can be driven in.
     drives : frozenset of str
         Ways of `Case.drive` that the adapter knows.
-    hyper_dtype : str
-        Dtype in which the framework computes with hyperparameters.
     flush_to_zero : bool
         Whether the framework flushes subnormal numbers to zero.
     per_run_cost : str
@@ -177,7 +198,6 @@ class Port:
     conventions: Mapping[str, str] = field(default_factory=dict)
     dtypes: tuple[str, ...] = ("float32",)
     drives: frozenset[str] = frozenset()
-    hyper_dtype: str = "float64"
     flush_to_zero: bool = False
     per_run_cost: str = "cheap"
     target: str | None = None

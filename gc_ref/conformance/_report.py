@@ -45,6 +45,13 @@ class CheckReport:
         The smallest parameter that shows it: gradients, expected, got, bound.
     rerun : str
         Command (or line of Python) that gives the same result again.
+
+    Examples
+    --------
+    >>> from gc_ref.conformance import check, operator_port
+    >>> report = check(operator_port(lambda g: g, name="idle"), max_examples=0)
+    >>> next(c.clause for c in report.checks if c.id == "law/zero-mean")
+    'Eq. 2'
     """
 
     id: str
@@ -99,6 +106,15 @@ class Report:
         What was noticed and is not judged, and what was assumed.
     environment : mapping
         Versions that matter for seeing the same again.
+
+    Examples
+    --------
+    >>> from gc_ref.conformance import check, operator_port
+    >>> report = check(operator_port(lambda g: g, name="idle"), max_examples=0)
+    >>> report.verdict
+    'deviates'
+    >>> [c.id for c in report.with_status("failed")][:2]
+    ['effect/on', 'scope/every-weight']
     """
 
     port: Mapping[str, str | None]

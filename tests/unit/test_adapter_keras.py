@@ -232,7 +232,7 @@ def test_hyperparameters_and_description() -> None:
     assert port.takes == {"lr", "beta1", "beta2", "weight_decay"}
     assert port.fixed == {"eps": 0.25}
     assert (port.name, port.kind, port.layout) == ("Adam", "keras", "output-last")
-    assert (port.hyper_dtype, port.dtypes, port.per_run_cost) == ("float32", ("float32",), "dear")
+    assert (port.dtypes, port.per_run_cost) == (("float32",), "dear")
     assert port.environment["keras"] == keras.__version__
     assert port.environment["backend"].startswith(BACKEND)
     assert port.options == ("--set", "epsilon=0.25")

@@ -51,7 +51,7 @@ def test_ulps_are_those_of_the_expected_value_in_the_dtype_of_the_answer():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("tau", [0.0, 1.0, math.inf])
+@pytest.mark.parametrize("tau", [0.0, 1.0])
 def test_a_number_that_is_not_finite_is_never_within(value, tau):
     found = compare(np.array([1.0, value]), expected([1.0, 2.0], [1.0, tau]), "float32")
     assert not found.within

@@ -139,7 +139,6 @@ def keras_port(
         conventions=parse_conventions(conventions or {}),
         dtypes=("float32",),
         drives=frozenset({"checkpoint", "twin"} | ({"eager"} if backend != "torch" else set())),
-        hyper_dtype="float32",
         flush_to_zero=backend != "torch",  # XLA and TensorFlow do on a CPU; found by experiment
         per_run_cost="dear",
         target=target,

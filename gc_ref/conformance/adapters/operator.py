@@ -89,7 +89,7 @@ def operator_port(
     def drive(case: Case) -> Trajectory:
         steps, dtypes, notes = [], {}, []
         for gradients in case.gradients:
-            outputs: dict[str, Array] = {}
+            answers = []
             for p in case.parameters:
                 handed = backend.make(gradients[p.name], case.dtype)
                 where = f"for {p.name} of shape {p.shape} and dtype {case.dtype}"
@@ -103,11 +103,13 @@ def operator_port(
                         f"{label} returned {type(answer).__name__} {where}; "
                         f"expected a {framework} array"
                     )
-                outputs[p.name] = backend.read(answer)
                 dtypes[p.name] = backend.dtype(answer)
                 if not np.array_equal(backend.read(handed), gradients[p.name], equal_nan=True):
                     notes = ["writes to the gradient it is given"]
-            steps.append(outputs)
+                answers.append(answer)
+            # Read only now, as an optimizer would: an answer may be a buffer used again.
+            names = [p.name for p in case.parameters]
+            steps.append(dict(zip(names, map(backend.read, answers), strict=True)))
         return Trajectory(tuple(steps), tuple(notes), dtypes)
 
     return Port(

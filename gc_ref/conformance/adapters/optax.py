@@ -234,7 +234,6 @@ def _port(recipe: _Recipe, layout: str, **others: Any) -> Port:
         fixed=recipe.signature.fixed,
         dtypes=("float32", "float64") if wide else ("float32",),
         drives=frozenset({"eager", "checkpoint", "twin"}),
-        hyper_dtype="float64" if wide else "float32",
         flush_to_zero=True,  # found by experiment: XLA does on a CPU, with jit and without
         per_run_cost="dear",
         **others,

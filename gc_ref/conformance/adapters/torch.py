@@ -209,7 +209,6 @@ def _port(recipe: _Recipe, layout: str, **others: Any) -> Port:
         fixed=recipe.signature.fixed,
         dtypes=("float32", "float64"),
         drives=frozenset({"reuse-gradients", "checkpoint", "twin"}),
-        hyper_dtype="float64",
         flush_to_zero=False,  # found by experiment: PyTorch keeps subnormal numbers on a CPU
         **others,
     )
