@@ -134,7 +134,7 @@ def _parameters(
             fan_out=layer.fan_out,
             window=layer.window,
         )
-        value = weight(shape).astype(storage)
+        value = np.array(weight(shape), dtype=storage)
         found.append(Parameter(layer.name, layer.kind, value, layer.kind))
         if layer.bias:
             size = layer.fan_out

@@ -131,7 +131,7 @@ def idempotent(judge: Judge) -> Outcome:
     fed = judge.run(judge.fed(case, "by-rank")).steps
     for p in sorted(case.parameters, key=lambda p: p.value.size):
         same = judge.axes(p, "by-rank") == judge.axes(p, "by-kind")
-        left_alone = judge.settled.mode == "base" and judge.rule_for(p, judge.settled) == "none"
+        left_alone = judge.rule_for(p, judge.settled) == "none"
         if judge.fan_in(p) == 1 or left_alone or not same:  # what these become is its choice
             continue
         plain = [s[p.name] for s in judge.run(case).steps]

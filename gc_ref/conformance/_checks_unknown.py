@@ -7,12 +7,13 @@ given the entries of Φ(g) must move as the weight that is given g.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from gc_ref._layouts import is_convolution
 from gc_ref.conformance import _cases as cases
 from gc_ref.conformance._base import compare_arrays, phi
 from gc_ref.conformance._expected import Comparison
@@ -20,7 +21,13 @@ from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Array, Case, Parameter
 from gc_ref.conformance._results import Outcome, describe, failed, not_applicable, passed
 
-__all__ = ["own_base_law", "responds_to_shift", "same_trajectory", "vectors_respond"]
+__all__ = [
+    "blind_weights",
+    "own_base_law",
+    "responds_to_shift",
+    "same_trajectory",
+    "vectors_respond",
+]
 
 #: Shifts of the mean, small enough to keep integer sums exact.
 SHIFT = 5.0
@@ -41,6 +48,8 @@ def same_trajectory(
         # Φ may differ by a rounding of |g| <= 64, which a step of slope lr/|ĝ| scales down.
         tau = 512 * unit * (np.abs(want) + path)
         found = compare_arrays(a, want, tau, "float32")
+        if not np.all(np.isfinite(want)):  # then agreeing says nothing
+            found = replace(found, ratio=math.inf)
         if worst is None or found.ratio > worst.ratio:
             worst = found
     assert worst is not None
@@ -87,43 +96,40 @@ def responds_to_shift(judge: Judge) -> Outcome:
 
 
 def _responds(judge: Judge, case: Case) -> Outcome:
-    settled = judge.settled
-    weights = sorted(
-        (
-            p
-            for p in case.parameters
-            if judge.fan_in(p) > 1
-            and (settled.mode == "unknown" or judge.rule_for(p, settled) != "none")
-        ),
-        key=lambda p: p.value.size,
-    )
-    blind: list[tuple[Parameter, Comparison]] = []
-    seeing: list[tuple[Parameter, Comparison]] = []
-    for p in weights:
-        rules: tuple[str, ...] = ("by-rank",)
-        if judge.axes(p, "by-rank") != judge.axes(p, "by-kind"):
-            rules = ("by-rank", "by-kind")
-        plain = _steps(judge, case, p)
-        found = [same_trajectory(judge, _steps(judge, _shifted(judge, case, r), p), plain, p.value)
-                 for r in rules]  # fmt: skip
-        free = any(f.within for f in found) or any(
-            _moves_on_plane(judge, case, p, r) for r in rules
-        )
-        (blind if free else seeing).append((p, found[0]))
+    in_scope = [p for p in case.parameters if judge.rule_for(p, judge.settled) != "none"]
+    blind, seeing = blind_weights(judge, case, in_scope)
     if not seeing:
-        return passed(f"{len(blind)} weights do not notice a shift of their gradient's mean")
-    only_convolutions = all(is_convolution(p.kind) for p, _ in blind) and not any(
-        is_convolution(p.kind) for p, _ in seeing
-    )
-    if settled.mode == "unknown" and blind and only_convolutions:
-        return passed("convolutions only (GCC): the other weights are left alone")
+        only = judge.settled.conventions.get("scope") == "conv-only"
+        which = "weights of convolutions (GCC)" if only else "weights"
+        return passed(f"{len(blind)} {which} do not notice a shift of their gradient's mean")
     p, worst = seeing[0]
     share = "none of" if not blind else f"only {len(blind)} of"
     return failed(
-        f"{share} the {len(weights)} weights are free of their gradient's mean; "
+        f"{share} the {len(blind) + len(seeing)} weights are free of their gradient's mean; "
         f"smallest that is not: {describe(p)}",
         comparison=worst,
     )
+
+
+def blind_weights(
+    judge: Judge, case: Case, parameters: Iterable[Parameter]
+) -> tuple[list[Parameter], list[tuple[Parameter, Comparison]]]:
+    """Weights that do not notice a shift of their gradient's mean, and those that do."""
+    blind: list[Parameter] = []
+    seeing: list[tuple[Parameter, Comparison]] = []
+    for p in sorted(parameters, key=lambda p: p.value.size):
+        if judge.fan_in(p) == 1:
+            continue
+        same = judge.axes(p, "by-rank") == judge.axes(p, "by-kind")
+        rules = ("by-rank",) if same else ("by-rank", "by-kind")
+        plain = _steps(judge, case, p)
+        shifted = [_steps(judge, _shifted(judge, case, r), p) for r in rules]
+        found = [same_trajectory(judge, s, plain, p.value) for s in shifted]
+        if any(f.within for f in found) or any(_moves_on_plane(judge, case, p, r) for r in rules):
+            blind.append(p)
+        else:
+            seeing.append((p, found[0]))
+    return blind, seeing
 
 
 def _moves_on_plane(judge: Judge, case: Case, p: Parameter, rule: str) -> bool:
@@ -156,6 +162,8 @@ def vectors_respond(judge: Judge) -> Outcome:
         if len(p.shape) >= 2:
             continue
         plain = _steps(judge, case, p)
+        if not all(np.all(np.isfinite(s)) for s in plain):
+            return failed(f"{describe(p)} is not finite though its gradient is")
         if same_trajectory(judge, _steps(judge, flipped, p), plain, p.value).within:
             return failed(
                 f"{describe(p)} moves alike for g and g - 10: its gradient is centralized or erased"
@@ -190,9 +198,11 @@ def own_base_law(judge: Judge) -> Outcome:
 
 def _mirrors(judge: Judge) -> tuple[Case, Case]:
     """Two cases: some weights, and vectors of the same entries that are given Φ(g)."""
-    kinds = ("dense_1", "dense_2", "conv2d_0")
-    full = judge.integers
-    weights = tuple(p for p in full.parameters if p.layer in kinds and len(p.shape) >= 2)
+    layers = ("dense_1", "dense_2", "conv2d_0")
+    full, settled = judge.integers, judge.settled
+    weights = tuple(
+        p for p in full.parameters if p.layer in layers and judge.rule_for(p, settled) != "none"
+    )
     key = (id(full), "mirror")
     if key not in judge.cases_made:
         judge.cases_made[(id(full), "weights")] = replace(

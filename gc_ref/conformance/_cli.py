@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where the weights keep their outputs (torch: first, others: last)",
     )
     judge.add_argument("--algorithm", choices=("sgdm", "adam"), help="hold it to Algorithm 1 or 2")
-    judge.add_argument("--base", metavar="TARGET", help="hold it to this optimizer fed with Φ(g)")
+    judge.add_argument("--base", metavar="TARGET", help="hold it to this optimizer fed with Phi(g)")
     for option in ("--set", "--base-set"):
         judge.add_argument(
             option, action="append", default=[], metavar="NAME=VALUE", help="constructor argument"
@@ -111,6 +112,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     CONFORMS: ...
     0
     """
+    for stream in (sys.stdout, sys.stderr):  # Φ on an ASCII terminal must not be the end
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(argv)
     try:
         port = _port(options)
@@ -124,7 +128,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _write(report, options.json)
     except OSError as error:
-        return _complain(USAGE, f"--json {options.json}: {error.strerror}")
+        where = f"--json {options.json}" if options.json else "standard output"
+        return _complain(USAGE, f"{where}: {error.strerror}")
     return _status(report, options.min_checks)
 
 
@@ -195,8 +200,8 @@ def _reference(options: argparse.Namespace, conventions: dict[str, str]) -> Port
     """Return the reference itself as a port: what ``gc-ref check`` judges without a target."""
     from gc_ref.conformance._reference import reference_port
 
-    if options.base or options.set or options.framework:
-        raise UsageError("--base, --set and --framework need a TARGET")
+    if options.base or options.set or options.base_set or options.framework:
+        raise UsageError("--base, --set, --base-set and --framework need a TARGET")
     return reference_port(options.algorithm, conventions, _same_again(options))
 
 

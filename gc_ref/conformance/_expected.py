@@ -91,7 +91,8 @@ def compare(got: Array, want: Expected, dtype: str, *, useless: Array | None = N
             value, low.numerators[i], low.denominator, high.numerators[i], high.denominator
         )
         inexact += error != 0
-        ratio = 0.0 if error == 0 else math.inf if tau == 0 else error / tau
+        hopeless = error == math.inf or (error > 0 and tau == 0)
+        ratio = math.inf if hopeless else error / tau if error else 0.0
         if ratio > worst:
             worst, worst_error, at = ratio, error, i
     if not flat or worst < 0:
@@ -129,7 +130,8 @@ def float_ulp(x: Fraction, dtype: str) -> float:
         n, d = abs(x.numerator), x.denominator
         exponent = n.bit_length() - d.bit_length()
         exponent -= (n << max(0, -exponent)) < (d << max(0, exponent))
-    return math.ldexp(1.0, max(exponent, smallest) - precision + 1)
+    spacing = max(exponent, smallest) - precision + 1
+    return math.ldexp(1.0, spacing) if spacing < 1024 else math.inf
 
 
 def axes_in_scope(

@@ -67,11 +67,30 @@ def settle(judge: Judge) -> Settled:
         )
         return _with_scope(judge, replace(best, remarks=(*best.remarks, remark)))
     if explained < 0.25:
-        return Settled("unknown", conventions)
+        return _unknown(judge, conventions)
     words = {"sgdm": "Algorithm 1 (SGDM)", "adam": "Algorithm 2 (Adam)"}[best.mode]
     remark = f"assumed {words}: it explains {explained:.0%} of the parameters exactly"
     best = replace(best, remarks=(*best.remarks, remark))
     return _with_decay(judge, _with_scope(judge, best))
+
+
+def _unknown(judge: Judge, conventions: Conventions) -> Settled:
+    """Return what can be said where no formula fits: whether GC acts on convolutions only."""
+    from gc_ref.conformance._checks_unknown import blind_weights
+
+    remark = "neither Algorithm 1 nor Algorithm 2 explains the steps: see step/base-law"
+    settled = Settled("unknown", conventions, remarks=(remark,))
+    blind, seeing = blind_weights(judge, judge.integers, judge.integers.parameters)
+    # By rank alone an attention weight of three dimensions looks like a Conv1D kernel.
+    alike = {p.kind for p in blind if p.kind.startswith("attention") and len(p.shape) > 2}
+    convolved = [p for p in blind if p.kind not in alike]
+    only = all(is_convolution(p.kind) for p in convolved) and not any(
+        is_convolution(p.kind) for p, _ in seeing
+    )
+    if not convolved or not only:
+        return settled
+    scope = conventions.with_inferred({"scope": "conv-only"})
+    return replace(settled, conventions=scope, free_kinds=dict.fromkeys(alike, "by-rank"))
 
 
 def _first_step_lacks_correction(judge: Judge) -> bool:

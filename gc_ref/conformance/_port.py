@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy.typing as npt
 
+from gc_ref._layouts import LAYOUTS
+
 __all__ = ["Array", "Case", "Parameter", "Port", "PortError", "PortLoadError", "Trajectory"]
 
 Array = npt.NDArray[Any]
@@ -180,6 +182,8 @@ class Port:
         ``"cheap"`` (fuzzing is welcome) or ``"dear"`` (each run compiles a model).
     target : str or None
         The command-line target, for the rerun command.
+    by_command : bool
+        Whether the command line made it (the reference has no target).
     options : tuple of str
         Further command-line words that make the same port again.
     environment : mapping
@@ -201,5 +205,13 @@ class Port:
     flush_to_zero: bool = False
     per_run_cost: str = "cheap"
     target: str | None = None
+    by_command: bool = False
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a layout or an algorithm that does not exist."""
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"unknown layout {self.layout!r}; known: {', '.join(LAYOUTS)}")
+        if self.algorithm not in (None, "sgdm", "adam"):
+            raise ValueError(f"unknown algorithm {self.algorithm!r}; known: sgdm, adam")

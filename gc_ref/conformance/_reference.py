@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import gc_ref
@@ -34,22 +35,24 @@ def reference_port(
     axis = 0 if layout == "output-first" else -1
     common = {"layout": layout, "conventions": conventions, "options": options}
     if algorithm is None:
-        return operator_port(
+        port = operator_port(
             lambda g: gc_ref.centralize(g, output_axis=axis),
             name="gc_ref.centralize",
             **common,  # type: ignore[arg-type]
         )
+        return replace(port, by_command=True)
     if algorithm == "sgdm":
         run = _trainer(gc_ref.sgdm_init, gc_ref.sgdm_step, ("lr", "momentum"), axis)
     else:
         names = ("lr", "beta1", "beta2", "eps")
         run = _trainer(gc_ref.adam_init, gc_ref.adam_step, names, axis)
-    return numpy_port(
+    port = numpy_port(
         run,
         name=f"gc_ref.{algorithm}_step",
         algorithm=algorithm,
         **common,  # type: ignore[arg-type]
     )
+    return replace(port, by_command=True)
 
 
 def _trainer(

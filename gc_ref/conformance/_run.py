@@ -89,7 +89,7 @@ def rerun_command(port: Port, *, suite: str, seed: int, max_examples: int) -> st
     options: dict[str, Any] = {"suite": suite, "seed": seed}
     if max_examples != DEFAULT_EXAMPLES[suite]:
         options["max_examples"] = max_examples
-    if port.target is None and port.kind != "reference":
+    if port.target is None and not port.by_command:
         arguments = ", ".join(f"{k}={v!r}" for k, v in options.items())
         return f"check({port.name}, {arguments})"
     words = ["gc-ref", "check", *([port.target] if port.target else []), *port.options]

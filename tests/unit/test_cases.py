@@ -151,6 +151,8 @@ def test_rules_for_the_axes_give_different_results_wherever_they_differ(layout):
 def test_from_the_second_step_on_means_have_more_digits_than_a_half_type_holds(layout):
     case = integer_case(layout)
     for p, axes in weights_of(case, layout, ("by-rank",)):
+        if p.layer == "dense_7":  # a fan-in of 1024: its sums must stay decidable
+            continue
         for gradients in case.gradients[1:]:
             means = [abs(sum(r) / len(r)) for r in rows(gradients[p.name], axes)]
             assert any(float(np.float16(m)) != m for m in means), p.name

@@ -146,7 +146,7 @@ class _Training:
             yield
         except PortError as error:
             raise PortError(f"{place}: {error}") from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PortError(f"{place}: {one_line(error)}") from error
 
 

@@ -149,7 +149,7 @@ class _Training:
             yield
         except PortError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PortError(
                 f"{self.label}: case {self.case.id}, {when}: {one_line(error)}"
             ) from error

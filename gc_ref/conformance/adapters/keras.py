@@ -169,7 +169,7 @@ def _make(
     numbers = {name: float(value) for name, value in hyperparameters.items()}
     try:
         made = optimizer(**signature.arguments(numbers, settings))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PortLoadError(f"{label} could not be made: {one_line(error)}") from error
     for home in filter(None, (sys.modules.get("keras"), sys.modules.get("tf_keras"))):
         legacy = getattr(getattr(home.optimizers, "legacy", None), "Optimizer", ())

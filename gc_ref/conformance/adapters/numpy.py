@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,13 +87,12 @@ def numpy_port(
 
     def drive(case: Case) -> Trajectory:
         copies = tuple({k: np.array(v) for k, v in g.items()} for g in case.gradients)
-        handed = Case(
-            case.id, case.parameters, copies, case.hyperparameters, case.dtype, case.drive
-        )
+        parameters = tuple(replace(p, value=np.array(p.value)) for p in case.parameters)
+        handed = replace(case, parameters=parameters, gradients=copies)
         try:
             with quietly():
                 answer = run(handed, **arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PortError(f"{label} raised in case {case.id}: {one_line(error)}") from error
         return _trajectory(label, handed, case, answer)
 
@@ -137,8 +137,13 @@ def _trajectory(label: str, handed: Case, case: Case, answer: Any) -> Trajectory
                     f"{label}: {key} in step {number} of case {case.id} is "
                     f"{type(value).__name__}, expected a NumPy array"
                 )
+            if value.dtype.kind not in "fiubc":
+                raise PortError(
+                    f"{label}: {key} in step {number} of case {case.id} has dtype {value.dtype}, "
+                    "expected an array of real numbers"
+                )
             dtypes[key] = str(value.dtype)
-        checked.append({k: np.array(v) for k, v in step.items()})
+        checked.append({k: np.array(v).real for k, v in step.items()})
     notes = []
     if any(
         not np.array_equal(a[k], b[k], equal_nan=True)

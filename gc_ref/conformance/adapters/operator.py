@@ -14,6 +14,9 @@ from gc_ref.conformance.adapters._calls import one_line, quietly
 
 __all__ = ["operator_port"]
 
+#: Dtypes that can be held against the exact value; only the gradient's own is right.
+NUMBERS = ("float", "bfloat", "int", "uint", "bool", "complex")
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -96,7 +99,7 @@ def operator_port(
                 try:
                     with quietly():
                         answer = function(handed, **arguments)
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     raise PortError(f"{label} raised {where}: {one_line(error)}") from error
                 if not backend.is_array(answer):
                     raise PortError(
@@ -104,6 +107,12 @@ def operator_port(
                         f"expected a {framework} array"
                     )
                 dtypes[p.name] = backend.dtype(answer)
+                if not dtypes[p.name].startswith(
+                    ("float", "bfloat", "int", "uint", "bool", "complex")
+                ):
+                    raise PortError(
+                        f"{label} returned dtype {dtypes[p.name]} {where}; expected an array of real numbers"
+                    )
                 if not np.array_equal(backend.read(handed), gradients[p.name], equal_nan=True):
                     notes = ["writes to the gradient it is given"]
                 answers.append(answer)
@@ -141,7 +150,7 @@ def _backend(framework: str) -> Backend:
 def _numpy() -> Backend:
     return Backend(
         make=lambda values, dtype: np.array(values, dtype=dtype),
-        read=lambda array: np.array(array),
+        read=lambda array: np.array(array).real,  # complex ones fail by their dtype
         dtype=lambda array: str(array.dtype),
         is_array=lambda x: isinstance(x, (np.ndarray, np.generic)),
         dtypes=("float16", "float32", "float64"),

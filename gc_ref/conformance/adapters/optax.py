@@ -145,7 +145,7 @@ class _Recipe:
         """Call the factory; refuse what is no gradient transformation."""
         try:
             made = self.factory(**self.signature.arguments(hyperparameters, self.settings))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PortLoadError(f"{self.label} could not be made: {one_line(error)}") from error
         if not all(callable(getattr(made, part, None)) for part in ("init", "update")):
             raise PortLoadError(
@@ -177,7 +177,7 @@ def _load(factory: Callable[..., Any], settings: dict[str, Any], label: str) -> 
     def probe(arguments: dict[str, Any]) -> bool:
         try:
             factory(**arguments)
-        except Exception:
+        except (Exception, SystemExit):
             return False
         return True
 
@@ -202,7 +202,7 @@ def _descends(transformation: Any) -> bool:
     try:
         updates, _ = transformation.update(tree, transformation.init(tree), tree)
         return bool(np.sum(np.asarray(updates["Dense_0"]["kernel"]) * gradient) < 0)
-    except Exception:  # the first real run will say what is wrong
+    except (Exception, SystemExit):  # the first real run will say what is wrong
         return False
 
 

@@ -139,7 +139,7 @@ class _Recipe:
         arguments = self.signature.arguments(hyperparameters, self.settings)
         try:
             made = self.factory(params, **arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PortLoadError(f"{self.label} could not be made: {one_line(error)}") from error
         if not callable(getattr(made, "step", None)) or not hasattr(made, "param_groups"):
             raise PortLoadError(
@@ -176,7 +176,7 @@ def _load(factory: Callable[..., Any], settings: dict[str, Any], label: str) -> 
     def probe(arguments: dict[str, Any]) -> bool:
         try:
             factory(list(fresh().values()), **arguments)
-        except Exception:
+        except (Exception, SystemExit):
             return False
         return True
 
