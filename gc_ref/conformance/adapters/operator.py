@@ -111,7 +111,8 @@ def operator_port(
                     ("float", "bfloat", "int", "uint", "bool", "complex")
                 ):
                     raise PortError(
-                        f"{label} returned dtype {dtypes[p.name]} {where}; expected an array of real numbers"
+                        f"{label} returned dtype {dtypes[p.name]} {where}; "
+                        "expected an array of real numbers"
                     )
                 if not np.array_equal(backend.read(handed), gradients[p.name], equal_nan=True):
                     notes = ["writes to the gradient it is given"]
