@@ -26,7 +26,7 @@ def _parameters():
             yield pytest.param(entry, backend, marks=marks, id=name)
 
 
-@pytest.mark.parametrize(("entry", "backend"), _parameters())
+@pytest.mark.parametrize(("entry", "backend"), list(_parameters()))
 def test_recorded_verdict(entry, backend):
     command = [
         sys.executable, "-m", "gc_ref.conformance._cli", "check", entry["target"],
