@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import importlib.util
 import os
 import warnings
 
@@ -15,6 +16,9 @@ settings.register_profile("search", deadline=None, database=None, print_blob=Tru
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 pytest_plugins = ["pytester"]
+
+# Ports import their frameworks at once: they are loaded by the tests that judge them.
+collect_ignore_glob = ["conformance/ports/*"]
 
 # Each is a marker: a test that carries it needs the module of that name.
 FRAMEWORKS = (
@@ -89,7 +93,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    required_frameworks()
+    missing = sorted(n for n in required_frameworks() if importlib.util.find_spec(n) is None)
+    if missing:  # also for modules that would skip themselves
+        raise pytest.UsageError(f"GC_REF_REQUIRE_FRAMEWORKS: not installed: {', '.join(missing)}")
     is_worker = hasattr(config, "workerinput")  # of xdist: it sees its share only
     if config.option.least_tests and not (is_worker or config.option.collectonly):
         config.pluginmanager.register(LeastTests(config.option.least_tests), "least-tests")
