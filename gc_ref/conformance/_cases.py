@@ -12,12 +12,19 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from gc_ref import exact
 from gc_ref._layouts import output_axes, weight_shape
+from gc_ref.conformance._models import (
+    BOUNDED_LAYERS,
+    FEW,
+    INTEGER_LAYERS,
+    UNAMBIGUOUS,
+    Layer,
+)
 from gc_ref.conformance._port import Array, Case, Parameter
 
 __all__ = [
@@ -44,62 +51,6 @@ TYPICAL: Mapping[str, Mapping[str, float]] = {
     "sgdm": {"lr": 0.1, "momentum": 0.9},
     "adam": {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
 }
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer of a case's model, before the framework's layout is known."""
-
-    name: str
-    kind: str
-    fan_in: int = 1
-    fan_out: int = 1
-    window: int = 2
-    bias: bool = False
-
-
-#: Fan-ins are powers of two under both rules for the axes. Sizes straddle the gates that
-#: published ports have (warp size 32, second dimension divisible by 16), and square
-#: weights let a mean that is broadcast along the wrong axis go unnoticed by the framework.
-INTEGER_LAYERS = (
-    Layer("dense_0", "dense", 2, 2),
-    Layer("dense_1", "dense", 4, 3, bias=True),
-    Layer("dense_2", "dense", 8, 8),
-    Layer("dense_3", "dense", 16, 16),
-    Layer("dense_4", "dense", 64, 16),
-    Layer("dense_5", "dense", 1, 4),
-    Layer("dense_6", "dense", 8, 1, bias=True),
-    Layer("conv1d_0", "conv1d", 4, 3),
-    Layer("conv1d_1", "conv1d", 16, 16, 1),
-    Layer("conv2d_0", "conv2d", 2, 3, bias=True),
-    Layer("conv2d_1", "conv2d", 8, 16),
-    Layer("conv2d_2", "conv2d", 4, 4, 1),
-    Layer("conv2d_3", "conv2d", 1, 4),
-    Layer("conv3d_0", "conv3d", 2, 3),
-    Layer("depthwise_0", "depthwise", 4, 4),
-    Layer("transposed_0", "transposed", 4, 2),
-    Layer("embedding_0", "embedding", 8, 4),
-    Layer("attention_0", "attention-in", 2, 8, 4),
-    Layer("attention_1", "attention-out", 2, 8, 4),
-    Layer("norm_0", "scale", 1, 6, bias=True),
-    Layer("temperature", "scalar"),
-    # Large, and last: some ports stop at a size, some forget the last parameter.
-    Layer("dense_7", "dense", 1024, 3),
-)
-BOUNDED_LAYERS = (
-    Layer("dense_0", "dense", 3, 4, bias=True),
-    Layer("dense_1", "dense", 7, 5),
-    Layer("dense_2", "dense", 10, 10),
-    Layer("dense_3", "dense", 50, 6),
-    Layer("conv1d_0", "conv1d", 3, 4, 3),
-    Layer("dense_4", "dense", 6, 3),
-    Layer("conv2d_0", "conv2d", 3, 4, 3),
-    Layer("conv3d_0", "conv3d", 3, 2, 2),
-    Layer("dense_5", "dense", 5, 7),
-    Layer("norm_0", "scale", 1, 5, bias=True),
-)
-#: An array does not tell an operator its layer: only kinds that leave no choice.
-UNAMBIGUOUS = ("dense", "conv1d", "conv2d", "conv3d", "bias", "scale", "scalar")
 
 
 def rng_for(seed: int, label: str) -> np.random.Generator:
@@ -334,10 +285,6 @@ def long_case(layout: str, *, seed: int, algorithm: str | None, steps: int) -> C
     whole = integer_case(layout, seed=seed, algorithm=algorithm, steps=steps, label="long")
     two = part_of(whole, ("dense_1", "conv2d_2"), "long")
     return replace(two, hyperparameters=_hyperparameters(TYPICAL, algorithm))
-
-
-#: A few layers that stand for all: what costs a model per run need not cost all of it.
-FEW = ("dense_1", "dense_2", "conv2d_0")
 
 
 def decay_case(layout: str, *, seed: int, algorithm: str | None, eps: float | None = None) -> Case:

@@ -18,6 +18,7 @@ import numpy as np
 
 from gc_ref._layouts import is_convolution
 from gc_ref.conformance._conventions import Conventions
+from gc_ref.conformance._infer_decay import with_base_decay, with_decay
 from gc_ref.conformance._judge import Settled
 from gc_ref.conformance._port import Parameter
 
@@ -54,9 +55,9 @@ def settle(judge: Judge) -> Settled:
         return _with_scope(judge, Settled("operator", conventions))
     if port.algorithm:
         best, _ = _best_reading(judge, conventions, port.algorithm)
-        return _with_decay(judge, _with_scope(judge, best))
+        return with_decay(judge, _with_scope(judge, best))
     if port.base:
-        return _with_base_decay(judge, _with_scope(judge, _base_reading(judge, conventions)))
+        return with_base_decay(judge, _with_scope(judge, _base_reading(judge, conventions)))
     readings = [_best_reading(judge, conventions, a) for a in ("sgdm", "adam")]
     best, explained = max(readings, key=lambda r: r[1])
     if explained < 0.25 and _first_step_lacks_correction(judge):
@@ -71,7 +72,7 @@ def settle(judge: Judge) -> Settled:
     words = {"sgdm": "Algorithm 1 (SGDM)", "adam": "Algorithm 2 (Adam)"}[best.mode]
     remark = f"assumed {words}: it explains {explained:.0%} of the parameters exactly"
     best = replace(best, remarks=(*best.remarks, remark))
-    return _with_decay(judge, _with_scope(judge, best))
+    return with_decay(judge, _with_scope(judge, best))
 
 
 def _unknown(judge: Judge, conventions: Conventions) -> Settled:
@@ -274,70 +275,3 @@ def _with_scope(judge: Judge, settled: Settled) -> Settled:
     if conventions.get("scope") == "conv-only":
         free = {p.kind: followed[p.name] or "none" for p in plain if p.kind in alike}
     return replace(settled, conventions=conventions, free_kinds=free)
-
-
-def _with_decay(judge: Judge, settled: Settled) -> Settled:
-    """Infer where the weight decay enters, from the case that has one."""
-    if judge.port.fixed.get("weight_decay"):
-        return settled  # seen already: every case has it
-    if "weight_decay" not in judge.port.takes:
-        without = settled.conventions.with_inferred({"decay": "none"})
-        return replace(settled, conventions=without)
-    declared = settled.conventions.values
-    sources = settled.conventions.sources
-    fixed = {k: v for k, v in declared.items() if sources[k] == "declared"}
-    update = declared.get("placement") == "update"
-    options = [
-        {"decay": d, "placement": p}
-        for d, p in (
-            ("l2", "update" if update else "gradient"),
-            ("l2", "decayed-gradient"),
-            ("decoupled", "update" if update else "gradient"),
-            ("none", "update" if update else "gradient"),
-        )
-        if fixed.get("decay", d) == d and fixed.get("placement", p) == p
-    ]
-    # SGDM is linear: Φ of the decayed gradient and Φ of the update are the same thing.
-    if settled.mode == "sgdm" and fixed.get("placement") == "update":
-        options = [{"decay": d, "placement": "update"} for d in ("l2", "decoupled", "none")]
-    best = max(options, key=lambda o: _explained(judge, settled, o))
-    remarks = settled.remarks
-    if settled.mode == "sgdm" and best["decay"] != "l2":
-        best = {"decay": best["decay"]}  # then every placement is the same
-        remarks = (*remarks, "without L2 decay every placement of Φ gives the same SGDM")
-    elif settled.mode == "sgdm" and best["placement"] == "decayed-gradient":
-        remarks = (*remarks, "placements decayed-gradient and update are the same under SGDM")
-    values = {k: v for k, v in declared.items() if k not in best or k in fixed}
-    kept = Conventions(values, {k: sources[k] for k in values})
-    return replace(settled, conventions=kept.with_inferred(best), remarks=remarks)
-
-
-def _with_base_decay(judge: Judge, settled: Settled) -> Settled:
-    """Infer whether a port with a base decays inside Φ, from the case with weight decay."""
-    base, conventions = judge.port.base, settled.conventions
-    assert base is not None
-    if "weight_decay" not in judge.port.takes & base.takes:
-        return settled
-    if conventions.sources["placement"] == "declared" or conventions.get("placement") == "update":
-        return settled
-    for placement in ("gradient", "decayed-gradient"):
-        values = {**conventions.values, "placement": placement}
-        reading = replace(settled, conventions=replace(conventions, values=values))
-        if all(
-            judge.match(judge.decayed, p, judge.rule_for(p, reading), reading).within
-            for p in judge.decayed.parameters
-        ):
-            return reading
-    return settled
-
-
-def _explained(judge: Judge, settled: Settled, option: Mapping[str, str]) -> tuple[int, float]:
-    case = judge.decayed
-    ratios = [
-        judge.match(case, p, judge.rule_for(p, settled), settled, option).comparison.ratio
-        for p in case.parameters
-    ]
-    return (
-        sum(r <= 1 for r in ratios),
-        -sum(math.log2(max(1.0, min(r, 1e30))) for r in ratios),
-    )
