@@ -76,7 +76,7 @@ def deterministic(judge: Judge) -> Outcome:
     """hygiene/deterministic: the same case twice gives the same bits."""
     case = judge.small
     first = judge.run(case)
-    again = judge.port.run(case)
+    again = judge.run_again(case)
     different = _same(judge, case, first, again)
     if different:
         return failed(f"two runs of one case differ: {different}")
@@ -98,7 +98,12 @@ def state_isolated(judge: Judge) -> Outcome:
     for way, words in ways.items():
         if way not in judge.port.drives:
             continue
-        different = _same(judge, case, plain, judge.run(case.with_drive(way)))
+        try:
+            driven = judge.run(case.with_drive(way))
+        except PortError as error:
+            judge.notes.append(f"cannot be driven with {way}: {error}")
+            continue
+        different = _same(judge, case, plain, driven)
         if different:
             return failed(f"{different} {words}")
         tried.append(way)

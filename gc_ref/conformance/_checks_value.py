@@ -29,12 +29,21 @@ NO_FORMULA = "no formula for this optimizer: step/base-law holds it to its base"
 def matches(
     judge: Judge, case: Case, settled: Settled | None = None
 ) -> list[tuple[Match, tuple[int, ...] | None]]:
-    """Hold every parameter of a case against the settled reading, smallest weights first."""
+    """Hold every parameter of a case against the settled reading, smallest weights first.
+
+    Whether biases and norm scales decay too is the user's choice, often a mask or a group.
+    """
     settled = settled or judge.settled
     found = []
     for p in sorted(case.parameters, key=lambda p: p.value.size):
         rule = judge.rule_for(p, settled)
-        found.append((judge.match(case, p, rule, settled), judge.axes(p, rule)))
+        match = judge.match(case, p, rule, settled)
+        if case is judge.decayed and len(p.shape) < 2 and not match.within:
+            if settled.mode == "base":
+                continue  # its base may decay vectors though it does not, or the reverse
+            undecayed = judge.match(case, p, rule, settled, {"decay": "none"})
+            match = undecayed if undecayed.within else match
+        found.append((match, judge.axes(p, rule)))
     return found
 
 

@@ -66,6 +66,7 @@ def with_base_decay(judge: Judge, settled: Settled) -> Settled:
         if all(
             judge.match(judge.decayed, p, judge.rule_for(p, reading), reading).within
             for p in judge.decayed.parameters
+            if len(p.shape) >= 2
         ):
             return reading
     return settled
@@ -76,6 +77,7 @@ def _explained(judge: Judge, settled: Settled, option: Mapping[str, str]) -> tup
     ratios = [
         judge.match(case, p, judge.rule_for(p, settled), settled, option).comparison.ratio
         for p in case.parameters
+        if len(p.shape) >= 2  # vectors are often left without decay
     ]
     return (
         sum(r <= 1 for r in ratios),

@@ -97,12 +97,28 @@ class Judge:
         port = port or self.port
         key = (id(port), f"{case.id}/{id(case.gradients)}", case.drive)
         if key not in self._runs:
-            trajectory = port.run(case)
+            trajectory = port.run(self._for_both(case))
             _require_complete(case, trajectory, port)
             self._runs[key] = (case, trajectory)  # the case is kept alive: its id is the key
             if port is self.port:
                 self.notes += [n for n in trajectory.notes if n not in self.notes]
         return self._runs[key][1]
+
+    def run_again(self, case: Case) -> Trajectory:
+        """Drive the port through a case once more, whatever it answered before."""
+        return self.port.run(self._for_both(case))
+
+    def _for_both(self, case: Case) -> Case:
+        """Return the case with hyperparameters that a port and its base both take.
+
+        What only one of them takes stays as its author set it: the two are compared.
+        """
+        base = self.port.base
+        if base is None or self.algorithm:
+            return case
+        common = self.port.takes & base.takes
+        hyper = {k: v for k, v in case.hyperparameters.items() if k in common}
+        return replace(case, hyperparameters=hyper)
 
     @property
     def operator(self) -> bool:
