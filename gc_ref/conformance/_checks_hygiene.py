@@ -8,7 +8,7 @@ import numpy as np
 
 from gc_ref.conformance import _cases as cases
 from gc_ref.conformance._judge import Judge
-from gc_ref.conformance._port import Case, PortError, Trajectory
+from gc_ref.conformance._port import Case, PortError, ShapeChangedError, Trajectory
 from gc_ref.conformance._results import Outcome, describe, failed, not_applicable, passed
 
 __all__ = [
@@ -35,6 +35,8 @@ def dtype_kept(judge: Judge) -> Outcome:
             )  # fmt: skip
         try:
             trajectory = judge.run(case)
+        except ShapeChangedError:
+            raise
         except PortError as error:
             if dtype == judge.integers.dtype:
                 raise

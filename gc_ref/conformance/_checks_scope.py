@@ -10,7 +10,7 @@ from gc_ref.conformance._base import base_couples, compare_arrays
 from gc_ref.conformance._checks_unknown import responds_to_shift, vectors_respond
 from gc_ref.conformance._infer import rules_followed
 from gc_ref.conformance._judge import Judge, Match, Settled
-from gc_ref.conformance._port import Array, Parameter, PortError
+from gc_ref.conformance._port import Array, Parameter, PortError, ShapeChangedError
 from gc_ref.conformance._results import (
     KIND_NAMES,
     Outcome,
@@ -191,6 +191,8 @@ def _isolation(judge: Judge, *, own: bool) -> Outcome:
     case, masks, poisoned = judge.poisoned
     try:
         changed = judge.run(case).steps
+    except ShapeChangedError:
+        raise
     except PortError as error:
         return not_applicable(f"the port refuses a gradient that holds a NaN: {error}")
     plain = judge.run(judge.small).steps[: len(changed)]

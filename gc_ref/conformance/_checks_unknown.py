@@ -174,6 +174,9 @@ def vectors_respond(judge: Judge) -> Outcome:
 def own_base_law(judge: Judge) -> Outcome:
     """step/base-law of a port without a base: its vectors show what its base does."""
     case, mirror = _mirrors(judge)
+    uphill = _no_descent(judge, case)
+    if uphill:
+        return failed(uphill)
     trajectory, mirrored = judge.run(case).steps, judge.run(mirror).steps
     centralized = list(_mirror_fed(judge))
     for p in sorted(case.parameters, key=lambda p: p.value.size):
@@ -194,6 +197,25 @@ def own_base_law(judge: Judge) -> Outcome:
                 comparison=worst,
             )
     return _scales_with_lr(judge)
+
+
+def _no_descent(judge: Judge, case: Case) -> str:
+    """Say which weight does not move, or moves against -Φ(g) at its first move, if any does."""
+    steps = judge.run(case).steps
+    for p in case.parameters:
+        axes = judge.axes(p, "by-rank")
+        before = p.value.astype(np.float64)
+        for step, gradients in zip(steps, case.gradients, strict=True):
+            moved = np.asarray(step[p.name], dtype=np.float64) - before
+            before = before + moved
+            if np.any(moved):
+                downhill = -np.sum(moved * phi(gradients[p.name], axes, case.dtype))
+                if not downhill > 0:
+                    return f"{describe(p)} moves uphill at its first move: against -Φ(g)"
+                break
+        else:
+            return f"{describe(p)} never moves"
+    return ""
 
 
 def _mirrors(judge: Judge) -> tuple[Case, Case]:

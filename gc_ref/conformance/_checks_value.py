@@ -8,7 +8,7 @@ from dataclasses import replace
 from gc_ref.conformance import _cases as cases
 from gc_ref.conformance._expected import compare, expected_steps
 from gc_ref.conformance._judge import Judge, Match, Settled
-from gc_ref.conformance._port import Case, PortError
+from gc_ref.conformance._port import Case, PortError, ShapeChangedError
 from gc_ref.conformance._results import (
     Outcome,
     counterexample,
@@ -122,8 +122,11 @@ def _tolerating_refusal(judge: Judge, case: Case, what: str) -> Outcome:
     """Hold a case of another dtype; a port that refuses that dtype is noted, not judged."""
     try:
         judge.run(case)
+    except ShapeChangedError:
+        raise
     except PortError as error:
         _note(judge, f"refuses {case.dtype}: {error}")
+        judge.refused.add(case.dtype)
         return passed()
     outcome = hold(judge, case, what)
     if outcome.status == "failed" and case.dtype in HALF and _half_accumulation(judge, case):

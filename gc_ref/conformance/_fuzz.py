@@ -78,7 +78,7 @@ def fuzz(judge: Judge) -> Outcome | None:
 
 
 def _strategy(judge: Judge) -> Any:
-    dtypes = [d for d in judge.port.dtypes if d in ("float32", "float64")] or ["float32"]
+    dtypes = [d for d in ("float32", "float64") if d in {*judge.port.dtypes} - judge.refused]
     where: dict[str, Any] = {"kinds": KINDS, "layouts": (judge.layout,)}
     if judge.operator:
         return hypothesis.strategies.sampled_from(dtypes).flatmap(

@@ -60,6 +60,11 @@ def settle(judge: Judge) -> Settled:
         return with_base_decay(judge, _with_scope(judge, _base_reading(judge, conventions)))
     readings = [_best_reading(judge, conventions, a) for a in ("sgdm", "adam")]
     best, explained = max(readings, key=lambda r: r[1])
+    if best.mode == "sgdm" and explained >= 0.25 and {"beta1", "beta2"} <= port.takes:
+        # Who takes betas promises more than SGDM: hold it to that.
+        remark = "assumed Algorithm 2 (Adam), as the port takes betas; its steps are those of SGDM"
+        promised = replace(readings[1][0], remarks=(*readings[1][0].remarks, remark))
+        return with_decay(judge, _with_scope(judge, promised))
     if explained < 0.25 and _first_step_lacks_correction(judge):
         best, _ = _best_reading(judge, conventions, "adam")
         remark = (

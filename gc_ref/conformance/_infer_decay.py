@@ -35,7 +35,10 @@ def with_decay(judge: Judge, settled: Settled) -> Settled:
             ("decoupled", "update" if update else "gradient"),
             ("none", "update" if update else "gradient"),
         )
-        if fixed.get("decay", d) == d and fixed.get("placement", p) == p
+        if fixed.get("decay", d) == d
+        and fixed.get("placement", p) == p
+        # A NumPy function is given every hyperparameter; who takes one must use it.
+        and (d != "none" or judge.port.kind == "numpy" or fixed.get("decay") == "none")
     ]
     # SGDM is linear: Φ of the decayed gradient and Φ of the update are the same thing.
     if settled.mode == "sgdm" and fixed.get("placement") == "update":

@@ -22,7 +22,15 @@ from gc_ref.conformance._expected import (
     compare,
     expected_steps,
 )
-from gc_ref.conformance._port import Array, Case, Parameter, Port, PortError, Trajectory
+from gc_ref.conformance._port import (
+    Array,
+    Case,
+    Parameter,
+    Port,
+    PortError,
+    ShapeChangedError,
+    Trajectory,
+)
 
 __all__ = ["Judge", "Match", "Settled"]
 
@@ -89,6 +97,8 @@ class Judge:
         #: Φ as the port shows it, by parameter and gradient: filled by the laws.
         self.answers: dict[tuple[str, bytes], Any] = {}
         self.notes: list[str] = []
+        #: Dtypes that the port has refused: noted, and not tried again.
+        self.refused: set[str] = set()
 
     # ---- runs
 
@@ -333,7 +343,3 @@ def _require_complete(case: Case, trajectory: Trajectory, port: Port) -> None:
                     f"{p.name} of shape {p.shape} came back with shape "
                     f"{tuple(np.shape(step[p.name]))} in step {number} of case {case.id}"
                 )
-
-
-class ShapeChangedError(PortError):
-    """A port answered an array of another shape: a finding, not a failure to run."""

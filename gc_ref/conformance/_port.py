@@ -19,6 +19,10 @@ class PortError(Exception):
     """A port could not be driven: it raised, or answered something unusable."""
 
 
+class ShapeChangedError(PortError):
+    """A port answered an array of another shape: a finding, not a failure to run."""
+
+
 class PortLoadError(PortError):
     """A port could not be loaded: no such module, attribute, or constructor argument."""
 

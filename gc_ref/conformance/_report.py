@@ -125,12 +125,14 @@ class Report:
     identified: tuple[str, ...]
     notes: tuple[str, ...]
     environment: Mapping[str, str]
+    recognized: bool = True
 
     @classmethod
     def of(cls, judge: Judge, checks: Sequence[CheckReport], *, suite: str) -> Report:
         """Report for a judge and what its checks found."""
         port = judge.port
         conventions: Mapping[str, Mapping[str, str]] = {}
+        recognized = True
         notes = list(judge.notes)
         if "hint" in port.environment:
             notes.append(port.environment["hint"])
@@ -138,6 +140,7 @@ class Report:
             try:
                 settled = judge.settled
                 conventions = settled.conventions.to_json()
+                recognized = settled.mode != "unknown"
                 notes = [*settled.remarks, *notes]
             except PortError:  # a shape changed: nothing could be inferred
                 pass
@@ -151,6 +154,7 @@ class Report:
         return cls(
             {"name": port.name, "kind": port.kind, "target": port.target},
             suite, judge.seed, conventions, tuple(checks), (), tuple(notes), environment,
+            recognized,
         )  # fmt: skip
 
     @property

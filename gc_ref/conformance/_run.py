@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gc_ref.conformance._checks import CHECKS, Check
-from gc_ref.conformance._judge import Judge, ShapeChangedError
-from gc_ref.conformance._port import Port, PortError
+from gc_ref.conformance._judge import Judge
+from gc_ref.conformance._port import Port, PortError, ShapeChangedError
 from gc_ref.conformance._report import CheckReport, Report
 from gc_ref.conformance._results import Outcome, failed, not_applicable
 

@@ -64,7 +64,10 @@ def _verdict(report: Report) -> str:
     if report.verdict == "deviates":
         ids = ", ".join(c.id for c in failed[:4]) + (", ..." if len(failed) > 4 else "")
         return f"DEVIATES: {name} fails {len(failed)} of {report.checks_run} checks ({ids})"
-    return f"CONFORMS: {name} passes {report.checks_run} of {report.checks_run} checks"
+    words = f"CONFORMS: {name} passes {report.checks_run} of {report.checks_run} checks"
+    if not report.recognized:
+        words += "; GC only, its optimizer is not recognized: name --algorithm or --base"
+    return words
 
 
 def _context(report: Report) -> str:
@@ -84,7 +87,9 @@ def _finding(check: CheckReport) -> Iterator[str]:
     if check.counterexample:
         yield from _counterexample(check.counterexample)
     if check.ratio is not None:
-        ulps = f", {check.ulps:.3g} ulps" if check.ulps and math.isfinite(check.ulps) else ""
+        nought = check.counterexample and check.counterexample["expected"] == 0
+        shown = check.ulps and math.isfinite(check.ulps) and not nought  # no ulps of 0
+        ulps = f", {check.ulps:.3g} ulps" if shown else ""
         if math.isfinite(check.ratio):
             yield f"  the error is {check.ratio:.3g} times its bound{ulps}"
         elif ulps:

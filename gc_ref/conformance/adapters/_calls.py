@@ -7,6 +7,8 @@ import io
 import warnings
 from collections.abc import Iterator
 
+import numpy as np
+
 __all__ = ["one_line", "quietly"]
 
 #: Longest message of somebody's exception that a report repeats.
@@ -28,6 +30,7 @@ def quietly() -> Iterator[None]:
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
         warnings.catch_warnings(),
+        np.errstate(),  # gives back NumPy's error state, whatever the port sets
     ):
         warnings.simplefilter("ignore")
         yield

@@ -105,7 +105,8 @@ def read_signature(
     named, open_ended = named_arguments(factory, skip)
     if not open_ended:
         _check_settings(factory, settings, named)
-    names = {c: next((a for a in al if a in named), "") for c, al in ALIASES.items()}
+    single = {n for n, default in named.items() if not isinstance(default, (tuple, list, str))}
+    names = {c: next((a for a in al if a in single), "") for c, al in ALIASES.items()}
     betas = "betas" in named and _is_pair(named["betas"])
     if open_ended:
         names, betas = _ask(probe, names, settings, betas, "betas" in named)

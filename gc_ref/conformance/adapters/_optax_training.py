@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gc_ref.conformance._port import Array, Case, PortError, Trajectory
+from gc_ref.conformance._port import Array, Case, PortError, ShapeChangedError, Trajectory
 from gc_ref.conformance.adapters._calls import one_line, quietly
 from gc_ref.conformance.adapters._optax_tree import flatten, nest, paths
 
@@ -108,7 +108,7 @@ class _Training:
             after = {n: _array(leaf) for n, leaf in flatten(self.params, self.where).items()}
             for p in self.case.parameters:
                 if after[p.name].shape != p.shape:
-                    raise PortError(
+                    raise ShapeChangedError(
                         f"{p.name} of shape {p.shape} comes back with shape {after[p.name].shape}"
                     )
         self.steps.append(after)
@@ -130,12 +130,14 @@ class _Training:
         return {name: str(leaf.dtype) for name, leaf in flatten(self.params, self.where).items()}
 
     def _tree(self, arrays: Mapping[str, Array]) -> dict[str, Any]:
+        import jax
         import jax.numpy as jnp
 
         dtype = getattr(jnp, self.case.dtype)
-        # Copies: JAX may take over the memory of an array of NumPy.
+        # Copies, as JAX may take over the memory; device_put compiles nothing for a new shape.
         leaves = {
-            p.name: jnp.array(arrays[p.name], dtype=dtype, copy=True) for p in self.case.parameters
+            p.name: jax.device_put(np.array(arrays[p.name], dtype=dtype))
+            for p in self.case.parameters
         }
         return nest(leaves, self.where)
 
@@ -145,7 +147,7 @@ class _Training:
         try:
             yield
         except PortError as error:
-            raise PortError(f"{place}: {error}") from error
+            raise type(error)(f"{place}: {error}") from error
         except (Exception, SystemExit) as error:
             raise PortError(f"{place}: {one_line(error)}") from error
 

@@ -10,7 +10,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gc_ref.conformance._port import Array, Case, Parameter, PortError, Trajectory
+from gc_ref.conformance._port import (
+    Array,
+    Case,
+    Parameter,
+    PortError,
+    ShapeChangedError,
+    Trajectory,
+)
 from gc_ref.conformance.adapters._calls import one_line, quietly
 from gc_ref.conformance.adapters._torch_model import build_model
 
@@ -123,7 +130,7 @@ class _Training:
         for p in self.case.parameters:
             shape = tuple(self.owned[p.name].shape)
             if shape != p.shape:
-                raise PortError(
+                raise ShapeChangedError(
                     f"{self.label}: case {self.case.id}, step {number}: {p.name} of shape "
                     f"{p.shape} comes back with shape {shape}"
                 )

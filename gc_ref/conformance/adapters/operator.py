@@ -130,6 +130,7 @@ def operator_port(
         conventions=parse_conventions(conventions or {}),
         dtypes=backend.dtypes,
         flush_to_zero=backend.flush_to_zero,
+        per_run_cost="dear" if framework == "jax" else "cheap",  # it compiles for each shape
         target=target,
         options=tuple(options),
         environment=backend.environment,
