@@ -7,7 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from gc_ref.conformance._base import base_couples, compare_arrays
-from gc_ref.conformance._checks_unknown import responds_to_shift, vectors_respond
+from gc_ref.conformance._checks_unknown import (
+    own_base_law,
+    responds_to_shift,
+    vectors_respond,
+)
 from gc_ref.conformance._infer import rules_followed
 from gc_ref.conformance._judge import Judge, Match, Settled
 from gc_ref.conformance._port import Array, Parameter, PortError, ShapeChangedError
@@ -216,10 +220,24 @@ def _isolation(judge: Judge, *, own: bool) -> Outcome:
                     if own
                     else f"a change in other parameters reaches {describe(p)}"
                 )
-                if judge.settled.mode == "unknown":  # Adafactor couples neurons by itself
+                if judge.settled.mode == "unknown" and not (own and _element_wise(judge)):
                     return not_applicable(f"{where}, by GC or by its optimizer: name its --base")
                 return failed(f"{where} at step {step + 1}", comparison=worst)
     return passed()
+
+
+def _element_wise(judge: Judge) -> bool:
+    """Whether an unknown optimizer couples nothing by itself (Adafactor does, clipping does)."""
+    alone = _isolation(judge, own=False).status == "passed"
+    if not alone or own_base_law(judge).status != "passed":
+        return False
+    case = judge.small  # a NaN in a vector, which GC leaves alone: does it stay where it is?
+    [vector] = (p for p in case.parameters if p.name == "dense_1.bias")
+    poisoned = np.array(case.gradients[0][vector.name])
+    poisoned[0] = np.nan
+    first = {**case.gradients[0], vector.name: poisoned}
+    step = judge.run(replace(case, id="vector-nan", gradients=(first,))).steps[0]
+    return bool(np.all(np.isfinite(step[vector.name][1:])))
 
 
 def _slack(judge: Judge, p: Parameter, step: int, want: Array) -> Array:

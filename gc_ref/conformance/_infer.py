@@ -60,8 +60,9 @@ def settle(judge: Judge) -> Settled:
         return with_base_decay(judge, _with_scope(judge, _base_reading(judge, conventions)))
     readings = [_best_reading(judge, conventions, a) for a in ("sgdm", "adam")]
     best, explained = max(readings, key=lambda r: r[1])
-    if best.mode == "sgdm" and explained >= 0.25 and {"beta1", "beta2"} <= port.takes:
-        # Who takes betas promises more than SGDM: hold it to that.
+    betas = port.kind != "numpy" and {"beta1", "beta2"} <= port.takes
+    if best.mode == "sgdm" and explained >= 0.25 and betas:
+        # Who takes betas promises more than SGDM. (A NumPy function is given everything.)
         remark = "assumed Algorithm 2 (Adam), as the port takes betas; its steps are those of SGDM"
         promised = replace(readings[1][0], remarks=(*readings[1][0].remarks, remark))
         return with_decay(judge, _with_scope(judge, promised))
