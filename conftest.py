@@ -19,6 +19,8 @@ pytest_plugins = ["pytester"]
 
 # Ports import their frameworks at once: they are loaded by the tests that judge them.
 collect_ignore_glob = ["conformance/ports/*"]
+# A program: importing it would leave a module called `ports` behind for other tests to find.
+collect_ignore = ["conformance/demo.py"]
 
 # Each is a marker: a test that carries it needs the module of that name.
 FRAMEWORKS = (
