@@ -34,6 +34,7 @@ __all__ = [
     "decay_case",
     "integer_case",
     "long_case",
+    "parameters_of",
     "part_of",
     "poisoned_case",
     "rng_for",
@@ -72,9 +73,10 @@ def unslice(matrix: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Arr
     return np.ascontiguousarray(np.moveaxis(moved, tuple(range(len(axes))), axes))
 
 
-def _parameters(
+def parameters_of(
     layers: Iterable[Layer], layout: str, dtype: str, weight: Callable[[tuple[int, ...]], Array]
 ) -> tuple[Parameter, ...]:
+    """Return the parameters of a model's layers, with the weights that a function draws."""
     storage = np.float32 if dtype == "bfloat16" else np.dtype(dtype)
     found: list[Parameter] = []
     for layer in layers:
@@ -157,7 +159,7 @@ def integer_case(
     Case
     """
     rng = rng_for(seed, f"{label}/{layout}/{dtype}")
-    parameters = _parameters(
+    parameters = parameters_of(
         INTEGER_LAYERS, layout, dtype, lambda shape: rng.integers(-15, 17, size=shape) / 8.0
     )
     if operator:
@@ -238,7 +240,7 @@ def bounded_case(
     Parameters and result are as in `integer_case`.
     """
     rng = rng_for(seed, f"{label}/{layout}/{dtype}")
-    parameters = _parameters(BOUNDED_LAYERS, layout, dtype, np.zeros)
+    parameters = parameters_of(BOUNDED_LAYERS, layout, dtype, np.zeros)
     if operator:
         parameters = tuple(p for p in parameters if p.kind in UNAMBIGUOUS)
     gradients: list[dict[str, Array]] = []

@@ -29,8 +29,9 @@ def dtype_kept(judge: Judge) -> Outcome:
     for dtype in judge.port.dtypes:
         case = judge.integers
         if dtype != case.dtype:
-            case = cases.integer_case(
-                judge.layout, seed=judge.seed, algorithm=judge.algorithm, dtype=dtype, steps=1,
+            case = judge.known.case(
+                cases.integer_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm,
+                dtype=dtype, steps=1,
                 operator=judge.operator, label="dtype",
             )  # fmt: skip
         try:

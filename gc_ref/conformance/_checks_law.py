@@ -247,15 +247,21 @@ def _gradients(judge: Judge) -> list[Group]:
     """Pairs of integer gradients; for an operator, hard regimes as well."""
     settled = judge.settled
     first = judge.integers
-    second = cases.integer_case(
-        judge.layout, seed=judge.seed, algorithm=judge.algorithm, steps=1,
+    second = judge.known.case(
+        cases.integer_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm, steps=1,
         operator=judge.operator, label="laws",
     )  # fmt: skip
     layers = LAYERS if judge.port.per_run_cost == "cheap" else FEW_LAYERS
     groups = [_pairs(judge, first, second, layers)]
     if settled.mode == "operator":
-        third = cases.bounded_case(
-            judge.layout, seed=judge.seed, algorithm=None, steps=1, operator=True, label="laws"
+        third = judge.known.case(
+            cases.bounded_case,
+            judge.layout,
+            seed=judge.seed,
+            algorithm=None,
+            steps=1,
+            operator=True,
+            label="laws",
         )
         groups.append(
             _pairs(judge, judge.bounded, third, ("dense_0", "dense_1", "dense_5", "conv1d_0"))

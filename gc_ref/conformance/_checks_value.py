@@ -81,8 +81,9 @@ def value_exact(judge: Judge) -> Outcome:
         return outcome
     count, total = _inexact(judge, judge.integers)
     for dtype in _other_dtypes(judge):
-        case = cases.integer_case(
-            judge.layout, seed=judge.seed, algorithm=judge.algorithm, dtype=dtype,
+        case = judge.known.case(
+            cases.integer_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm,
+            dtype=dtype,
             steps=1, operator=judge.operator,
         )  # fmt: skip
         other = _tolerating_refusal(judge, case, f"integer gradients in {dtype}")
@@ -167,8 +168,9 @@ def value_bounded(judge: Judge) -> Outcome:
         found = _fuzzed(judge)  # a smaller example of it, maybe
         return replace(found, message=outcome.message) if found else outcome
     for dtype in _other_dtypes(judge):
-        case = cases.bounded_case(
-            judge.layout, seed=judge.seed, algorithm=judge.algorithm, dtype=dtype,
+        case = judge.known.case(
+            cases.bounded_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm,
+            dtype=dtype,
             steps=1 if judge.operator else 4, operator=judge.operator,
         )  # fmt: skip
         other = _tolerating_refusal(judge, case, f"hard regimes in {dtype}")

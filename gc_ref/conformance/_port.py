@@ -133,6 +133,9 @@ class Trajectory:
         ``"writes to the gradient it is given"``.
     dtypes : mapping
         Parameter name to the dtype that came back, as the framework names it.
+    groups : tuple of tuple of str
+        Parameter names in the order, and the groups, in which the optimizer was given
+        them; empty where that is the order of the case.
 
     Examples
     --------
@@ -145,6 +148,7 @@ class Trajectory:
     steps: tuple[Mapping[str, Array], ...]
     notes: tuple[str, ...] = ()
     dtypes: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)

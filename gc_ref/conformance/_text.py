@@ -25,6 +25,7 @@ def render(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     yield _verdict(report)
     yield _context(report)
+    yield from _diagnosis(report)
     yield ""
     for check in report.with_status("error", "failed", "unexpected-pass", "indeterminate"):
         yield from _finding(check)
@@ -78,6 +79,16 @@ def _context(report: Report) -> str:
         f"gc-ref {environment['gc_ref']}, {report.port['kind']} port{target}, "
         f"suite {report.suite}, seed {report.seed}; {', '.join(versions)}"
     )
+
+
+def _diagnosis(report: Report) -> Iterator[str]:
+    """What a deviating port does, if it is known, in sentences."""
+    if report.verdict != "deviates" or not report.diagnosis:
+        return
+    head = "Identified: " if report.identified else "Not identified: "
+    yield from _wrap(head, report.diagnosis[0])
+    for words in report.diagnosis[1:]:
+        yield from _wrap("  ", words)
 
 
 def _finding(check: CheckReport) -> Iterator[str]:

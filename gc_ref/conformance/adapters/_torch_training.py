@@ -58,7 +58,7 @@ def run_case(case: Case, layout: str, label: str, make: Make) -> Trajectory:
             if number == 1 and "checkpoint" in case.drive:
                 training = training.restored()
         dtypes = {n: str(v.dtype).removeprefix("torch.") for n, v in training.owned.items()}
-    return Trajectory(tuple(steps), tuple(notes), dtypes)
+    return Trajectory(tuple(steps), tuple(notes), dtypes, training.groups())
 
 
 @contextlib.contextmanager
@@ -135,6 +135,14 @@ class _Training:
                     f"{p.shape} comes back with shape {shape}"
                 )
         return {name: _array(w).copy() for name, w in self.owned.items()}
+
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the parameters, group by group, as the optimizer has them."""
+        names = {id(w): name for name, w in self.owned.items()}
+        return tuple(
+            tuple(names[id(p)] for p in group["params"] if id(p) in names)
+            for group in self.optimizer.param_groups
+        )
 
     def restored(self) -> _Training:
         """Save the optimizer, and restore it over a fresh model with the same weights."""
