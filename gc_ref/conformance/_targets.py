@@ -65,11 +65,9 @@ def load_attribute(where: str, attribute: str) -> Any:
     try:
         with quietly():
             found: Any = _load_file(Path(where)) if is_file else _load_module(where)
-    except PortLoadError:
+    except (PortLoadError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
         raise PortLoadError(f"{where} cannot be imported: {one_line(error)}") from error
     for part in attribute.split("."):
         if not hasattr(found, part):

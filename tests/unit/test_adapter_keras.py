@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import subprocess
@@ -303,6 +304,33 @@ def test_errors_inside_fit_say_where() -> None:
     with pytest.raises(PortError, match=r"^probe, step 1: RuntimeError: no such$"):
         keras_port(Broken).run(case)
     assert keras_port(keras.optimizers.SGD).run(case).steps  # nothing is left broken
+
+
+@pytest.mark.parametrize("open_ended", [False, True])
+def test_what_is_no_exception_is_one_message_too(open_ended: bool) -> None:
+    class Leaves(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            raise GeneratorExit
+
+    def left(learning_rate: float) -> Any:
+        raise GeneratorExit("early")
+
+    def left_open(learning_rate: float, **others: Any) -> Any:
+        raise GeneratorExit("early")
+
+    with pytest.raises(PortError, match=r"^probe, step 1: GeneratorExit$"):
+        keras_port(Leaves).run(case_of())
+    with pytest.raises(PortLoadError, match="could not be made: GeneratorExit: early"):
+        keras_port(left_open if open_ended else left)
+
+
+def test_an_async_factory() -> None:
+    async def factory(learning_rate: float, **others: Any) -> Any:
+        return keras.optimizers.SGD(learning_rate)
+
+    with pytest.raises(PortError, match="factory is an async function"):
+        keras_port(factory)
+    gc.collect()  # a coroutine left behind would warn here
 
 
 def test_a_weight_that_stops_being_trainable() -> None:

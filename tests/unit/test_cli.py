@@ -79,6 +79,27 @@ def recurses(g):
     return recurses(g)
 
 
+class Abort(BaseException):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+def aborts(g):
+    raise Abort
+
+
+def closes(g):
+    raise GeneratorExit("half-way")
+
+
+def interrupts(g):
+    raise KeyboardInterrupt
+
+
+async def waits(g):
+    return plain(g)
+
+
 class RaisesLater:
     calls = 0
 
@@ -132,6 +153,14 @@ def steps_of_text(case):
 
 def steps_leave(case):
     sys.exit(0)
+
+
+def steps_abort(case):
+    raise GeneratorExit
+
+
+async def steps_wait(case):
+    return sgdm(case)
 
 
 def steps_none(case):
@@ -308,6 +337,9 @@ NOT_DRIVEN = [
     ("operator:ports.py:raises", ["raises", "RuntimeError: no luck", "dense_0.kernel", "float32"]),
     ("operator:ports.py:leaves", ["leaves", "SystemExit"]),
     ("operator:ports.py:recurses", ["recurses", "RecursionError"]),
+    ("operator:ports.py:aborts", ["aborts", "Abort"]),
+    ("operator:ports.py:closes", ["closes", "GeneratorExit: half-way"]),
+    ("operator:ports.py:waits", ["waits is an async function", "not awaited"]),
     ("operator:ports.py:scaled", ["TypeError", "scale"]),
     ("operator:ports.py:raises_later", ["raises_later", "in the middle"]),
     ("operator:ports.py:objects", ["object"]),
@@ -317,6 +349,8 @@ NOT_DRIVEN = [
     ("numpy:ports.py:loses_one", ["loses_one", "dense_1.bias", "step 1"]),
     ("numpy:ports.py:steps_of_text", ["steps_of_text", "<U", "real numbers"]),
     ("numpy:ports.py:steps_leave", ["steps_leave", "SystemExit"]),
+    ("numpy:ports.py:steps_abort", ["steps_abort", "GeneratorExit"]),
+    ("numpy:ports.py:steps_wait", ["steps_wait is an async function", "not awaited"]),
 ]
 
 
@@ -336,6 +370,11 @@ def test_status_3_a_port_that_cannot_be_driven(run, target, needed):
     assert err == ""
     message = sentence(out, "ERROR")
     assert all(word in message for word in needed), message
+
+
+def test_an_interrupt_is_no_finding(run):
+    with pytest.raises(KeyboardInterrupt):
+        run(*quick("operator:ports.py:interrupts"))
 
 
 def test_status_3_a_setting_that_the_port_does_not_take(run):

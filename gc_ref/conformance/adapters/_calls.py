@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-__all__ = ["one_line", "quietly"]
+from gc_ref.conformance._port import PortError
+
+__all__ = ["one_line", "quietly", "refuse_coroutine"]
 
 #: Longest message of somebody's exception that a report repeats.
 LONGEST = 300
@@ -17,7 +21,10 @@ LONGEST = 300
 
 def one_line(error: BaseException) -> str:
     """Type and message of an exception on one line, cut to a readable length."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # somebody's own __str__
+        text = ""
     if len(text) > LONGEST:
         text = text[: LONGEST - 3] + "..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -34,3 +41,10 @@ def quietly() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
+
+
+def refuse_coroutine(answer: Any, label: str) -> None:
+    """Close what an async function answers, and raise PortError: nobody would await it."""
+    if inspect.iscoroutine(answer):
+        answer.close()
+        raise PortError(f"{label} is an async function, which is not awaited: give a plain one")

@@ -63,7 +63,9 @@ class _Training:
         self.optimizer, self.home = make()
         try:
             self.model = build_model(self.home, layout, structure(case.parameters), copy)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PortError(f"{case.id}: no model of these layers: {_clear_line(error)}") from error
         self.variables: dict[str, Any] = self.model.probe_variables
         for parameter in case.parameters:
@@ -122,7 +124,9 @@ class _Training:
     def _blame(self) -> Iterator[None]:
         try:
             yield
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             build_model.cache_clear()  # its variables may be left half-way
             if isinstance(error, PortError):
                 raise

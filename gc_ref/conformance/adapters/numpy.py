@@ -10,7 +10,7 @@ import numpy as np
 
 from gc_ref.conformance._conventions import parse_conventions
 from gc_ref.conformance._port import Array, Case, Port, PortError, PortLoadError, Trajectory
-from gc_ref.conformance.adapters._calls import one_line, quietly
+from gc_ref.conformance.adapters._calls import one_line, quietly, refuse_coroutine
 
 __all__ = ["numpy_port"]
 
@@ -92,8 +92,11 @@ def numpy_port(
         try:
             with quietly():
                 answer = run(handed, **arguments)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PortError(f"{label} raised in case {case.id}: {one_line(error)}") from error
+        refuse_coroutine(answer, label)
         return _trajectory(label, handed, case, answer)
 
     return Port(
