@@ -1,10 +1,13 @@
 """The command gc-ref: its exit statuses, its messages, its files."""
 
+import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,8 @@ import gc_ref
 from gc_ref.conformance._cli import main
 
 PORTS = """
+import ctypes
+import os
 import sys
 
 import numpy as np
@@ -100,6 +105,18 @@ async def waits(g):
     return plain(g)
 
 
+def writes_below(g):
+    os.write(1, b"noise of a system call")
+    ctypes.CDLL(None).printf(b"noise of the C library")
+    sys.__stdout__.write("noise of Python")
+    return plain(g)
+
+
+def moves(g):
+    os.chdir("/")
+    return plain(g)
+
+
 class RaisesLater:
     calls = 0
 
@@ -174,6 +191,9 @@ FILES = {
     "needing.py": "import gc_ref_no_such_module\n",
     "empty.py": "",
     "noisy.py": "print('noise')\nfrom ports import plain\n",
+    "noisy_below.py": "import os\nos.write(1, b'noise')\nfrom ports import writes_below\n",
+    "ports2.py": "from ports import *\n",
+    "moving.py": "import os\nos.chdir('/')\nfrom ports import plain_sgdm\n",
 }
 
 
@@ -491,6 +511,49 @@ def test_what_a_target_prints_stays_out_of_the_report(run):
     status, out, err = run(*quick("operator:noisy.py:plain", "--json", "-"))
     assert (status, err) == (0, "")
     assert json.loads(out)["verdict"] == "conforms"
+
+
+def test_what_a_target_writes_below_python_stays_out_too(capfd):
+    ran = command(*quick("operator:noisy_below.py:writes_below", "--json", "-"))
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert json.loads(ran.stdout)["verdict"] == "conforms"
+    assert main(list(quick("operator:noisy_below.py:writes_below", "--json", "-"))) == 0
+    os.write(1, b"\n")  # the descriptor is given back
+    assert json.loads(capfd.readouterr().out)["verdict"] == "conforms"
+
+
+def test_standard_output_may_be_no_file(here, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert main(list(quick("operator:ports.py:writes_below", "--json", "-"))) == 0
+    assert json.loads(sys.stdout.getvalue())["verdict"] == "conforms"
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("words", [["operator:ports.py:plain"], ["operator:missing.py:f"]])
+def test_standard_output_may_be_closed(here, words):
+    report = ["--json", "report.json"]
+    script = [sys.executable, "-m", "gc_ref.conformance._cli", *quick(*words, *report)]
+    ran = subprocess.run(
+        ["sh", "-c", shlex.join(script) + " >&-"], stderr=subprocess.PIPE, check=False
+    )
+    assert b"Traceback" not in ran.stderr
+    assert ran.returncode == (0 if "plain" in words[0] else 3)
+    assert (here / "report.json").exists() == (ran.returncode == 0)
+
+
+def test_a_port_that_changes_the_directory(run, here):
+    status, _, err = run(*quick("operator:ports.py:moves", "--json", "report.json"))
+    assert (status, err) == (0, "")
+    assert json.loads((here / "report.json").read_text("utf-8"))["verdict"] == "conforms"
+    assert Path.cwd() == here
+
+
+@pytest.mark.parametrize("target", ["numpy:ports.py:sgdm", "numpy:ports2:sgdm"])
+def test_a_base_that_changes_the_directory(run, here, target):
+    words = ["--base", "numpy:moving.py:plain_sgdm", "--json", "report.json"]
+    status, _, err = run(*quick(target, *words))
+    assert (status, err) == (0, "")
+    assert json.loads((here / "report.json").read_text("utf-8"))["port"]["name"] == "sgdm"
 
 
 def test_a_module_of_the_working_directory_is_a_target_too(run):
