@@ -95,7 +95,9 @@ class Case:
         ``"reuse-gradients"`` (the same gradient buffers are overwritten at each step),
         ``"checkpoint"`` (after the first step the optimizer is saved, and a fresh one
         restored from it goes on), ``"eager"`` (without jit, where that is a choice),
-        ``"twin"`` (a second instance of the optimizer trains other weights in between).
+        ``"twin"`` (a second instance of the optimizer trains other weights in between),
+        ``"fit-per-step"`` (the plain way, but where a framework has a ``fit`` for the whole
+        loop, one call of it for each step).
 
     Examples
     --------

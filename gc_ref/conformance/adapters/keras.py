@@ -138,7 +138,9 @@ def keras_port(
         off=off,
         conventions=parse_conventions(conventions or {}),
         dtypes=("float32",),
-        drives=frozenset({"checkpoint", "twin"} | ({"eager"} if backend != "torch" else set())),
+        drives=frozenset(
+            {"checkpoint", "twin", "fit-per-step"} | ({"eager"} if backend != "torch" else set())
+        ),
         flush_to_zero=backend != "torch",  # XLA and TensorFlow do on a CPU; found by experiment
         per_run_cost="dear",
         target=target,
