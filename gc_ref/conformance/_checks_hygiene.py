@@ -40,7 +40,7 @@ def dtype_kept(judge: Judge) -> Outcome:
         except PortError as error:
             if dtype == judge.integers.dtype:
                 raise
-            note = f"refuses {dtype}: {error}"
+            note = f"could not be driven in {dtype}: {error}"
             judge.notes += [note] if note not in judge.notes else []
             continue
         tried.append(dtype)

@@ -23,12 +23,19 @@ from gc_ref.conformance._results import Outcome, describe, failed, not_applicabl
 
 __all__ = [
     "blind_weights",
+    "gated_by_rank",
     "own_base_law",
     "responds_to_shift",
     "same_trajectory",
     "vectors_respond",
 ]
 
+#: Dimensions up to which the authors' own code for convolutions leaves a weight alone.
+GATE = 3
+RANK_GATED = (
+    f". The port gates by rank: only weights of more than {GATE} dimensions are centralized, which "
+    "leaves Conv1D alone. GCC here means every convolution, Conv1D included (rank-gated)"
+)
 #: Shifts of the mean, small enough to keep integer sums exact.
 SHIFT = 5.0
 
@@ -106,9 +113,15 @@ def _responds(judge: Judge, case: Case) -> Outcome:
     share = "none of" if not blind else f"only {len(blind)} of"
     return failed(
         f"{share} the {len(blind) + len(seeing)} weights are free of their gradient's mean; "
-        f"smallest that is not: {describe(p)}",
+        f"smallest that is not: {describe(p)}{gated_by_rank(blind, [p for p, _ in seeing])}",
         comparison=worst,
     )
+
+
+def gated_by_rank(centralized: Iterable[Parameter], left_alone: Iterable[Parameter]) -> str:
+    """Say so where the weights of more than three dimensions, and no others, are centralized."""
+    ranks = [{len(p.shape) > GATE for p in group} for group in (centralized, left_alone)]
+    return RANK_GATED if ranks == [{True}, {False}] else ""
 
 
 def blind_weights(

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import gc_ref
-from gc_ref.conformance._conventions import parse_conventions
+from gc_ref.conformance._conventions import parse_conventions, refuse_meaningless
 from gc_ref.conformance._port import Port, PortError
 from gc_ref.conformance._report import Report
 from gc_ref.conformance._run import SUITES, check
-from gc_ref.conformance._targets import KINDS, UsageError, make_port, parse_settings
+from gc_ref.conformance._targets import KINDS, UsageError, make_port, parse_settings, parse_target
 from gc_ref.conformance.adapters._calls import process_kept
 
 __all__ = ["main"]
@@ -166,13 +166,16 @@ def _port(options: argparse.Namespace) -> Port:
     try:
         words = _pairs(options.convention)
         conventions = parse_conventions(words)
+        kind = options.target.partition(":")[0] if options.target else ""
+        operator = kind == "operator" or not (options.target or options.algorithm)  # Φ itself
+        refuse_meaningless(conventions, "operator" if operator else kind, options.algorithm)
     except ValueError as error:
         raise UsageError(f"--convention: {error}") from error
     if options.layout and conventions.setdefault("layout", options.layout) != options.layout:
         raise UsageError("--layout and --convention layout= contradict each other")
     if options.target is None:
         return _reference(options, conventions)
-    kind = options.target.partition(":")[0]
+    parse_target(options.target)  # before what goes with it: an unknown kind is said first
     if options.framework and kind != "operator":
         raise UsageError("--framework goes with operator targets only")
     if kind == "operator" and (options.algorithm or options.base):
@@ -182,7 +185,11 @@ def _port(options: argparse.Namespace) -> Port:
     base, here = None, Path(_here())
     if options.base:
         if options.base.partition(":")[0] != kind and options.base.partition(":")[0] in KINDS:
-            raise UsageError(f"--base {options.base}: the base of a {kind} port is a {kind} target")
+            article = "an" if kind[0] in "aeiou" else "a"
+            raise UsageError(
+                f"--base {options.base}: the base of {article} {kind} port is "
+                f"{article} {kind} target"
+            )
         base = make_port(
             options.base,
             settings=parse_settings(options.base_set, "--base-set"),

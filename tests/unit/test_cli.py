@@ -112,6 +112,20 @@ def writes_below(g):
     return plain(g)
 
 
+def not_in_float64(g):
+    if g.dtype == np.float64:
+        raise RuntimeError("the third call")
+    return plain(g)
+
+
+def masked(g):
+    return np.ma.masked_array(plain(g))
+
+
+def matrix(g):
+    return np.matrix(plain(g)) if g.ndim == 2 else plain(g)
+
+
 def moves(g):
     os.chdir("/")
     return plain(g)
@@ -170,6 +184,14 @@ def steps_of_text(case):
 
 def steps_leave(case):
     sys.exit(0)
+
+
+def steps_masked(case):
+    return [{k: np.ma.masked_array(v) for k, v in s.items()} for s in sgdm(case)]
+
+
+def one_array(case):
+    return plain(case.gradients[0]["dense_1.kernel"])
 
 
 def steps_abort(case):
@@ -292,6 +314,22 @@ USAGE = [
     ),
     (["check", "numpy:ports.py:sgdm", "--base", "torch:ports.py:x"], ["--base", "numpy", "torch"]),
     (["check", "numpy:ports.py:sgdm", "--base", "what:ports.py:x"], ["'what'", "operator"]),
+    (
+        ["check", "optax:ports.py:sgdm", "--base", "torch:ports.py:x"],
+        ["the base of an optax port is an optax target"],
+    ),
+    (["check", ":ports.py:sgdm", "--base", "torch:ports.py:x"], ["unknown kind ''"]),
+    (
+        ["check", "numpy:ports.py:sgdm", "--algorithm", "adam", "--convention", "momentum=ema"],
+        ["--convention", "momentum", "sgdm", "adam"],
+    ),
+    (
+        ["check", "numpy:ports.py:sgdm", "--algorithm", "sgdm", "--convention", "epsilon=hat"],
+        ["--convention", "epsilon", "sgdm", "adam"],
+    ),
+    (["check", "--algorithm", "adam", "--convention", "first_momentum=zero"], ["first_momentum"]),
+    (["check", "operator:ports.py:plain", "--convention", "decay=l2"], ["decay", "operator"]),
+    (["check", "--convention", "placement=update"], ["placement", "operator"]),
     (["check", "--markdown", "report.md"], ["--markdown"]),
     (["check", "--html", "report.html"], ["--html"]),
     (["check", "--expected", "known.toml"], ["--expected"]),
@@ -368,6 +406,11 @@ NOT_DRIVEN = [
     ("numpy:ports.py:too_few", ["too_few", "1 steps", "3"]),
     ("numpy:ports.py:loses_one", ["loses_one", "dense_1.bias", "step 1"]),
     ("numpy:ports.py:steps_of_text", ["steps_of_text", "<U", "real numbers"]),
+    ("numpy:ports.py:plain", ["'ndim'", "use operator:"]),
+    ("numpy:ports.py:one_array", ["answered ndarray", "use operator:"]),
+    ("numpy:ports.py:steps_masked", ["steps_masked", "MaskedArray", "plain NumPy array"]),
+    ("operator:ports.py:masked", ["masked returned MaskedArray", "plain numpy array"]),
+    ("operator:ports.py:matrix", ["matrix returned matrix", "plain numpy array"]),
     ("numpy:ports.py:steps_leave", ["steps_leave", "SystemExit"]),
     ("numpy:ports.py:steps_abort", ["steps_abort", "GeneratorExit"]),
     ("numpy:ports.py:steps_wait", ["steps_wait is an async function", "not awaited"]),
@@ -378,6 +421,25 @@ def sentence(out, head):
     """The first finding of this kind in a text report, unwrapped."""
     found = re.search(rf"^{head}  (.*?)^  rerun: ", out, re.DOTALL | re.MULTILINE)
     return " ".join(found[1].split()) if found else ""
+
+
+def test_an_error_is_not_headed_by_the_check_that_met_it(run):
+    _, out, _ = run(*quick("operator:ports.py:raises"))
+    head = (
+        "\nERROR  the port could not be driven (for hygiene/shape), so nothing more was checked\n"
+    )
+    assert head in out
+    assert "the shape that goes in comes out" not in out
+    _, out, _ = run(*quick("operator:ports.py:raises", "--json", "-"))
+    [found] = json.loads(out)["checks"]
+    assert (found["id"], found["status"]) == ("hygiene/shape", "error")
+
+
+def test_a_dtype_that_could_not_be_driven_is_not_said_to_be_refused(run):
+    _, out, _ = run(*quick("operator:ports.py:not_in_float64"))
+    text = " ".join(out.split())
+    assert "refuse" not in text
+    assert "could not be driven in float64: not_in_float64 raised for dense_0.kernel" in text
 
 
 @pytest.mark.parametrize(("target", "needed"), NOT_DRIVEN)

@@ -15,7 +15,7 @@ import numpy as np
 
 from gc_ref.conformance._port import PortError
 
-__all__ = ["one_line", "process_kept", "quietly", "refuse_coroutine"]
+__all__ = ["is_plain", "one_line", "process_kept", "quietly", "refuse_coroutine"]
 
 #: Longest message of somebody's exception that a report repeats.
 LONGEST = 300
@@ -43,6 +43,14 @@ def quietly() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
+
+
+def is_plain(array: Any) -> bool:
+    """Whether an array computes as arrays do: no mask hides values, no matrix is two-dimensional.
+
+    Who was given a plain array and goes on with another kind would be led astray.
+    """
+    return not isinstance(array, (np.ma.MaskedArray, np.matrix))
 
 
 def refuse_coroutine(answer: Any, label: str) -> None:
