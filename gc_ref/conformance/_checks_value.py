@@ -120,13 +120,13 @@ def _other_dtypes(judge: Judge) -> Iterable[str]:
 
 
 def _tolerating_refusal(judge: Judge, case: Case, what: str) -> Outcome:
-    """Hold a case of another dtype; a port that refuses that dtype is noted, not judged."""
+    """Hold a case of another dtype; a port that cannot be driven in it is noted, not judged."""
     try:
         judge.run(case)
     except ShapeChangedError:
         raise
     except PortError as error:
-        _note(judge, f"refuses {case.dtype}: {error}")
+        _note(judge, f"could not be driven in {case.dtype}: {error}")
         judge.refused.add(case.dtype)
         return passed()
     outcome = hold(judge, case, what)

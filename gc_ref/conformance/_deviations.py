@@ -193,8 +193,8 @@ _ALL = (
     ),
     Deviation(
         "low-precision-mean", "the mean is rounded to half precision", "Eq. 1",
-        "ports that reduce in bfloat16", ("value/bounded", "value/exact", "law/zero-mean", "law/shift-invariant",
-         "law/linear"),
+        "ports that reduce in bfloat16",
+        ("value/bounded", "value/exact", "law/zero-mean", "law/shift-invariant", "law/linear"),
         (_at("bfloat16-mean"), _at("float16-mean", label="float16")),
     ),
     Deviation(

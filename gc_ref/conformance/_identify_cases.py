@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gc_ref._layouts import output_axes
-from gc_ref.conformance._cases import parameters_of, rng_for, unslice
+from gc_ref.conformance._cases import parameters_of
+from gc_ref.conformance._draws import rng_for, unslice
 from gc_ref.conformance._models import INTEGER_LAYERS, UNAMBIGUOUS, Layer
 from gc_ref.conformance._port import Array, Case, Parameter
 

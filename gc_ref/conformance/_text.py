@@ -92,8 +92,11 @@ def _diagnosis(report: Report) -> Iterator[str]:
 
 
 def _finding(check: CheckReport) -> Iterator[str]:
-    label = {"error": "ERROR", "indeterminate": "UNDECIDED"}.get(check.status, "FAILED")
-    yield f"{label}  {check.id}  [{check.clause}] {check.sentence}"
+    label = {"indeterminate": "UNDECIDED"}.get(check.status, "FAILED")
+    if check.status == "error":  # not a finding of that check: it was the first to need the run
+        yield f"ERROR  the port could not be driven (for {check.id}), so nothing more was checked"
+    else:
+        yield f"{label}  {check.id}  [{check.clause}] {check.sentence}"
     yield from _wrap("  ", check.message)
     if check.counterexample:
         yield from _counterexample(check.counterexample)

@@ -1,5 +1,6 @@
 """The optax adapter: a Flax-shaped tree, jax.grad, update, apply_updates, and what goes wrong."""
 
+import gc
 import math
 import sys
 import warnings
@@ -402,6 +403,19 @@ class TestRunErrors:
             raise ValueError("bad\nstep")
 
         self.refuse(update, "^broken: case probe, step 1: ValueError: bad step$", drive)
+
+    def test_update_raises_no_exception(self, drive):
+        def update(updates, state, params):
+            raise GeneratorExit
+
+        self.refuse(update, "^broken: case probe, step 1: GeneratorExit$", drive)
+
+    def test_update_is_async(self, drive):
+        async def update(updates, state, params):
+            return updates, state
+
+        self.refuse(update, r"^broken: case probe, step 1: update\(\) is an async function", drive)
+        gc.collect()
 
     def test_init_raises(self, drive):
         def init(params):

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gc_ref.conformance._port import Array, Case, PortError, ShapeChangedError, Trajectory
-from gc_ref.conformance.adapters._calls import one_line, quietly
+from gc_ref.conformance.adapters._calls import one_line, quietly, refuse_coroutine
 from gc_ref.conformance.adapters._optax_tree import flatten, nest, paths
 
 __all__ = ["Loop", "MakeLoop", "compile_loop", "run_case"]
@@ -47,6 +47,7 @@ def compile_loop(transformation: Any, *, jit: bool) -> Loop:
     def step(params: Any, state: Any, gradient: Any) -> tuple[Any, Any]:
         gradients = jax.grad(loss)(params, gradient)
         answer = transformation.update(gradients, state, params)
+        refuse_coroutine(answer, "update()")
         if not isinstance(answer, tuple) or len(answer) != 2:
             raise PortError(
                 f"update() returned {type(answer).__name__}, expected the pair (updates, state)"
@@ -100,6 +101,7 @@ class _Training:
         self.steps: list[dict[str, Array]] = []
         with self._blame("init"):
             self.state = init(self.params)
+            refuse_coroutine(self.state, "init()")
 
     def step(self, gradient: Mapping[str, Array], number: int) -> None:
         """Make one step of training, and record the parameters."""
@@ -148,7 +150,9 @@ class _Training:
             yield
         except PortError as error:
             raise type(error)(f"{place}: {error}") from error
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PortError(f"{place}: {one_line(error)}") from error
 
 

@@ -18,7 +18,7 @@ from gc_ref.conformance._port import (
     ShapeChangedError,
     Trajectory,
 )
-from gc_ref.conformance.adapters._calls import one_line, quietly
+from gc_ref.conformance.adapters._calls import one_line, quietly, refuse_coroutine
 from gc_ref.conformance.adapters._torch_model import build_model
 
 __all__ = ["Make", "run_case", "untouched_torch"]
@@ -100,10 +100,8 @@ class _Training:
         with self._blame(f"step {number}"):
             self._backward(gradient)
             given = {name: (w.grad, _bits(w.grad)) for name, w in self.owned.items()}
-            if self._closure_wanted:
-                self.optimizer.step(lambda: self._backward(gradient))
-            else:
-                self.optimizer.step()
+            closure = [lambda: self._backward(gradient)] if self._closure_wanted else []
+            refuse_coroutine(self.optimizer.step(*closure), f"{self.label}.step")
             return any(
                 _bits(buffer) != bits
                 or (w.grad is not None and w.grad is not buffer and _bits(w.grad) != bits)
@@ -162,9 +160,9 @@ class _Training:
     def _blame(self, when: str) -> Iterator[None]:
         try:
             yield
-        except PortError:
+        except (PortError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise PortError(
                 f"{self.label}: case {self.case.id}, {when}: {one_line(error)}"
             ) from error

@@ -11,7 +11,7 @@ import numpy as np
 
 from gc_ref.conformance._conventions import parse_conventions
 from gc_ref.conformance._port import Case, Port, PortError, PortLoadError, Trajectory
-from gc_ref.conformance.adapters._calls import one_line, quietly
+from gc_ref.conformance.adapters._calls import one_line, quietly, refuse_coroutine
 from gc_ref.conformance.adapters._hyperparameters import ALIASES, Signature, read_signature
 from gc_ref.conformance.adapters._optax_training import Loop, compile_loop, run_case
 from gc_ref.conformance.adapters._switch import switched_off
@@ -145,8 +145,11 @@ class _Recipe:
         """Call the factory; refuse what is no gradient transformation."""
         try:
             made = self.factory(**self.signature.arguments(hyperparameters, self.settings))
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PortLoadError(f"{self.label} could not be made: {one_line(error)}") from error
+        refuse_coroutine(made, self.label)
         if not all(callable(getattr(made, part, None)) for part in ("init", "update")):
             raise PortLoadError(
                 f"{self.label} makes a {type(made).__module__}.{type(made).__name__}, which is no "
@@ -176,8 +179,10 @@ def _load(factory: Callable[..., Any], settings: dict[str, Any], label: str) -> 
 
     def probe(arguments: dict[str, Any]) -> bool:
         try:
-            factory(**arguments)
-        except (Exception, SystemExit):
+            refuse_coroutine(factory(**arguments), label)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             return False
         return True
 
@@ -200,9 +205,13 @@ def _descends(transformation: Any) -> bool:
     gradient = np.asarray([[4.0, -1.0], [-2.0, 3.0]], np.float32)
     tree = {"Dense_0": {"kernel": jnp.asarray(gradient)}}
     try:
-        updates, _ = transformation.update(tree, transformation.init(tree), tree)
+        answer = transformation.update(tree, transformation.init(tree), tree)
+        refuse_coroutine(answer, "update()")
+        updates, _ = answer
         return bool(np.sum(np.asarray(updates["Dense_0"]["kernel"]) * gradient) < 0)
-    except (Exception, SystemExit):  # the first real run will say what is wrong
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the first real run will say what is wrong
         return False
 
 
