@@ -11,6 +11,7 @@ import pytest
 from gc_ref._layouts import KINDS, VECTOR_KINDS, weight_shape
 from gc_ref.conformance._port import Case, Parameter, PortError, PortLoadError
 from gc_ref.conformance.adapters import _optax_programs
+from gc_ref.conformance.adapters._calls import quickly_compiled
 from gc_ref.conformance.adapters._optax_tree import flatten, nest, paths
 from gc_ref.conformance.adapters.optax import optax_port
 
@@ -359,6 +360,19 @@ class TestPrograms:
         port = optax_port(factory)
         assert not same(port.run(case_of()), port.run(case_of()))
         assert len(compiled) == 3  # the init of both, and two steps
+
+    @pytest.mark.parametrize("before", [False, True])
+    def test_the_setting_of_jax_is_given_back(self, before):
+        name = "jax_disable_most_optimizations"
+        found = jax.config.values[name]
+        jax.config.update(name, before)
+        try:
+            with pytest.raises(ValueError, match="inside"), quickly_compiled():
+                assert jax.config.values[name] is True
+                raise ValueError("inside")
+            assert jax.config.values[name] is before
+        finally:
+            jax.config.update(name, found)
 
     def test_a_state_of_a_class_of_its_own(self, compiled):
         def factory(learning_rate):

@@ -1,15 +1,17 @@
-"""Calling other people's code: its output kept apart, its exceptions in one line."""
+"""Calling other people's code: its output kept apart, its exceptions in one line, quickly."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import sys
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-__all__ = ["one_line", "quietly"]
+__all__ = ["one_line", "quickly_compiled", "quietly"]
 
 #: Longest message of somebody's exception that a report repeats.
 LONGEST = 300
@@ -34,3 +36,21 @@ def quietly() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
+
+
+@contextlib.contextmanager
+def quickly_compiled() -> Iterator[None]:
+    """Let JAX, where it is in use, skip the polish of machine code that is run a few times.
+
+    XLA optimizes the program itself (simplifies it, fuses its loops) as ever.
+    """
+    jax: Any = sys.modules.get("jax")
+    if jax is None:
+        yield
+        return
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
