@@ -1,4 +1,4 @@
-"""Calling other people's code: its output kept apart, its exceptions in one line."""
+"""Calling other people's code: its output kept apart, its exceptions in one line, quickly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ import numpy as np
 
 from gc_ref.conformance._port import PortError
 
-__all__ = ["is_plain", "one_line", "process_kept", "quietly", "refuse_coroutine"]
+__all__ = [
+    "is_plain",
+    "one_line",
+    "process_kept",
+    "quickly_compiled",
+    "quietly",
+    "refuse_coroutine",
+]
 
 #: Longest message of somebody's exception that a report repeats.
 LONGEST = 300
@@ -109,3 +116,21 @@ def _directory_kept() -> Iterator[None]:
         if here is not None:
             with contextlib.suppress(OSError):
                 os.chdir(here)
+
+
+@contextlib.contextmanager
+def quickly_compiled() -> Iterator[None]:
+    """Let JAX, where it is in use, skip the polish of machine code that is run a few times.
+
+    XLA optimizes the program itself (simplifies it, fuses its loops) as ever.
+    """
+    jax: Any = sys.modules.get("jax")
+    if jax is None:
+        yield
+        return
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)

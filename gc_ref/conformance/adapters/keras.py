@@ -12,7 +12,7 @@ from typing import Any
 
 from gc_ref.conformance._conventions import parse_conventions
 from gc_ref.conformance._port import Case, Port, PortLoadError, Trajectory
-from gc_ref.conformance.adapters._calls import one_line, refuse_coroutine
+from gc_ref.conformance.adapters._calls import one_line, quickly_compiled, refuse_coroutine
 from gc_ref.conformance.adapters._hyperparameters import Signature, read_signature
 from gc_ref.conformance.adapters._keras_training import run_case, without_noise
 from gc_ref.conformance.adapters._switch import switched_off
@@ -118,9 +118,12 @@ def keras_port(
     backend, environment = _environment(home)
 
     def run(case: Case) -> Trajectory:
-        return run_case(
-            case, layout, lambda: _make(optimizer, signature, case.hyperparameters, fixed, label)
-        )
+        with quickly_compiled():
+            return run_case(
+                case,
+                layout,
+                lambda: _make(optimizer, signature, case.hyperparameters, fixed, label),
+            )
 
     def make_off(changed: dict[str, Any], words: str) -> Port:
         return keras_port(optimizer, name=f"{label} ({words})", settings=changed, layout=layout)

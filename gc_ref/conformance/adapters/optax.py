@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +12,11 @@ from gc_ref.conformance._conventions import parse_conventions
 from gc_ref.conformance._port import Case, Port, PortError, PortLoadError, Trajectory
 from gc_ref.conformance.adapters._calls import one_line, quietly, refuse_coroutine
 from gc_ref.conformance.adapters._hyperparameters import ALIASES, Signature, read_signature
-from gc_ref.conformance.adapters._optax_training import Loop, compile_loop, run_case
+from gc_ref.conformance.adapters._optax_programs import Programs
+from gc_ref.conformance.adapters._optax_training import Loop, run_case, write_loop
 from gc_ref.conformance.adapters._switch import switched_off
 
 __all__ = ["optax_port"]
-
-#: Compiled loops that are kept: as many as the checks of one port come back to.
-_KEPT = 12
 
 #: Hyperparameters to try the factory with; it may require any of them.
 _SAMPLE = {
@@ -218,16 +215,12 @@ def _descends(transformation: Any) -> bool:
 def _port(recipe: _Recipe, layout: str, **others: Any) -> Port:
     import jax
 
-    @functools.lru_cache(maxsize=_KEPT)
-    def compiled(key: tuple[Any, ...], which: str) -> Loop:
-        # A tree of new shapes has a loop of its own, so that old ones can be forgotten.
-        return compile_loop(recipe.make(dict(key[0])), jit=True)
+    programs = Programs()
 
-    def make_loop(case: Case, which: str) -> Loop:
-        if "eager" in case.drive:
-            return compile_loop(recipe.make(case.hyperparameters), jit=False)
-        structure = tuple((p.name, p.shape) for p in case.parameters)
-        return compiled((tuple(sorted(case.hyperparameters.items())), structure, case.dtype), which)
+    def make_loop(case: Case, eager_init: bool) -> Loop:
+        made = recipe.make(case.hyperparameters)
+        compiled = None if "eager" in case.drive else programs
+        return write_loop(made, compiled, eager_init=eager_init)
 
     def run(case: Case) -> Trajectory:
         return run_case(case, layout, recipe.label, make_loop)
