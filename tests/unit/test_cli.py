@@ -485,7 +485,8 @@ def test_help_lists_what_exists_and_nothing_else(run):
     assert status == 0
     assert set(re.findall(r"--[a-z-]+", out)) == {
         "--help", "--framework", "--layout", "--algorithm", "--base", "--set", "--base-set",
-        "--convention", "--suite", "--max-examples", "--seed", "--json", "--min-checks", "--timeout",
+        "--convention", "--suite", "--max-examples", "--seed", "--json", "--min-checks",
+        "--timeout",
     }  # fmt: skip
     for kind in ("operator", "torch", "keras", "optax", "numpy"):
         assert f"  {kind} " in out
