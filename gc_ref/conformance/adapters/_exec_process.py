@@ -67,15 +67,16 @@ class Lines:
     def ask(self, line: bytes, *, longest: int, seconds: float) -> bytes:
         """Write a line and return the line that comes back, without its end.
 
+        What comes after that line is left for `refuse_more`, which every question begins with.
+
         Raises
         ------
         ProgramError
-            Unless exactly one line of at most ``longest`` bytes comes in time.
+            Unless a line of at most ``longest`` bytes comes in time, after the question.
         """
         deadline = time.monotonic() + seconds
         self._pump(0.0)
-        if self._answer:
-            raise ProgramError(f"wrote what nobody asked for: {preview(self._answer)}")
+        self.refuse_more()
         if "standard input" not in self._broken:
             self._outgoing = memoryview(line + b"\n")
             self._selector.register(self._stdin, selectors.EVENT_WRITE)
@@ -86,15 +87,18 @@ class Lines:
                 raise ProgramError(self._late(seconds))
             self._refuse_the_dead(longest)
             self._pump(min(left, TICK))
-        answer, _, rest = bytes(self._answer).partition(b"\n")
-        self._answer = bytearray(answer)
-        self._refuse_length(longest)
-        if rest:
-            raise ProgramError(f"wrote what nobody asked for after its answer: {preview(rest)}")
+        end = self._answer.index(b"\n")
+        self._refuse_length(longest, end)
         if self._outgoing:
             raise ProgramError("answered before it had read the question to its end")
-        self._answer.clear()
+        answer = bytes(self._answer[:end])
+        del self._answer[: end + 1]
         return answer
+
+    def refuse_more(self) -> None:
+        """Raise if the child wrote more than it was asked for, as far as that has come in."""
+        if self._answer:
+            raise ProgramError(f"wrote what nobody asked for: {preview(self._answer)}")
 
     def last_words(self) -> str:
         """Return the end of what the child wrote to its standard error, on one line."""
@@ -111,8 +115,8 @@ class Lines:
             with contextlib.suppress(OSError):
                 pipe.close()
 
-    def _refuse_length(self, longest: int) -> None:
-        if len(self._answer) > longest:
+    def _refuse_length(self, longest: int, length: int | None = None) -> None:
+        if (len(self._answer) if length is None else length) > longest:
             raise ProgramError(
                 f"wrote a line of more than {longest} bytes, more than the answer needs: "
                 f"{preview(self._answer)}"

@@ -172,7 +172,9 @@ class _Session:
             self.program.stop(at_once=True)
             raise PortLoadError(f"{self.label}: settings must fit into JSON: {error}") from error
         try:
-            return read_hello(self._ask(line, LONGEST_HELLO))
+            hello = read_hello(self._ask(line, LONGEST_HELLO))
+            self.program.lines.refuse_more()
+            return hello
         except PortError as error:
             self.program.stop()
             raise PortLoadError(f"{self.label} cannot run: {error}") from error
@@ -190,7 +192,9 @@ class _Session:
         where = f"in case {case.id} ({case.dtype})"
         try:
             line = run_line(self.asked, case, hello.hyperparameters, centralized=centralized)
-            return read_answer(self._ask(line, longest_answer(case)), self.asked, case)
+            found = read_answer(self._ask(line, longest_answer(case)), self.asked, case)
+            self.program.lines.refuse_more()
+            return found
         except SkippedError as error:
             raise SkippedError(f"{hello.name} skips case {case.id}: {error}") from error
         except PortError as error:
