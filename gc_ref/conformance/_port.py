@@ -211,6 +211,8 @@ class Port:
         Versions and settings that a reader needs to see the same thing.
     operator : bool
         Whether it is a bare function of a gradient though its kind does not say so.
+    broken : callable
+        Says what broke the port for good, whoever tolerated that run, or nothing.
     """
 
     name: str
@@ -232,6 +234,7 @@ class Port:
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     operator: bool = False
+    broken: Callable[[], str] = str
 
     def __post_init__(self) -> None:
         """Refuse a layout or an algorithm that does not exist."""

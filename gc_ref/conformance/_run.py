@@ -66,7 +66,7 @@ def check(
     rerun = rerun_command(port, suite=suite, seed=seed, max_examples=max_examples)
     found: list[CheckReport] = []
     for entry in CHECKS.values():
-        outcome = _outcome(judge, entry, found)
+        outcome = _unless_broken(judge, _outcome(judge, entry, found))
         found.append(CheckReport.of(entry, outcome, rerun))
         if outcome.status == "error":  # a port that cannot be driven says nothing more
             break
@@ -85,6 +85,14 @@ def _outcome(judge: Judge, entry: Check, before: list[CheckReport]) -> Outcome:
         return not_applicable(str(error))
     except PortError as error:
         return Outcome("error", str(error))
+
+
+def _unless_broken(judge: Judge, outcome: Outcome) -> Outcome:
+    """A port that broke down in a run says nothing, also where a refusal would be tolerated."""
+    for port in (judge.port, judge.port.base):
+        if port is not None and port.broken():
+            return Outcome("error", port.broken())
+    return outcome
 
 
 def rerun_command(port: Port, *, suite: str, seed: int, max_examples: int) -> str:

@@ -113,6 +113,7 @@ def exec_port(
         "dtypes": hello.dtypes,
         "drives": hello.drives,
         "flush_to_zero": hello.flush_to_zero,
+        "broken": session.broken,
         "environment": {**hello.versions, "numpy": np.__version__},
     }
     label = name or hello.name
@@ -155,7 +156,7 @@ class _Session:
 
     def __init__(self, words: Sequence[str], timeout: float) -> None:
         self.label, self.timeout = shlex.join(words), timeout
-        self.asked, self.broken = 0, ""
+        self.asked, self._broken = 0, ""
         if os.name != "posix":
             raise PortLoadError(f"{self.label}: programs are run on POSIX systems only")
         try:
@@ -163,6 +164,10 @@ class _Session:
         except ProgramError as error:
             raise PortLoadError(f"{self.label}: {error}") from error
         weakref.finalize(self, self.program.stop)
+
+    def broken(self) -> str:
+        """Say what broke it, or nothing."""
+        return self._broken
 
     def open(self, settings: dict[str, Any]) -> Hello:
         """Ask the program what it is."""
@@ -186,8 +191,8 @@ class _Session:
 
     def run(self, case: Case, hello: Hello, *, centralized: bool) -> Trajectory:
         """Drive the program through a case."""
-        if self.broken:
-            raise PortError(f"{hello.name} {self.broken}")
+        if self._broken:
+            raise PortError(self._broken)
         self.asked += 1
         where = f"in case {case.id} ({case.dtype})"
         try:
@@ -200,10 +205,10 @@ class _Session:
         except PortError as error:
             raise type(error)(f"{hello.name} {where}: {error}") from error
         except (ProgramError, ProtocolError) as error:
-            self.broken = self._break(error, where)
-            raise PortError(f"{hello.name} {self.broken}") from error
+            self._broken = f"{hello.name} {self._break(error, where)}"
+            raise PortError(self._broken) from error
         except BaseException:  # a question is open: nothing after it could be trusted
-            self.broken = f"was interrupted {where}"
+            self._broken = f"{hello.name} was interrupted {where}"
             self.program.stop(at_once=True)
             raise
 
