@@ -53,7 +53,8 @@ def write_number(value: float) -> str:
 
 def write_numbers(values: Array) -> list[str]:
     """Return the numbers of an array in row-major order, as the protocol has them."""
-    flat = np.asarray(values, dtype=np.float64).ravel().tolist()
+    with np.errstate(invalid="ignore"):  # a signaling NaN
+        flat = np.asarray(values, dtype=np.float64).ravel().tolist()
     return [TRAILING("p", v.hex()) for v in flat]
 
 
