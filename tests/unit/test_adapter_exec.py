@@ -18,7 +18,7 @@ from _exec_fake import FakeProgram, use
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gc_ref.conformance import Case, Parameter, PortError, PortLoadError, check, exec_port
+from gc_ref.conformance import Case, Parameter, PortError, PortLoadError, _run, check, exec_port
 from gc_ref.conformance._cli import main
 from gc_ref.conformance._port import SkippedError
 from gc_ref.conformance.adapters import _exec_process
@@ -156,8 +156,16 @@ def test_gc_is_switched_off_by_a_member_of_the_run(fake):
 
 
 @pytest.mark.parametrize(("works", "status"), [(True, "passed"), (False, "failed")])
-def test_effect_off_of_a_program(fake, works, status):
+def test_effect_off_of_a_program(fake, monkeypatch, works, status):
     """An SGD in plain numbers, whose switch works or does not."""
+    few = (
+        "effect/on",
+        "effect/off",
+        "value/exact",
+        "step/constraint",
+        "hygiene/gradient-unmutated",
+    )
+    monkeypatch.setattr(_run, "CHECKS", {name: _run.CHECKS[name] for name in few})
 
     def sgd(ask):
         lr = read_number(ask["hyperparameters"]["lr"])
@@ -423,11 +431,14 @@ def folder(tmp_path, monkeypatch):
 
 def python(code):
     """A command that runs this code beside child.py."""
-    code = f"import sys; sys.path.insert(0, '.'); from child import *\n{code}"
+    code = (
+        f"import sys; sys.path.insert(0, '.'); from child import *\nremember(os.getpid())\n{code}"
+    )
     return [sys.executable, "-I", "-B", "-c", code]
 
 
-def test_a_polite_program_leaves_when_its_input_ends(folder):
+def test_a_polite_program_leaves_when_its_input_ends(folder, monkeypatch):
+    monkeypatch.setattr(_exec_process, "FAREWELL", 60.0)  # for a slow machine
     port = exec_port(python("serve(); open('left', 'w').close()"))
     pid = int((folder / "pids").read_text(encoding="ascii"))
     os.kill(pid, 0)  # it lives as long as its port
