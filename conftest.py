@@ -4,7 +4,9 @@ import argparse
 import importlib
 import importlib.util
 import os
+import shutil
 import warnings
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -35,17 +37,30 @@ FRAMEWORKS = (
     "tensorflow",
     "torch",
 )
+# Markers too: programs on the path, and what `npm ci` puts into conformance/ports/tfjs.
+PROGRAMS = ("cc", "node")
+TFJS = Path(__file__).parent / "conformance/ports/tfjs/node_modules/@tensorflow/tfjs"
+NEEDS = (*FRAMEWORKS, *PROGRAMS, "tfjs")
 
 
 def required_frameworks():
     """Frameworks that must be there: a typing error here must not skip a test."""
     names = {n.strip() for n in os.environ.get("GC_REF_REQUIRE_FRAMEWORKS", "").split(",")} - {""}
-    if unknown := names - set(FRAMEWORKS):
+    if unknown := names - set(NEEDS):
         raise pytest.UsageError(
             f"GC_REF_REQUIRE_FRAMEWORKS names {', '.join(sorted(unknown))}; "
-            f"known: {', '.join(FRAMEWORKS)}"
+            f"known: {', '.join(NEEDS)}"
         )
     return names
+
+
+def is_there(name):
+    """Whether a framework, a program or tfjs can be found."""
+    if name in PROGRAMS:
+        return shutil.which(name) is not None
+    if name == "tfjs":
+        return is_there("node") and TFJS.is_dir()
+    return importlib.util.find_spec(name) is not None
 
 
 def whole_number(text):
@@ -95,7 +110,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    missing = sorted(n for n in required_frameworks() if importlib.util.find_spec(n) is None)
+    missing = sorted(n for n in required_frameworks() if not is_there(n))
     if missing:  # also for modules that would skip themselves
         raise pytest.UsageError(f"GC_REF_REQUIRE_FRAMEWORKS: not installed: {', '.join(missing)}")
     is_worker = hasattr(config, "workerinput")  # of xdist: it sees its share only
@@ -104,6 +119,10 @@ def pytest_configure(config):
 
 
 def pytest_runtest_setup(item):
+    for name in (*PROGRAMS, "tfjs"):  # a required one is there: see pytest_configure
+        if item.get_closest_marker(name) is not None and not is_there(name):
+            how = "npm ci in conformance/ports/tfjs" if name == "tfjs" else "put it on the path"
+            pytest.skip(f"needs {name}: {how}")
     for name in FRAMEWORKS:
         if item.get_closest_marker(name) is None:
             continue

@@ -11,6 +11,7 @@ from gc_ref.conformance._port import Case, Parameter, Port, PortError, PortLoadE
 from gc_ref.conformance._report import CheckReport, Report
 from gc_ref.conformance._run import check
 from gc_ref.conformance.adapters import (
+    exec_port,
     keras_port,
     numpy_port,
     operator_port,
@@ -28,6 +29,7 @@ __all__ = [
     "Report",
     "Trajectory",
     "check",
+    "exec_port",
     "keras_port",
     "numpy_port",
     "operator_port",

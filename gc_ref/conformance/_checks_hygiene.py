@@ -60,6 +60,8 @@ def shape_kept(judge: Judge) -> Outcome:
 
 def gradient_unmutated(judge: Judge) -> Outcome:
     """hygiene/gradient-unmutated: noted, not failed; many published ports do it."""
+    if judge.port.kind == "exec":
+        return not_applicable("a program is given a copy: what it does to it cannot be seen")
     judge.run(judge.integers)
     if MUTATES in judge.notes:
         return passed(f"note: the port {MUTATES}")

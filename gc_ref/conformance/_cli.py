@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -25,12 +26,14 @@ CONFORMS, DEVIATES, USAGE, NOT_DRIVEN, TOO_FEW = 0, 1, 2, 3, 4
 DESCRIPTION = """\
 Judge an implementation ("port") of Gradient Centralization.
 
-TARGET is KIND:MODULE_OR_FILE.py:ATTRIBUTE, where KIND is
+TARGET is exec:COMMAND, or KIND:MODULE_OR_FILE.py:ATTRIBUTE, where KIND is
   operator  a function gradient -> centralized gradient, on arrays of --framework
   torch     a torch.optim.Optimizer class, or a factory (params, **hyperparameters)
   keras     a keras Optimizer class, or a factory (**hyperparameters)
   optax     a factory (**hyperparameters) -> optax.GradientTransformation
   numpy     a function run(case) -> trajectory
+exec:COMMAND is a program in any language that answers lines of JSON, as
+conformance/PROTOCOL.md says; quote it: 'exec:./my_port sgdm'.
 Without a TARGET the NumPy reference itself is judged.
 """
 EPILOG = """\
@@ -77,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument(
         "--convention", action="append", default=[], metavar="FIELD=VALUE", help="declare a choice"
     )
+    judge.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="limit of a program's case (60)"
+    )
     judge.add_argument("--suite", choices=SUITES, default="quick")
     judge.add_argument("--max-examples", type=_count, metavar="N", help="fuzzed examples per check")
     judge.add_argument("--seed", type=_count, default=0, metavar="N")
@@ -92,6 +98,16 @@ def _count(text: str) -> int:
         value = -1
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return value
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
 
 
@@ -178,6 +194,8 @@ def _port(options: argparse.Namespace) -> Port:
     parse_target(options.target)  # before what goes with it: an unknown kind is said first
     if options.framework and kind != "operator":
         raise UsageError("--framework goes with operator targets only")
+    if options.timeout and kind != "exec":
+        raise UsageError("--timeout goes with exec targets only")
     if kind == "operator" and (options.algorithm or options.base):
         raise UsageError("--algorithm and --base go with optimizers, an operator has no steps")
     if options.base_set and not options.base:
@@ -195,6 +213,7 @@ def _port(options: argparse.Namespace) -> Port:
             settings=parse_settings(options.base_set, "--base-set"),
             layout=conventions.get("layout"),
             here=here,
+            timeout=options.timeout,
         )
     return make_port(
         options.target,
@@ -206,6 +225,7 @@ def _port(options: argparse.Namespace) -> Port:
         conventions=conventions,
         options=_same_again(options),
         here=here,
+        timeout=options.timeout,
     )
 
 
@@ -221,8 +241,9 @@ def _reference(options: argparse.Namespace, conventions: dict[str, str]) -> Port
     """Return the reference itself as a port: what ``gc-ref check`` judges without a target."""
     from gc_ref.conformance._reference import reference_port
 
-    if options.base or options.set or options.base_set or options.framework:
-        raise UsageError("--base, --set, --base-set and --framework need a TARGET")
+    words = (options.base, options.set, options.base_set, options.framework, options.timeout)
+    if any(words):
+        raise UsageError("--base, --set, --base-set, --framework and --timeout need a TARGET")
     return reference_port(options.algorithm, conventions, _same_again(options))
 
 
@@ -245,6 +266,7 @@ def _same_again(options: argparse.Namespace) -> tuple[str, ...]:
         "--layout": options.layout,
         "--algorithm": options.algorithm,
         "--base": options.base,
+        "--timeout": options.timeout and f"{options.timeout:g}",
     }
     for option, value in given.items():
         words += [option, value] if value else []

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis.errors import Flaky, NoSuchExample
 
 from gc_ref import strategies
-from gc_ref.conformance._port import Case, Parameter, PortError
+from gc_ref.conformance._port import Case, Parameter, PortError, SkippedError
 from gc_ref.conformance._results import Outcome, counterexample, describe, failed
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def fuzz(judge: Judge) -> Outcome | None:
         A failed outcome with the shrunken counterexample.
     """
     raised: list[PortError] = []
+    skipped: list[SkippedError] = []
 
     def wrong(example: Any) -> bool:
         try:
@@ -46,6 +47,9 @@ def fuzz(judge: Judge) -> Outcome | None:
         except PortError as error:  # shrunken like any other finding, then reported as it is
             raised.append(error)
             return True
+        except SkippedError as error:
+            skipped.append(error)
+            return False
 
     try:
         example = hypothesis.find(
@@ -61,6 +65,8 @@ def fuzz(judge: Judge) -> Outcome | None:
             random=random.Random(judge.seed),
         )
     except NoSuchExample:
+        if skipped:
+            raise skipped[0] from None
         return None
     except Flaky:
         return failed(

@@ -16,7 +16,7 @@ import numpy as np
 from gc_ref.conformance._centers import CENTERS
 from gc_ref.conformance._conventions import CONVENTIONS
 from gc_ref.conformance._deviations import DEVIATIONS
-from gc_ref.conformance._port import PortError
+from gc_ref.conformance._port import PortError, SkippedError
 from gc_ref.conformance._search import Explanation, Search
 
 if TYPE_CHECKING:
@@ -69,7 +69,10 @@ def diagnose(judge: Judge, checks: Sequence[CheckReport]) -> Diagnosis:
         return Diagnosis(words=_right(judge))
     try:
         return _search(judge, failed)
-    except PortError as error:  # it answered the checks, but not the cases of the search
+    except (
+        PortError,
+        SkippedError,
+    ) as error:  # it answered the checks, but not the cases of the search
         return Diagnosis(words=(f"not identified: {error}",))
 
 

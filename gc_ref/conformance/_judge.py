@@ -155,7 +155,7 @@ class Judge:
     @property
     def operator(self) -> bool:
         """Whether the port is a bare function, gradient to centralized gradient."""
-        return self.port.kind == "operator"
+        return self.port.kind == "operator" or self.port.operator
 
     @cached_property
     def algorithm(self) -> str | None:

@@ -11,7 +11,17 @@ import numpy.typing as npt
 from gc_ref._layouts import LAYOUTS
 from gc_ref.conformance._conventions import refuse_meaningless
 
-__all__ = ["Array", "Case", "Parameter", "Port", "PortError", "PortLoadError", "Trajectory"]
+__all__ = [
+    "Array",
+    "Case",
+    "Parameter",
+    "Port",
+    "PortError",
+    "PortLoadError",
+    "ShapeChangedError",
+    "SkippedError",
+    "Trajectory",
+]
 
 Array = npt.NDArray[Any]
 
@@ -35,6 +45,13 @@ class PortError(Exception):
 
 class ShapeChangedError(PortError):
     """A port answered an array of another shape: a finding, not a failure to run."""
+
+
+class SkippedError(Exception):
+    """A port says that it does not run a case: nothing is known of it, good or bad.
+
+    No `PortError`: who tolerates a port that fails must not take this for a pass.
+    """
 
 
 class PortLoadError(PortError):
@@ -182,14 +199,14 @@ class Port:
     """An implementation to be judged, and how to drive it.
 
     Made by the adapters (`torch_port`, `keras_port`, `optax_port`, `operator_port`,
-    `numpy_port`), not by hand.
+    `numpy_port`, `exec_port`), not by hand.
 
     Attributes
     ----------
     name : str
         Name in reports and test ids.
     kind : str
-        ``"operator"``, ``"torch"``, ``"keras"``, ``"optax"`` or ``"numpy"``.
+        ``"operator"``, ``"torch"``, ``"keras"``, ``"optax"``, ``"numpy"`` or ``"exec"``.
     run : callable
         ``run(case) -> Trajectory``; raises `PortError` with one clear message.
     layout : str
@@ -222,6 +239,10 @@ class Port:
         Further command-line words that make the same port again.
     environment : mapping
         Versions and settings that a reader needs to see the same thing.
+    operator : bool
+        Whether it is a bare function of a gradient though its kind does not say so.
+    broken : callable
+        Says what broke the port for good, whoever tolerated that run, or nothing.
 
     Examples
     --------
@@ -250,6 +271,8 @@ class Port:
     by_command: bool = False
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    operator: bool = False
+    broken: Callable[[], str] = str
 
     def __post_init__(self) -> None:
         """Refuse a layout or an algorithm that does not exist, and what goes with no such port."""

@@ -13,7 +13,7 @@ import numpy as np
 
 import gc_ref
 from gc_ref.conformance._identify import diagnose
-from gc_ref.conformance._port import PortError
+from gc_ref.conformance._port import PortError, SkippedError
 
 if TYPE_CHECKING:
     from gc_ref.conformance._checks import Check
@@ -146,7 +146,7 @@ class Report:
                 conventions = settled.conventions.to_json()
                 recognized = settled.mode != "unknown"
                 notes = [*settled.remarks, *notes]
-            except PortError:  # a shape changed: nothing could be inferred
+            except (PortError, SkippedError):  # a shape changed, or nothing ran at all
                 pass
         environment = {
             "gc_ref": gc_ref.__version__,

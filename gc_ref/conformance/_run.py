@@ -6,7 +6,7 @@ from typing import Any
 
 from gc_ref.conformance._checks import CHECKS, Check
 from gc_ref.conformance._judge import Judge, Known
-from gc_ref.conformance._port import Port, PortError, ShapeChangedError
+from gc_ref.conformance._port import Port, PortError, ShapeChangedError, SkippedError
 from gc_ref.conformance._report import CheckReport, Report
 from gc_ref.conformance._results import Outcome, failed, not_applicable
 
@@ -25,7 +25,8 @@ def check(
     Parameters
     ----------
     port : Port
-        Made by `operator_port`, `torch_port`, `keras_port`, `optax_port` or `numpy_port`.
+        Made by `operator_port`, `torch_port`, `keras_port`, `optax_port`, `numpy_port` or
+        `exec_port`.
     suite : {"quick", "full"}
         Seconds, or a thorough run for the night.
     seed : int
@@ -77,23 +78,33 @@ def judge_port(
     rerun = rerun_command(port, suite=suite, seed=seed, max_examples=max_examples)
     found: list[CheckReport] = []
     for entry in CHECKS.values():
-        outcome = _outcome(judge, entry)
+        outcome = _unless_broken(judge, _outcome(judge, entry, found))
         found.append(CheckReport.of(entry, outcome, rerun))
         if outcome.status == "error":  # a port that cannot be driven says nothing more
             break
     return Report.of(judge, found, suite=suite)
 
 
-def _outcome(judge: Judge, entry: Check) -> Outcome:
+def _outcome(judge: Judge, entry: Check, before: list[CheckReport]) -> Outcome:
     """Run one check; a port that fails to run is one clear message, not a traceback."""
     try:
         return entry.run(judge)
     except ShapeChangedError as error:
-        if entry.id == "hygiene/shape":
-            return failed(str(error))
-        return not_applicable("a shape changed: see hygiene/shape")
+        if any(c.id == "hygiene/shape" and c.status == "failed" for c in before):
+            return not_applicable("a shape changed: see hygiene/shape")
+        return failed(str(error))  # a shape that changes in this check's own case only
+    except SkippedError as error:
+        return not_applicable(str(error))
     except PortError as error:
         return Outcome("error", str(error))
+
+
+def _unless_broken(judge: Judge, outcome: Outcome) -> Outcome:
+    """A port that broke down in a run says nothing, also where a refusal would be tolerated."""
+    for port in (judge.port, judge.port.base):
+        if port is not None and port.broken():
+            return Outcome("error", port.broken())
+    return outcome
 
 
 def rerun_command(port: Port, *, suite: str, seed: int, max_examples: int) -> str:

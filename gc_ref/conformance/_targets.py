@@ -19,7 +19,7 @@ from gc_ref.conformance.adapters.keras import select_backend
 
 __all__ = ["KINDS", "UsageError", "load_attribute", "make_port", "parse_settings", "parse_target"]
 
-KINDS = ("operator", "torch", "keras", "optax", "numpy")
+KINDS = ("operator", "torch", "keras", "optax", "numpy", "exec")
 
 
 class UsageError(Exception):
@@ -27,7 +27,7 @@ class UsageError(Exception):
 
 
 def parse_target(target: str) -> tuple[str, str, str]:
-    """Split a target into kind, module or file, attribute.
+    """Split a target into kind, module or file, attribute; ``exec:COMMAND`` has none.
 
     Raises
     ------
@@ -44,8 +44,13 @@ def parse_target(target: str) -> tuple[str, str, str]:
     if kind not in KINDS:
         raise UsageError(
             f"target {target!r}: unknown kind {kind!r}; a target is "
-            f"KIND:MODULE_OR_FILE.py:ATTRIBUTE with KIND one of {', '.join(KINDS)}"
+            f"KIND:MODULE_OR_FILE.py:ATTRIBUTE with KIND one of {', '.join(KINDS[:-1])}, "
+            "or exec:COMMAND"
         )
+    if kind == "exec":
+        if not rest.strip():
+            raise UsageError(f"target {target!r} has no command, for instance exec:./my_port sgdm")
+        return kind, rest, ""
     if not where or not attribute:
         raise UsageError(
             f"target {target!r} is not of the form KIND:MODULE_OR_FILE.py:ATTRIBUTE, "
@@ -161,6 +166,7 @@ def make_port(
     conventions: Mapping[str, str] | None = None,
     options: Iterable[str] = (),
     here: Path | None = None,
+    timeout: float | None = None,
 ) -> Port:
     """Make the port that a target names.
 
@@ -172,11 +178,7 @@ def make_port(
         If the port cannot be loaded.
     """
     kind, where, attribute = parse_target(target)
-    if kind == "keras":  # before anything imports keras: it reads its backend then
-        select_backend()
-    loaded = load_attribute(where, attribute, here=here)
     common: dict[str, Any] = {
-        "name": attribute,
         "settings": dict(settings),
         "conventions": dict(conventions or {}),
         "target": target,
@@ -184,6 +186,14 @@ def make_port(
     }
     if layout is not None:
         common["layout"] = layout
+    if kind == "exec":
+        if timeout is not None:
+            common["timeout"] = timeout
+        return adapters.exec_port(where, algorithm=algorithm, base=base, **common)
+    common["name"] = attribute
+    if kind == "keras":  # before anything imports keras: it reads its backend then
+        select_backend()
+    loaded = load_attribute(where, attribute, here=here)
     if kind == "operator":
         return adapters.operator_port(loaded, framework=framework, **common)
     maker = {

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from gc_ref.conformance import Case, Parameter, PortError, PortLoadError, operator_port
+from gc_ref.conformance import Case, Parameter, PortError, PortLoadError, check, operator_port
 
 GRADIENT = np.array([[1.0, 2.0], [3.0, 8.0]], np.float32)
 P = Parameter("dense_0", "dense", np.zeros((2, 2), np.float32), "dense")
@@ -218,6 +218,16 @@ def test_a_missing_framework_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(PortLoadError, match=r"framework torch cannot be imported .*install it"):
         operator_port(output_last, framework="torch")
+
+
+def test_a_shape_that_changes_in_one_dtype_only_is_found():
+    def flattens(g):
+        return output_last(g).ravel() if g.dtype == np.float64 else output_last(g)
+
+    report = check(operator_port(flattens), max_examples=0)
+    found = {c.id: c.status for c in report.checks}
+    assert found["hygiene/shape"] == "passed"  # it looks at float32
+    assert found["hygiene/dtype"] == found["value/exact"] == "failed"
 
 
 def test_layout_and_name_can_be_given():

@@ -275,7 +275,11 @@ USAGE = [
     (["check", ""], ["KIND:MODULE_OR_FILE.py:ATTRIBUTE"]),
     (["check", "ports.py"], ["'ports.py'", "KIND:MODULE_OR_FILE.py:ATTRIBUTE"]),
     (["check", "jax:ports.py:plain"], ["'jax'", "operator", "torch", "keras", "optax", "numpy"]),
-    (["check", "exec:ports.py:plain"], ["'exec'", "operator"]),
+    (["check", "exec: "], ["no command", "exec:"]),
+    (["check", "programs:ports.py:plain"], ["'programs'", "operator", "exec:COMMAND"]),
+    (["check", "operator:ports.py:plain", "--timeout", "5"], ["--timeout", "exec"]),
+    (["check", "--timeout", "5"], ["--timeout", "TARGET"]),
+    *((["check", "exec:true", "--timeout", t], [t, "seconds"]) for t in ("0", "nan", "inf", "x")),
     (["check", "operator:ports.py"], ["operator:ports.py", "KIND:MODULE_OR_FILE.py:ATTRIBUTE"]),
     (["check", "operator:ports.py:"], ["operator:ports.py:", "ATTRIBUTE"]),
     (["check", "operator::plain"], ["operator::plain", "ATTRIBUTE"]),
@@ -646,19 +650,20 @@ def test_help_lists_what_exists_and_nothing_else(run):
     assert set(re.findall(r"--[a-z-]+", out)) == {
         "--help", "--framework", "--layout", "--algorithm", "--base", "--set", "--base-set",
         "--convention", "--suite", "--max-examples", "--seed", "--json", "--min-checks",
+        "--timeout",
     }  # fmt: skip
     for kind in ("operator", "torch", "keras", "optax", "numpy"):
         assert f"  {kind} " in out
     for status in ("0 conforms", "1 deviates", "2 wrong usage", "3 the port", "4 fewer checks"):
         assert status in out
-    assert "exec" not in out
+    assert "exec:COMMAND" in out
 
 
 def test_help_lists_the_one_command(run):
     status, out, _ = run("--help")
     assert status == 0
     assert "check" in out
-    for absent in ("identify", "selftest", "explain", "vectors", "exec"):
+    for absent in ("identify", "selftest", "explain", "vectors"):
         assert absent not in out
 
 
