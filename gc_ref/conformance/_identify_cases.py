@@ -51,7 +51,7 @@ def _gradient(rng: np.random.Generator, p: Parameter, layout: str, high: bool) -
     residual = rng.choice([11.0, 4.0, -1.0, -2.0, -5.0], size=(outputs, p.value.size // outputs))
     # From the second step on, means have more digits than a half type holds. The fraction
     # keeps them off the middle between two of its numbers, where roundings differ.
-    mean = 13105 / 2048 + 3 * (rng.permutation(outputs) % 7) + (4097.0 if high else 0.0)
+    mean = 25393 / 2048 + 3 * (rng.permutation(outputs) % 7) + (4097.0 if high else 0.0)
     mean *= rng.choice([-1.0, 1.0], size=outputs)
     return unslice(residual + mean[:, None], p.shape, axes).astype(p.value.dtype)
 
