@@ -111,7 +111,7 @@ def test_what_a_program_says_of_itself(fake):
             "conventions": {"epsilon": "hat", "decay": "none"},
             "drives": ["checkpoint"],
             "flush_to_zero": True,
-            "versions": {"rust": "1.9"},
+            "versions": {"rust": "1.9", "python": "2.7"},
         },
         conventions={"epsilon": "outside"},
     )
@@ -125,6 +125,8 @@ def test_what_a_program_says_of_itself(fake):
     assert port.drives == {"checkpoint"}
     assert port.flush_to_zero
     assert port.environment["rust"] == "1.9"
+    assert "python" not in port.environment  # the report has ours under that name
+    assert port.environment["program's python"] == "2.7"
     assert port.off is None
 
 
@@ -527,6 +529,13 @@ for line in sys.stdin:
 def test_a_command_that_is_none(command):
     with pytest.raises(PortLoadError, match=r"is empty|cannot be split into words: No closing"):
         exec_port(command)
+
+
+def test_a_long_command_is_shown_in_short():
+    with pytest.raises(PortLoadError) as error:
+        exec_port(["./no-such", "-c", "some\nlines of a script " * 1000])
+    assert len(str(error.value)) < 300
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, math.inf, math.nan])

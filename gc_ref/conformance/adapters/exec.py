@@ -19,7 +19,7 @@ from gc_ref.conformance.adapters._exec_hello import (
     hello_line,
     read_hello,
 )
-from gc_ref.conformance.adapters._exec_numbers import ProtocolError
+from gc_ref.conformance.adapters._exec_numbers import ProtocolError, clean
 from gc_ref.conformance.adapters._exec_process import Program, ProgramError
 from gc_ref.conformance.adapters._exec_protocol import longest_answer, read_answer, run_line
 
@@ -114,7 +114,7 @@ def exec_port(
         "drives": hello.drives,
         "flush_to_zero": hello.flush_to_zero,
         "broken": session.broken,
-        "environment": {**hello.versions, "numpy": np.__version__},
+        "environment": {**_own(hello.versions), "numpy": np.__version__},
     }
     label = name or hello.name
     off = None
@@ -151,11 +151,17 @@ def split_command(command: str | Sequence[str]) -> list[str]:
     return words
 
 
+def _own(versions: Mapping[str, str]) -> dict[str, str]:
+    """A program's versions, under names that are not those of the kit's own."""
+    taken = ("gc_ref", "python", "numpy", "platform", "hint")
+    return {f"program's {k}" if k in taken else k: v for k, v in versions.items()}
+
+
 class _Session:
     """One running program, its questions counted; once broken, it stays broken."""
 
     def __init__(self, words: Sequence[str], timeout: float) -> None:
-        self.label, self.timeout = shlex.join(words), timeout
+        self.label, self.timeout = clean(shlex.join(words), 100), timeout
         self.asked, self._broken = 0, ""
         if os.name != "posix":
             raise PortLoadError(f"{self.label}: programs are run on POSIX systems only")
