@@ -10,14 +10,20 @@ far above the deviations, tiny and spiky gradients, odd fan-ins.
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from gc_ref import exact
 from gc_ref._layouts import output_axes, weight_shape
+from gc_ref.conformance._draws import (
+    REGIMES,
+    integers,
+    representable,
+    rng_for,
+    slices,
+    unslice,
+)
 from gc_ref.conformance._models import (
     BOUNDED_LAYERS,
     FEW,
@@ -34,11 +40,9 @@ __all__ = [
     "decay_case",
     "integer_case",
     "long_case",
+    "parameters_of",
     "part_of",
     "poisoned_case",
-    "rng_for",
-    "slices",
-    "unslice",
 ]
 
 #: Hyperparameters whose steps are exact in binary arithmetic (Adam: at t = 1).
@@ -53,28 +57,10 @@ TYPICAL: Mapping[str, Mapping[str, float]] = {
 }
 
 
-def rng_for(seed: int, label: str) -> np.random.Generator:
-    """Return a generator of its own for each seed and case."""
-    return np.random.default_rng([seed, zlib.crc32(label.encode())])
-
-
-def slices(array: Array, axes: tuple[int, ...]) -> Array:
-    """Matrix (outputs, fan-in) of a weight: row i is the column w_i of the paper."""
-    moved = np.moveaxis(array, axes, tuple(range(len(axes))))
-    outputs = math.prod(moved.shape[: len(axes)])
-    return moved.reshape(outputs, -1)
-
-
-def unslice(matrix: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
-    """Inverse of `slices`."""
-    rest = [n for i, n in enumerate(shape) if i not in axes]
-    moved = matrix.reshape([shape[i] for i in axes] + rest)
-    return np.ascontiguousarray(np.moveaxis(moved, tuple(range(len(axes))), axes))
-
-
-def _parameters(
+def parameters_of(
     layers: Iterable[Layer], layout: str, dtype: str, weight: Callable[[tuple[int, ...]], Array]
 ) -> tuple[Parameter, ...]:
+    """Return the parameters of a model's layers, with the weights that a function draws."""
     storage = np.float32 if dtype == "bfloat16" else np.dtype(dtype)
     found: list[Parameter] = []
     for layer in layers:
@@ -97,29 +83,6 @@ def _by_rank(parameter: Parameter, layout: str) -> tuple[int, ...] | None:
     return output_axes(parameter.kind, len(parameter.shape), layout=layout)
 
 
-def _integers(
-    rng: np.random.Generator, shape: tuple[int, ...], axes: tuple[int, ...] | None, smallest: float
-) -> Array:
-    """Integers whose slices have residuals ±1, ±3, ±7 about distinct non-zero means.
-
-    Four residuals are ±(7, -3, -3, -1): they sum to 0, but their median is not 0.
-    """
-    if axes is None:
-        return np.asarray(rng.integers(1, 9, size=shape), dtype=np.float64)
-    outputs = math.prod(shape[i] for i in axes)
-    fan_in = math.prod(shape) // outputs
-    if fan_in == 1:
-        residual = np.zeros((outputs, 1))
-    elif fan_in == 2:
-        residual = rng.choice([1.0, 3.0, 7.0], size=(outputs, 1)) * np.array([1.0, -1.0])
-    else:
-        signs = rng.choice([-1.0, 1.0], size=(outputs, fan_in // 4, 1))
-        residual = (signs * np.array([7.0, -3.0, -3.0, -1.0])).reshape(outputs, fan_in)
-    residual = rng.permuted(residual, axis=1)
-    mean = rng.choice([-1.0, 1.0]) * (smallest + 2 * (rng.permutation(outputs) % 12))
-    return unslice(residual + mean[:, None], shape, axes)
-
-
 def integer_case(
     layout: str,
     *,
@@ -130,6 +93,7 @@ def integer_case(
     operator: bool = False,
     eps: float | None = None,
     label: str = "integers",
+    layers: Iterable[Layer] = INTEGER_LAYERS,
 ) -> Case:
     """Build the zero-tolerance case over all kinds of layers.
 
@@ -151,20 +115,22 @@ def integer_case(
         Replaces the ε of the dyadic Adam (½ makes the hat form exact).
     label : str
         Id of the case.
+    layers : iterable of Layer
+        The model.
 
     Returns
     -------
     Case
     """
     rng = rng_for(seed, f"{label}/{layout}/{dtype}")
-    parameters = _parameters(
-        INTEGER_LAYERS, layout, dtype, lambda shape: rng.integers(-15, 17, size=shape) / 8.0
+    parameters = parameters_of(
+        layers, layout, dtype, lambda shape: rng.integers(-15, 17, size=shape) / 8.0
     )
     if operator:
         parameters = tuple(p for p in parameters if p.kind in UNAMBIGUOUS)
     gradients = [
         {
-            p.name: _integers(rng, p.shape, _by_rank(p, layout), _smallest_mean(p, step)).astype(
+            p.name: integers(rng, p.shape, _by_rank(p, layout), _smallest_mean(p, step)).astype(
                 p.value.dtype
             )
             for p in parameters
@@ -206,22 +172,6 @@ def _hyperparameters(
     return both
 
 
-# Each regime is a function (rng, outputs, fan_in) -> matrix (outputs, fan_in).
-Regime = Callable[[np.random.Generator, int, int], Array]
-REGIMES: Mapping[str, Regime] = {
-    "large-mean": lambda r, k, n: 100.0 + r.normal(size=(k, n)),
-    "ordinary": lambda r, k, n: r.normal(size=(k, n)) + r.normal(size=(k, 1)),
-    "tiny": lambda r, k, n: 1e-5 * (r.normal(size=(k, n)) + 2.0),
-    "cancelling": lambda r, k, n: (
-        np.where(np.arange(n) % 2 == 0, 1e3, -1e3) + r.normal(size=(k, n))
-    ),
-    "spike": lambda r, k, n: r.normal(size=(k, n)) * 1e-2 + 50.0 * (np.arange(n) == r.integers(n)),
-    "wide-exponents": lambda r, k, n: (
-        np.exp2(r.integers(-12, 13, size=(k, n))) * r.choice([-1.0, 1.0], size=(k, n)) + 3.0
-    ),
-}
-
-
 def bounded_case(
     layout: str,
     *,
@@ -238,7 +188,7 @@ def bounded_case(
     Parameters and result are as in `integer_case`.
     """
     rng = rng_for(seed, f"{label}/{layout}/{dtype}")
-    parameters = _parameters(BOUNDED_LAYERS, layout, dtype, np.zeros)
+    parameters = parameters_of(BOUNDED_LAYERS, layout, dtype, np.zeros)
     if operator:
         parameters = tuple(p for p in parameters if p.kind in UNAMBIGUOUS)
     gradients: list[dict[str, Array]] = []
@@ -260,15 +210,6 @@ def bounded_case(
     return Case(label, parameters, tuple(gradients), _hyperparameters(TYPICAL, algorithm), dtype)
 
 
-def representable(values: Array, dtype: str) -> Array:
-    """Round to ``dtype``; bfloat16 values stay in a float32 array."""
-    values = np.asarray(values, dtype=np.float64)
-    if dtype == "bfloat16":
-        flat = [exact.round_to(v, "bfloat16") for v in values.ravel().tolist()]
-        return np.asarray(flat, dtype=np.float32).reshape(values.shape)
-    return values.astype(dtype)
-
-
 def part_of(case: Case, layers: Iterable[str], label: str) -> Case:
     """Return some layers of a case, as a case of its own."""
     chosen = set(layers)
@@ -282,8 +223,10 @@ def long_case(layout: str, *, seed: int, algorithm: str | None, steps: int) -> C
 
     Parameters and result are as in `integer_case`.
     """
-    whole = integer_case(layout, seed=seed, algorithm=algorithm, steps=steps, label="long")
-    two = part_of(whole, ("dense_1", "conv2d_2"), "long")
+    layers = [layer for layer in INTEGER_LAYERS if layer.name in ("dense_1", "conv2d_2")]
+    two = integer_case(
+        layout, seed=seed, algorithm=algorithm, steps=steps, label="long", layers=layers
+    )
     return replace(two, hyperparameters=_hyperparameters(TYPICAL, algorithm))
 
 

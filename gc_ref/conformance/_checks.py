@@ -30,7 +30,7 @@ class Check:
 
 
 EQ1, EQ2 = "Eq. 1", "Eq. 2"
-SCOPE, BASE, CONTRACT = "Scope", "Base law", "Contract 4.1"
+SCOPE, BASE, CONTRACT = "Scope", "Base law", "Contract"
 
 _ALL = (
     Check("hygiene/shape", CONTRACT, "the shape that goes in comes out", hygiene.shape_kept),

@@ -1,8 +1,6 @@
-"""law/*: the clauses of Eq. 2 and Theorem 4.2, on Φ as the port shows it.
+"""law/*: the clauses of Eq. 2 and Theorem 4.2, on Φ as the port shows it (see `_phi`).
 
-An operator is Φ. An optimizer shows Φ in its first step from weight 0: SGDM moves by
--lr (1 - dampening) Φ(g), and Adam by -lr Φ(g) / (|Φ(g)| + ε), which can be inverted. An
-optimizer that nobody has a formula for is held to the laws that need none: it must not
+An optimizer that nobody has a formula for is held to the laws that need none: it must not
 tell g from Φ(g), nor from g plus a constant.
 """
 
@@ -11,17 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from gc_ref import bounds, exact, laws
+from gc_ref import bounds, laws
 from gc_ref.conformance import _cases as cases
-from gc_ref.conformance._base import phi as exact_phi
 from gc_ref.conformance._checks_unknown import responds_to_shift, same_trajectory
+from gc_ref.conformance._draws import slices
 from gc_ref.conformance._judge import Judge
+from gc_ref.conformance._phi import THROUGH, Phi, ask, call, hidden, recorder, replay
 from gc_ref.conformance._port import Array, Case, Parameter
 from gc_ref.conformance._results import Outcome, describe, failed, not_applicable, passed
 
@@ -35,7 +33,6 @@ __all__ = [
     "zero_mean",
 ]
 
-Phi = Callable[[Any], Any]
 Axes = tuple[int, ...]
 #: A law with its further inputs bound: called with phi, a gradient, a second one, the axes.
 Law = Callable[[Phi, Array, Array, Axes, bounds.Profile], float]
@@ -44,9 +41,6 @@ Group = list[tuple[Parameter, Array, Array, Axes]]
 #: Weights that the laws are held to: kinds for which the axes leave no choice.
 LAYERS = ("dense_1", "dense_2", "conv1d_0", "conv2d_0", "conv3d_0")
 FEW_LAYERS = ("dense_1", "conv2d_0")  # where each weight more is more to compile
-#: Roundings of a step, and of inverting Adam's, in units of the operator's own.
-THROUGH = {"operator": 1.0, "sgdm": 8.0, "adam": 2.0**12}
-NEEDS_FORMULA = "needs Φ(g) itself, which a port without --algorithm does not show"
 
 
 def _zero_mean(f: Phi, g: Array, h: Array, a: Axes, u: bounds.Profile) -> float:
@@ -72,7 +66,7 @@ def _shift(f: Phi, g: Array, h: Array, a: Axes, u: bounds.Profile) -> float:
 
 
 def _permutation(f: Phi, g: Array, h: Array, a: Axes, u: bounds.Profile) -> float:
-    outputs, fan_in = cases.slices(g, a).shape
+    outputs, fan_in = slices(g, a).shape
     inputs = [(3 * i + 1) % fan_in if fan_in % 3 else fan_in - 1 - i for i in range(fan_in)]
     backward = list(range(outputs))[::-1]
     return laws.permutation_equivariant(
@@ -151,7 +145,7 @@ def _update_placed(judge: Judge) -> bool:
 
 def _hold(judge: Judge, law: Law) -> Outcome:
     """Hold Φ, as the port shows it, to one law on weights of several kinds."""
-    reason = _hidden(judge)
+    reason = hidden(judge)
     if reason:
         return not_applicable(reason)
     groups = [group for group in _gradients(judge) if group]
@@ -181,10 +175,10 @@ def _operators(judge: Judge, law: Law, group: Group, profile: bounds.Profile) ->
     An optimizer answers from one run: see `_answers`.
     """
     if judge.operator:
-        return [partial(_call, judge, p) for p, *_ in group]
+        return [partial(call, judge, p) for p, *_ in group]
     answers = _answers(judge)
     asked = _asked(judge, law, group, profile)
-    return [_replay([answers[_key(p, a)] for p, a in questions]) for questions in asked]
+    return [replay([answers[_key(p, a)] for p, a in questions]) for questions in asked]
 
 
 def _asked(
@@ -194,7 +188,7 @@ def _asked(
     found = []
     for p, g, h, axes in group:
         questions: list[tuple[Parameter, Array]] = []
-        law(_recorder(questions, p, axes, judge), g, h, axes, profile)
+        law(recorder(questions, p, axes, judge), g, h, axes, profile)
         found.append(questions)
     return found
 
@@ -208,7 +202,7 @@ def _answers(judge: Judge) -> dict[tuple[str, bytes], Any]:
             for group in _gradients(judge):
                 for asked in _asked(judge, law, group, profile):
                     questions |= {_key(p, array): (p, array) for p, array in asked}
-        answers = _ask(judge, list(questions.values()))
+        answers = ask(judge, list(questions.values()))
         judge.answers.update(zip(questions, answers, strict=True))
     return judge.answers
 
@@ -217,45 +211,25 @@ def _key(p: Parameter, array: Array) -> tuple[str, bytes]:
     return p.name, array.tobytes()
 
 
-def _replay(answers: list[Any]) -> Phi:
-    left = iter(answers)
-    return lambda _: next(left)
-
-
-def _call(judge: Judge, p: Parameter, grad: Any) -> Array:
-    array = np.array(grad, dtype=p.value.dtype)
-    case = Case("laws", (p,), ({p.name: array},), dtype=judge.integers.dtype)
-    return judge.port.run(case).steps[0][p.name]
-
-
-def _hidden(judge: Judge) -> str:
-    """Reason why this port does not show Φ(g), or nothing."""
-    settled, port = judge.settled, judge.port
-    if not _formula(judge):
-        return NEEDS_FORMULA
-    if port.fixed.get("weight_decay"):
-        return "the settings fix a weight decay, which hides Φ(g)"
-    if settled.mode == "adam":
-        if settled.conventions.get("placement") == "update":
-            return "Φ acts on the update, which is no linear function of g: see step/adam"
-        if not {"eps", "beta1", "beta2"} <= port.takes:
-            return "Adam shows Φ(g) in its first step only with an ε and betas of the kit's choice"
-    return ""
-
-
 def _gradients(judge: Judge) -> list[Group]:
     """Pairs of integer gradients; for an operator, hard regimes as well."""
     settled = judge.settled
     first = judge.integers
-    second = cases.integer_case(
-        judge.layout, seed=judge.seed, algorithm=judge.algorithm, steps=1,
+    second = judge.known.case(
+        cases.integer_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm, steps=1,
         operator=judge.operator, label="laws",
     )  # fmt: skip
     layers = LAYERS if judge.port.per_run_cost == "cheap" else FEW_LAYERS
     groups = [_pairs(judge, first, second, layers)]
     if settled.mode == "operator":
-        third = cases.bounded_case(
-            judge.layout, seed=judge.seed, algorithm=None, steps=1, operator=True, label="laws"
+        third = judge.known.case(
+            cases.bounded_case,
+            judge.layout,
+            seed=judge.seed,
+            algorithm=None,
+            steps=1,
+            operator=True,
+            label="laws",
         )
         groups.append(
             _pairs(judge, judge.bounded, third, ("dense_0", "dense_1", "dense_5", "conv1d_0"))
@@ -270,54 +244,3 @@ def _pairs(judge: Judge, one: Case, other: Case, layers: Sequence[str]) -> Group
         if p.layer in layers and axes is not None:
             found.append((p, one.gradients[0][p.name], other.gradients[0][p.name], axes))
     return found
-
-
-def _recorder(
-    asked: list[tuple[Parameter, Array]], p: Parameter, axes: tuple[int, ...], judge: Judge
-) -> Phi:
-    """Return the exact Φ, which remembers what it was asked."""
-
-    def phi(grad: Any) -> Array:
-        array = np.array(grad, dtype=p.value.dtype)
-        asked.append((p, array))
-        return exact_phi(array, axes, judge.integers.dtype)
-
-    return phi
-
-
-def _ask(judge: Judge, asked: list[tuple[Parameter, Array]]) -> list[Any]:
-    """Give all arrays to the port as gradients of one model; read Φ off its first step."""
-    parameters = tuple(
-        Parameter(f"{p.layer}_{i}", p.kind, np.zeros(p.shape, dtype=p.value.dtype), p.kind)
-        for i, (p, _) in enumerate(asked)
-    )
-    gradients = {q.name: g for q, (_, g) in zip(parameters, asked, strict=True)}
-    hyper = dict(judge.integers.hyperparameters)
-    if judge.settled.mode == "sgdm":
-        hyper |= {"lr": 1.0, "momentum": 0.0}
-    case = Case("laws", parameters, (gradients,), hyper, judge.integers.dtype)
-    step = judge.run(case).steps[0]
-    return [_read(judge, case, step[q.name]) for q in parameters]
-
-
-def _read(judge: Judge, case: Case, weight: Array) -> Any:
-    """Φ(g) from what the port answered: exact rational arithmetic, no rounding of ours."""
-    mode = judge.settled.mode
-    if mode == "operator" or not np.all(np.isfinite(weight)):
-        return weight
-    hyper = judge.hyperparameters(case, judge.settled.assumed)
-    lr = Fraction(hyper["lr"])
-    moved = [-Fraction(w) / lr for w in np.asarray(weight, np.float64).ravel().tolist()]
-    if mode == "sgdm":
-        ema = judge.settled.conventions.get("momentum") == "ema" and hyper["momentum"] != 0
-        first = judge.settled.conventions.get("first_momentum") == "gradient"
-        share = 1 - Fraction(hyper["momentum"]) if ema and not first else Fraction(1)
-        values = [x / share for x in moved]
-    else:
-        eps = Fraction(hyper["eps"])
-        if judge.settled.conventions.get("epsilon") == "hat":
-            eps /= Fraction(math.sqrt(1 - hyper["beta2"]))  # exact: beta2 is 3/4
-        values = [x * eps / (1 - abs(x)) if abs(x) < 1 else x * 10**9 for x in moved]
-    denominator = math.lcm(*(v.denominator for v in values)) if values else 1
-    numerators = [v.numerator * (denominator // v.denominator) for v in values]
-    return exact.ExactArray(tuple(weight.shape), numerators, denominator)

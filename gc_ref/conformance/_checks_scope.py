@@ -8,6 +8,7 @@ import numpy as np
 
 from gc_ref.conformance._base import base_couples, compare_arrays
 from gc_ref.conformance._checks_unknown import (
+    gated_by_rank,
     own_base_law,
     responds_to_shift,
     vectors_respond,
@@ -74,8 +75,16 @@ def every_weight(judge: Judge) -> Outcome:
     p, match, rule = (left_alone + wrong)[0]
     axes = judge.axes(p, rule)
     shown = counterexample(judge, case, match, axes)
-    message = f"{'; '.join(parts)}; smallest: {describe(p)}"
+    message = f"{'; '.join(parts)}; smallest: {describe(p)}{_gate(judge)}"
     return failed(message, comparison=match.comparison, counterexample=shown)
+
+
+def _gate(judge: Judge) -> str:
+    """Explain a port that decides by a weight's number of dimensions; nothing for others."""
+    followed = rules_followed(judge, judge.settled)
+    telling = [p for p in _weights(judge) if judge.fan_in(p) > 1]  # a fan-in of 1 gives 0 anyhow
+    left_alone = [p for p in telling if followed[p.name] == "none"]
+    return gated_by_rank([p for p in telling if followed[p.name] != "none"], left_alone)
 
 
 def _kinds(group: Group) -> str:
@@ -198,7 +207,7 @@ def _isolation(judge: Judge, *, own: bool) -> Outcome:
     except ShapeChangedError:
         raise
     except PortError as error:
-        return not_applicable(f"the port refuses a gradient that holds a NaN: {error}")
+        return not_applicable(f"could not be driven with a gradient that holds a NaN: {error}")
     plain = judge.run(judge.small).steps[: len(changed)]
     if judge.settled.mode == "base" and base_couples(judge):
         return not_applicable("the base optimizer itself couples its parameters")

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from gc_ref import laws
-from gc_ref.conformance import _cases as cases
 from gc_ref.conformance._base import base_couples
 from gc_ref.conformance._checks_unknown import own_base_law
 from gc_ref.conformance._checks_value import matches
+from gc_ref.conformance._draws import slices
 from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Array, Case, Parameter
 from gc_ref.conformance._results import (
@@ -123,7 +123,7 @@ def _on_weights(judge: Judge, *, theorem: bool) -> Outcome:
             allowances = [_allowance(judge, case, p, t) for t in range(len(steps))]
             try:
                 if theorem:
-                    fan_in = cases.slices(p.value, axes).shape[1]
+                    fan_in = slices(p.value, axes).shape[1]
                     x = (np.arange(fan_in) % 7 - 3) / 4.0
                     ratio = laws.theorem_4_1(
                         p.value, weights, x, 2.0, output_axis=axes, allowances=allowances

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref.conformance import _cases as cases
 from gc_ref.conformance._base import compare_arrays, phi
+from gc_ref.conformance._draws import slices, unslice
 from gc_ref.conformance._expected import Comparison
 from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Array, Case, Parameter
@@ -23,12 +23,19 @@ from gc_ref.conformance._results import Outcome, describe, failed, not_applicabl
 
 __all__ = [
     "blind_weights",
+    "gated_by_rank",
     "own_base_law",
     "responds_to_shift",
     "same_trajectory",
     "vectors_respond",
 ]
 
+#: Dimensions up to which the authors' own code for convolutions leaves a weight alone.
+GATE = 3
+RANK_GATED = (
+    f". The port gates by rank: only weights of more than {GATE} dimensions are centralized, which "
+    "leaves Conv1D alone. GCC here means every convolution, Conv1D included (rank-gated)"
+)
 #: Shifts of the mean, small enough to keep integer sums exact.
 SHIFT = 5.0
 
@@ -67,10 +74,10 @@ def _shifted(judge: Judge, case: Case, rule: str) -> Case:
                 axes = judge.axes(p, rule)
                 g = step[p.name]
                 if axes is not None:
-                    matrix = cases.slices(g, axes).copy()
+                    matrix = slices(g, axes).copy()
                     signs = np.where(np.arange(len(matrix)) % 2 == 0, SHIFT, -2 * SHIFT)
                     matrix += signs[:, None].astype(matrix.dtype)
-                    g = cases.unslice(matrix, p.shape, axes)
+                    g = unslice(matrix, p.shape, axes)
                 moved[p.name] = g
             gradients.append(moved)
         judge.cases_made[key] = replace(
@@ -106,9 +113,15 @@ def _responds(judge: Judge, case: Case) -> Outcome:
     share = "none of" if not blind else f"only {len(blind)} of"
     return failed(
         f"{share} the {len(blind) + len(seeing)} weights are free of their gradient's mean; "
-        f"smallest that is not: {describe(p)}",
+        f"smallest that is not: {describe(p)}{gated_by_rank(blind, [p for p, _ in seeing])}",
         comparison=worst,
     )
+
+
+def gated_by_rank(centralized: Iterable[Parameter], left_alone: Iterable[Parameter]) -> str:
+    """Say so where the weights of more than three dimensions, and no others, are centralized."""
+    ranks = [{len(p.shape) > GATE for p in group} for group in (centralized, left_alone)]
+    return RANK_GATED if ranks == [{True}, {False}] else ""
 
 
 def blind_weights(
@@ -137,9 +150,9 @@ def _moves_on_plane(judge: Judge, case: Case, p: Parameter, rule: str) -> bool:
     axes = judge.axes(p, rule)
     assert axes is not None
     unit = judge.profile("float32").unit_roundoff
-    start = cases.slices(p.value.astype(np.float64), axes)
+    start = slices(p.value.astype(np.float64), axes)
     for value in _steps(judge, case, p):
-        moved = cases.slices(np.asarray(value, dtype=np.float64), axes)
+        moved = slices(np.asarray(value, dtype=np.float64), axes)
         drift = np.abs((moved - start).sum(axis=1))
         allowed = 64 * unit * (np.abs(moved) + np.abs(start)).sum(axis=1)
         if not np.all(drift <= allowed) or np.array_equal(moved, start):

@@ -81,8 +81,9 @@ def value_exact(judge: Judge) -> Outcome:
         return outcome
     count, total = _inexact(judge, judge.integers)
     for dtype in _other_dtypes(judge):
-        case = cases.integer_case(
-            judge.layout, seed=judge.seed, algorithm=judge.algorithm, dtype=dtype,
+        case = judge.known.case(
+            cases.integer_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm,
+            dtype=dtype,
             steps=1, operator=judge.operator,
         )  # fmt: skip
         other = _tolerating_refusal(judge, case, f"integer gradients in {dtype}")
@@ -119,13 +120,13 @@ def _other_dtypes(judge: Judge) -> Iterable[str]:
 
 
 def _tolerating_refusal(judge: Judge, case: Case, what: str) -> Outcome:
-    """Hold a case of another dtype; a port that refuses that dtype is noted, not judged."""
+    """Hold a case of another dtype; a port that cannot be driven in it is noted, not judged."""
     try:
         judge.run(case)
     except ShapeChangedError:
         raise
     except PortError as error:
-        _note(judge, f"refuses {case.dtype}: {error}")
+        _note(judge, f"could not be driven in {case.dtype}: {error}")
         judge.refused.add(case.dtype)
         return passed()
     outcome = hold(judge, case, what)
@@ -167,8 +168,9 @@ def value_bounded(judge: Judge) -> Outcome:
         found = _fuzzed(judge)  # a smaller example of it, maybe
         return replace(found, message=outcome.message) if found else outcome
     for dtype in _other_dtypes(judge):
-        case = cases.bounded_case(
-            judge.layout, seed=judge.seed, algorithm=judge.algorithm, dtype=dtype,
+        case = judge.known.case(
+            cases.bounded_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm,
+            dtype=dtype,
             steps=1 if judge.operator else 4, operator=judge.operator,
         )  # fmt: skip
         other = _tolerating_refusal(judge, case, f"hard regimes in {dtype}")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import io
 import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import gc_ref
-from gc_ref.conformance._conventions import parse_conventions
+from gc_ref.conformance._conventions import parse_conventions, refuse_meaningless
 from gc_ref.conformance._port import Port, PortError
 from gc_ref.conformance._report import Report
 from gc_ref.conformance._run import SUITES, check
-from gc_ref.conformance._targets import KINDS, UsageError, make_port, parse_settings
+from gc_ref.conformance._targets import KINDS, UsageError, make_port, parse_settings, parse_target
+from gc_ref.conformance.adapters._calls import process_kept
 
 __all__ = ["main"]
 
@@ -132,17 +134,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(argv)
+    written = options.json
+    if written and written != "-":
+        written = os.path.join(_here(), written)  # a port may change the working directory
     try:
-        port = _port(options)
-        report = check(
-            port, suite=options.suite, seed=options.seed, max_examples=options.max_examples
-        )
+        with process_kept():
+            port = _port(options)
+            report = check(
+                port, suite=options.suite, seed=options.seed, max_examples=options.max_examples
+            )
     except UsageError as error:
         return _complain(USAGE, str(error))
     except PortError as error:
         return _complain(NOT_DRIVEN, str(error))
     try:
-        _write(report, options.json)
+        _write(report, written)
     except OSError as error:
         where = f"--json {options.json}" if options.json else "standard output"
         return _complain(USAGE, f"{where}: {error.strerror}")
@@ -150,11 +156,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _write(report: Report, path: str | None) -> None:
-    if path == "-":
-        sys.stdout.write(report.to_json())
-        return
-    sys.stdout.write(report.to_text())
-    if path:
+    print(report.to_json() if path == "-" else report.to_text(), end="")
+    if path and path != "-":
         Path(path).write_text(report.to_json(), encoding="utf-8")
 
 
@@ -169,8 +172,9 @@ def _status(report: Report, least: int) -> int:
 
 
 def _complain(status: int, message: str) -> int:
-    sys.stdout.flush()
-    sys.stderr.write(f"gc-ref: {message}\n")
+    if sys.stdout is not None:  # as it is where it was closed
+        sys.stdout.flush()
+    print(f"gc-ref: {message}", file=sys.stderr)
     return status
 
 
@@ -178,13 +182,16 @@ def _port(options: argparse.Namespace) -> Port:
     try:
         words = _pairs(options.convention)
         conventions = parse_conventions(words)
+        kind = options.target.partition(":")[0] if options.target else ""
+        operator = kind == "operator" or not (options.target or options.algorithm)  # Φ itself
+        refuse_meaningless(conventions, "operator" if operator else kind, options.algorithm)
     except ValueError as error:
         raise UsageError(f"--convention: {error}") from error
     if options.layout and conventions.setdefault("layout", options.layout) != options.layout:
         raise UsageError("--layout and --convention layout= contradict each other")
     if options.target is None:
         return _reference(options, conventions)
-    kind = options.target.partition(":")[0]
+    parse_target(options.target)  # before what goes with it: an unknown kind is said first
     if options.framework and kind != "operator":
         raise UsageError("--framework goes with operator targets only")
     if options.timeout and kind != "exec":
@@ -193,15 +200,20 @@ def _port(options: argparse.Namespace) -> Port:
         raise UsageError("--algorithm and --base go with optimizers, an operator has no steps")
     if options.base_set and not options.base:
         raise UsageError("--base-set goes with --base")
-    base = None
+    base, here = None, Path(_here())
     if options.base:
         if options.base.partition(":")[0] != kind and options.base.partition(":")[0] in KINDS:
-            raise UsageError(f"--base {options.base}: the base of a {kind} port is a {kind} target")
+            article = "an" if kind[0] in "aeiou" else "a"
+            raise UsageError(
+                f"--base {options.base}: the base of {article} {kind} port is "
+                f"{article} {kind} target"
+            )
         base = make_port(
             options.base,
             settings=parse_settings(options.base_set, "--base-set"),
             layout=conventions.get("layout"),
             timeout=options.timeout,
+            here=here,
         )
     return make_port(
         options.target,
@@ -213,7 +225,16 @@ def _port(options: argparse.Namespace) -> Port:
         conventions=conventions,
         options=_same_again(options),
         timeout=options.timeout,
+        here=here,
     )
+
+
+def _here() -> str:
+    """Return the working directory, or nothing where it was deleted."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
 
 
 def _reference(options: argparse.Namespace, conventions: dict[str, str]) -> Port:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["CONVENTIONS", "Convention", "Conventions", "parse_conventions"]
+__all__ = ["CONVENTIONS", "Convention", "Conventions", "parse_conventions", "refuse_meaningless"]
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,44 @@ class Conventions:
             for f in CONVENTIONS
             if f in self.values
         }
+
+
+#: Fields that are about the steps of one algorithm: they mean nothing for the other.
+_OF_ONE_ALGORITHM = {"momentum": "sgdm", "first_momentum": "sgdm", "epsilon": "adam"}
+_OF_STEPS = (*_OF_ONE_ALGORITHM, "placement", "decay")
+
+
+def refuse_meaningless(declared: Mapping[str, str], kind: str, algorithm: str | None) -> None:
+    """Refuse a convention that cannot mean anything for such a port.
+
+    Parameters
+    ----------
+    declared : mapping
+        Field to value.
+    kind : str
+        Kind of the port, such as ``"operator"``.
+    algorithm : {"sgdm", "adam"} or None
+        What the port is declared to follow.
+
+    Raises
+    ------
+    ValueError
+        If a declared field is about steps and the port has none, or is about another
+        algorithm.
+
+    Examples
+    --------
+    >>> refuse_meaningless({"momentum": "heavy-ball"}, "torch", "sgdm")
+    """
+    for field in declared:
+        if kind == "operator" and field in _OF_STEPS:
+            raise ValueError(f"convention {field} is about steps, and an operator takes none")
+        owner = _OF_ONE_ALGORITHM.get(field)
+        if owner and algorithm and owner != algorithm:
+            raise ValueError(
+                f"convention {field} is about algorithm {owner}, and the port is declared to "
+                f"follow {algorithm}"
+            )
 
 
 def parse_conventions(declared: Mapping[str, str]) -> dict[str, str]:

@@ -162,6 +162,8 @@ def _best_reading(judge: Judge, conventions: Conventions, algorithm: str) -> tup
         within = sum(r <= 1 for r in ratios)
         distance = -sum(math.log2(max(1.0, min(r, 1e30))) for r in ratios)
         scored.append(((within, distance), reading, within / len(ratios)))
+        if within == len(ratios):  # no other reading can explain more
+            break
     if not scored:
         return Settled(algorithm, conventions), 0.0
     _, best, explained = max(scored, key=lambda s: s[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -32,7 +32,7 @@ from gc_ref.conformance._port import (
     Trajectory,
 )
 
-__all__ = ["Judge", "Match", "Settled"]
+__all__ = ["Judge", "Known", "Match", "Settled"]
 
 #: What an optimizer is assumed to use for a hyperparameter that it does not let us choose.
 ABSENT: Mapping[str, float] = {
@@ -74,6 +74,24 @@ class Match:
         return self.comparison.within
 
 
+class Known:
+    """What is right on which case: the same for all ports that are judged alike.
+
+    Whoever judges many ports hands the same one to each judge, and nothing is computed twice.
+    """
+
+    def __init__(self) -> None:
+        self.cases: dict[tuple[object, ...], Case] = {}
+        self.steps: dict[tuple[object, ...], list[Expected]] = {}
+
+    def case(self, make: Callable[..., Case], *args: Any, **kwargs: Any) -> Case:
+        """Return a case, made once for the same arguments."""
+        key = (make, args, tuple(sorted(kwargs.items())))
+        if key not in self.cases:
+            self.cases[key] = make(*args, **kwargs)
+        return self.cases[key]
+
+
 class Judge:
     """One port under judgment: its runs (each made once), its cases, its verdicts.
 
@@ -87,12 +105,16 @@ class Judge:
         How much is run.
     max_examples : int
         Number of fuzzed examples for each fuzzing check.
+    known : Known, optional
+        What is right, shared with the judges of other ports.
     """
 
-    def __init__(self, port: Port, *, seed: int, suite: str, max_examples: int) -> None:
+    def __init__(
+        self, port: Port, *, seed: int, suite: str, max_examples: int, known: Known | None = None
+    ) -> None:
         self.port, self.seed, self.suite, self.max_examples = port, seed, suite, max_examples
+        self.known = known or Known()
         self._runs: dict[tuple[int, str, frozenset[str]], tuple[Case, Trajectory]] = {}
-        self._expected: dict[tuple[object, ...], list[Expected]] = {}
         self.cases_made: dict[tuple[int, str], Case] = {}
         #: Φ as the port shows it, by parameter and gradient: filled by the laws.
         self.answers: dict[tuple[str, bytes], Any] = {}
@@ -153,7 +175,8 @@ class Judge:
 
     def _integers(self, steps: int) -> Case:
         eps = 0.5 if self.port.kind == "keras" else None  # Keras has epsilon-hat
-        return cases.integer_case(
+        return self.known.case(
+            cases.integer_case,
             self.layout,
             seed=self.seed,
             algorithm=self.algorithm,
@@ -166,7 +189,8 @@ class Judge:
     def bounded(self) -> Case:
         """The case of hard regimes."""
         steps = 1 if self.operator else 16 if self.suite == "full" else 8
-        return cases.bounded_case(
+        return self.known.case(
+            cases.bounded_case,
             self.layout,
             seed=self.seed,
             algorithm=self.algorithm,
@@ -178,13 +202,17 @@ class Judge:
     def long(self) -> Case:
         """Many steps of a few small parameters."""
         steps = 400 if self.suite == "full" else 100
-        return cases.long_case(self.layout, seed=self.seed, algorithm=self.algorithm, steps=steps)
+        return self.known.case(
+            cases.long_case, self.layout, seed=self.seed, algorithm=self.algorithm, steps=steps
+        )
 
     @cached_property
     def decayed(self) -> Case:
         """The case with weight decay."""
         eps = 0.5 if self.port.kind == "keras" else None
-        return cases.decay_case(self.layout, seed=self.seed, algorithm=self.algorithm, eps=eps)
+        return self.known.case(
+            cases.decay_case, self.layout, seed=self.seed, algorithm=self.algorithm, eps=eps
+        )
 
     @cached_property
     def poisoned(self) -> tuple[Case, dict[str, Array], frozenset[str]]:
@@ -269,8 +297,8 @@ class Judge:
         hyper = self.hyperparameters(case, settled.assumed)
         key = (case.id, id(case.gradients), parameter.name, axes, settled.mode, used,
                tuple(sorted(hyper.items())))  # fmt: skip
-        if key not in self._expected:
-            self._expected[key] = expected_steps(
+        if key not in self.known.steps:
+            self.known.steps[key] = expected_steps(
                 case,
                 parameter,
                 axes,
@@ -279,7 +307,7 @@ class Judge:
                 hyperparameters=hyper,
                 profile=self.profile(case.dtype),
             )
-        return self._expected[key]
+        return self.known.steps[key]
 
     def _useless(self, case: Case, want: Expected, step: int, settled: Settled) -> Array | None:
         """Elements where Adam's discontinuity leaves the bound no power to decide."""

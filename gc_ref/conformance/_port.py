@@ -9,6 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from gc_ref._layouts import LAYOUTS
+from gc_ref.conformance._conventions import refuse_meaningless
 
 __all__ = [
     "Array",
@@ -26,7 +27,20 @@ Array = npt.NDArray[Any]
 
 
 class PortError(Exception):
-    """A port could not be driven: it raised, or answered something unusable."""
+    """A port could not be driven: it raised, or answered something unusable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gc_ref.conformance import operator_port
+    >>> port = operator_port(lambda g: None, name="silent")
+    >>> weight = Parameter("dense_0", "dense", np.zeros((2, 3), dtype=np.float32), "dense")
+    >>> try:
+    ...     port.run(Case("one-step", (weight,), ({weight.name: weight.value},)))
+    ... except PortError as error:
+    ...     print(error)  # doctest: +ELLIPSIS
+    silent returned NoneType for dense_0.kernel ...; expected a numpy array
+    """
 
 
 class ShapeChangedError(PortError):
@@ -41,7 +55,17 @@ class SkippedError(Exception):
 
 
 class PortLoadError(PortError):
-    """A port could not be loaded: no such module, attribute, or constructor argument."""
+    """A port could not be loaded: no such module, attribute, or constructor argument.
+
+    Examples
+    --------
+    >>> from gc_ref.conformance import operator_port
+    >>> try:
+    ...     operator_port("centralize")
+    ... except PortLoadError as error:
+    ...     print(error)
+    'centralize' is not a function of a gradient
+    """
 
 
 @dataclass(frozen=True)
@@ -112,7 +136,9 @@ class Case:
         ``"reuse-gradients"`` (the same gradient buffers are overwritten at each step),
         ``"checkpoint"`` (after the first step the optimizer is saved, and a fresh one
         restored from it goes on), ``"eager"`` (without jit, where that is a choice),
-        ``"twin"`` (a second instance of the optimizer trains other weights in between).
+        ``"twin"`` (a second instance of the optimizer trains other weights in between),
+        ``"fit-per-step"`` (the plain way, but where a framework has a ``fit`` for the whole
+        loop, one call of it for each step).
 
     Examples
     --------
@@ -150,6 +176,9 @@ class Trajectory:
         ``"writes to the gradient it is given"``.
     dtypes : mapping
         Parameter name to the dtype that came back, as the framework names it.
+    groups : tuple of tuple of str
+        Parameter names in the order, and the groups, in which the optimizer was given
+        them; empty where that is the order of the case.
 
     Examples
     --------
@@ -162,6 +191,7 @@ class Trajectory:
     steps: tuple[Mapping[str, Array], ...]
     notes: tuple[str, ...] = ()
     dtypes: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -213,6 +243,14 @@ class Port:
         Whether it is a bare function of a gradient though its kind does not say so.
     broken : callable
         Says what broke the port for good, whoever tolerated that run, or nothing.
+
+    Examples
+    --------
+    >>> from gc_ref import centralize
+    >>> from gc_ref.conformance import operator_port
+    >>> port = operator_port(lambda g: centralize(g, output_axis=0), layout="output-first")
+    >>> isinstance(port, Port), port.kind, port.layout
+    (True, 'operator', 'output-first')
     """
 
     name: str
@@ -237,8 +275,11 @@ class Port:
     broken: Callable[[], str] = str
 
     def __post_init__(self) -> None:
-        """Refuse a layout or an algorithm that does not exist."""
+        """Refuse a layout or an algorithm that does not exist, and what goes with no such port."""
         if self.layout not in LAYOUTS:
             raise ValueError(f"unknown layout {self.layout!r}; known: {', '.join(LAYOUTS)}")
         if self.algorithm not in (None, "sgdm", "adam"):
             raise ValueError(f"unknown algorithm {self.algorithm!r}; known: sgdm, adam")
+        refuse_meaningless(
+            self.conventions, "operator" if self.operator else self.kind, self.algorithm
+        )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import gc_ref
+from gc_ref.conformance._identify import diagnose
 from gc_ref.conformance._port import PortError, SkippedError
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class Report:
         One entry per check, in the order they ran.
     identified : tuple of str
         Ids of the known deviations that the port shows, nearest first.
+    diagnosis : tuple of str
+        What the port does, in sentences.
     notes : tuple of str
         What was noticed and is not judged, and what was assumed.
     environment : mapping
@@ -126,6 +129,7 @@ class Report:
     notes: tuple[str, ...]
     environment: Mapping[str, str]
     recognized: bool = True
+    diagnosis: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, judge: Judge, checks: Sequence[CheckReport], *, suite: str) -> Report:
@@ -151,10 +155,11 @@ class Report:
             "platform": f"{platform.system()} {platform.machine()}",
             **{k: v for k, v in port.environment.items() if k != "hint"},
         }
+        diagnosis = diagnose(judge, checks)
         return cls(
             {"name": port.name, "kind": port.kind, "target": port.target},
-            suite, judge.seed, conventions, tuple(checks), (), tuple(notes), environment,
-            recognized,
+            suite, judge.seed, conventions, tuple(checks), diagnosis.identified, tuple(notes),
+            environment, recognized, diagnosis.words,
         )  # fmt: skip
 
     @property
@@ -186,6 +191,7 @@ class Report:
             "verdict": self.verdict,
             "conventions": {k: dict(v) for k, v in self.conventions.items()},
             "identified": list(self.identified),
+            "diagnosis": list(self.diagnosis),
             "checks": [c.to_json() for c in self.checks],
             "notes": list(self.notes),
             "environment": dict(self.environment),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gc_ref.conformance._cases import slices
+from gc_ref.conformance._draws import slices
 from gc_ref.conformance._port import Array, Case, Parameter
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from gc_ref.conformance._checks import CHECKS, Check
-from gc_ref.conformance._judge import Judge
+from gc_ref.conformance._judge import Judge, Known
 from gc_ref.conformance._port import Port, PortError, ShapeChangedError, SkippedError
 from gc_ref.conformance._report import CheckReport, Report
 from gc_ref.conformance._results import Outcome, failed, not_applicable
 
-__all__ = ["DEFAULT_EXAMPLES", "SUITES", "check"]
+__all__ = ["DEFAULT_EXAMPLES", "SUITES", "check", "judge_port"]
 
 SUITES = ("quick", "full")
 #: Fuzzed examples per check, unless told otherwise.
@@ -54,6 +54,18 @@ def check(
     >>> check(operator_port(half_centralized), max_examples=0).verdict
     'deviates'
     """
+    return judge_port(port, suite=suite, seed=seed, max_examples=max_examples)
+
+
+def judge_port(
+    port: Port,
+    *,
+    suite: str = "quick",
+    seed: int = 0,
+    max_examples: int | None = None,
+    known: Known | None = None,
+) -> Report:
+    """Judge a port as `check` does; ``known`` is shared by whoever judges many."""
     if suite not in SUITES:
         raise ValueError(f"unknown suite {suite!r}; known: {', '.join(SUITES)}")
     if seed < 0:
@@ -62,7 +74,7 @@ def check(
         max_examples = DEFAULT_EXAMPLES[suite]
     if max_examples < 0:
         raise ValueError(f"max_examples must not be negative, got {max_examples}")
-    judge = Judge(port, seed=seed, suite=suite, max_examples=max_examples)
+    judge = Judge(port, seed=seed, suite=suite, max_examples=max_examples, known=known)
     rerun = rerun_command(port, suite=suite, seed=seed, max_examples=max_examples)
     found: list[CheckReport] = []
     for entry in CHECKS.values():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,11 @@ def parse_target(target: str) -> tuple[str, str, str]:
     return kind, where, attribute
 
 
-def load_attribute(where: str, attribute: str) -> Any:
+def load_attribute(where: str, attribute: str, *, here: Path | None = None) -> Any:
     """Import a module or a file and get an attribute, dots allowed.
+
+    Files and modules are looked for in ``here``, the working directory by default: a base
+    that was loaded before may have changed that one.
 
     Raises
     ------
@@ -69,12 +73,10 @@ def load_attribute(where: str, attribute: str) -> Any:
     is_file = where.endswith(".py") or "/" in where or "\\" in where
     try:
         with quietly():
-            found: Any = _load_file(Path(where)) if is_file else _load_module(where)
-    except PortLoadError:
+            found: Any = _load_file(where, here) if is_file else _load_module(where, here)
+    except (PortLoadError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
         raise PortLoadError(f"{where} cannot be imported: {one_line(error)}") from error
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -85,40 +87,47 @@ def load_attribute(where: str, attribute: str) -> Any:
     return found
 
 
-def _load_file(path: Path) -> Any:
+def _load_file(where: str, here: Path | None) -> Any:
+    path = (here or Path()) / where
     if not path.is_file():
-        raise PortLoadError(f"no file {path}: a target names a file that exists, or a module")
+        raise PortLoadError(f"no file {where}: a target names a file that exists, or a module")
+    resolved = path.resolve()  # now: the module may change the working directory
     # One module per file, whatever its name: it may be called like an installed package.
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(str(resolved).encode()).hexdigest()[:12]
     name = f"_gc_ref_target_{digest}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise PortLoadError(f"{path} is not a Python file")
+        raise PortLoadError(f"{where} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    sys.path.insert(0, str(path.resolve().parent))  # as `python FILE.py` does
     try:
-        spec.loader.exec_module(module)
+        with _on_path(str(resolved.parent)):  # as `python FILE.py` does
+            spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[name]
+        sys.modules.pop(name, None)
         raise
-    finally:
-        sys.path.remove(str(path.resolve().parent))
     return module
 
 
-def _load_module(name: str) -> Any:
-    here = str(Path.cwd())
-    added = here not in sys.path
-    if added:  # the command is run where the user's module lies
-        sys.path.insert(0, here)
-    try:
+def _load_module(name: str, here: Path | None) -> Any:
+    place = str(here or Path.cwd())
+    if place in sys.path:
         return importlib.import_module(name)
+    with _on_path(place):  # the command is run where the user's module lies
+        return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def _on_path(place: str) -> Iterator[None]:
+    """Look for modules in this place first."""
+    sys.path.insert(0, place)
+    try:
+        yield
     finally:
-        if added:
-            sys.path.remove(here)
+        with contextlib.suppress(ValueError):  # the module may have changed the path
+            sys.path.remove(place)
 
 
 def parse_settings(words: Iterable[str], option: str) -> dict[str, Any]:
@@ -156,6 +165,7 @@ def make_port(
     base: Port | None = None,
     conventions: Mapping[str, str] | None = None,
     options: Iterable[str] = (),
+    here: Path | None = None,
     timeout: float | None = None,
 ) -> Port:
     """Make the port that a target names.
@@ -179,11 +189,14 @@ def make_port(
     if kind == "exec":
         if timeout is not None:
             common["timeout"] = timeout
-        return adapters.exec_port(where, algorithm=algorithm, base=base, **common)
+        try:
+            return adapters.exec_port(where, algorithm=algorithm, base=base, **common)
+        except ValueError as error:  # only now is it known what the program is
+            raise UsageError(f"--convention: {error}") from error
     common["name"] = attribute
     if kind == "keras":  # before anything imports keras: it reads its backend then
         select_backend()
-    loaded = load_attribute(where, attribute)
+    loaded = load_attribute(where, attribute, here=here)
     if kind == "operator":
         return adapters.operator_port(loaded, framework=framework, **common)
     maker = {

@@ -25,6 +25,7 @@ def render(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     yield _verdict(report)
     yield _context(report)
+    yield from _diagnosis(report)
     yield ""
     for check in report.with_status("error", "failed", "unexpected-pass", "indeterminate"):
         yield from _finding(check)
@@ -80,9 +81,22 @@ def _context(report: Report) -> str:
     )
 
 
+def _diagnosis(report: Report) -> Iterator[str]:
+    """What a deviating port does, if it is known, in sentences."""
+    if report.verdict != "deviates" or not report.diagnosis:
+        return
+    head = "Identified: " if report.identified else "Not identified: "
+    yield from _wrap(head, report.diagnosis[0])
+    for words in report.diagnosis[1:]:
+        yield from _wrap("  ", words)
+
+
 def _finding(check: CheckReport) -> Iterator[str]:
-    label = {"error": "ERROR", "indeterminate": "UNDECIDED"}.get(check.status, "FAILED")
-    yield f"{label}  {check.id}  [{check.clause}] {check.sentence}"
+    label = {"indeterminate": "UNDECIDED"}.get(check.status, "FAILED")
+    if check.status == "error":  # not a finding of that check: it was the first to need the run
+        yield f"ERROR  the port could not be driven (for {check.id}), so nothing more was checked"
+    else:
+        yield f"{label}  {check.id}  [{check.clause}] {check.sentence}"
     yield from _wrap("  ", check.message)
     if check.counterexample:
         yield from _counterexample(check.counterexample)

@@ -550,9 +550,15 @@ def test_settings_must_fit_into_json(fake, setting):
         fake(HELLO, settings={"a": setting})
 
 
-def test_conventions_are_checked_at_once(fake):
+def test_conventions_are_checked_at_once(fake, capsys):
     with pytest.raises(ValueError, match="scoped"):
         fake(HELLO, conventions={"scoped": "all"})
+    with pytest.raises(ValueError, match="an operator takes none"):
+        fake(HELLO, conventions={"momentum": "ema"})
+    assert main(["check", "exec:fake", "--convention", "momentum=ema"]) == 2
+    assert "--convention: convention momentum is about steps" in capsys.readouterr().err
+    with pytest.raises(PortLoadError, match=r"its hello's conventions: .* about algorithm sgdm"):
+        fake(OPTIMIZER | {"algorithm": "adam", "conventions": {"momentum": "ema"}})
 
 
 def test_the_command_line(folder, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import subprocess
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 
 from gc_ref._layouts import KINDS, weight_shape
+from gc_ref.conformance._checks_hygiene import checkpoint, state_isolated
+from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Array, Case, Parameter, PortError, PortLoadError
 from gc_ref.conformance.adapters import _keras_model
 from gc_ref.conformance.adapters.keras import keras_port, select_backend
@@ -143,7 +146,7 @@ def test_nan_stays_in_its_element() -> None:
     assert where == {"dense_0.kernel": [], "conv2d_0.kernel": [[0, 1, 2, 3]], "dense_0.bias": []}
 
 
-@pytest.mark.parametrize("drive", ["plain", "checkpoint", "twin", "eager"])
+@pytest.mark.parametrize("drive", ["plain", "checkpoint", "twin", "eager", "fit-per-step"])
 def test_integer_sgdm_is_bit_exact_in_every_drive(drive: str) -> None:
     calls: list[str] = []
 
@@ -219,6 +222,55 @@ def test_state_that_a_checkpoint_loses_shows() -> None:
     plain, restored = port.run(case).steps, port.run(case.with_drive("checkpoint")).steps
     assert same(plain[0], restored[0])
     assert not same(plain[1], restored[1])
+
+
+class Averaging(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
+    """Has Keras put the average of the weights in their place at the end of each fit."""
+
+    def __init__(self, learning_rate: float = 0.1, momentum: float = 0.0) -> None:
+        super().__init__(learning_rate, momentum=momentum, use_ema=True, ema_momentum=0.5)
+
+
+class Forgetful(Averaging):
+    """Its momentum is not in its checkpoint."""
+
+    def load_own_variables(self, store: Any) -> None:
+        pass
+
+
+def hygiene(optimizer: Callable[..., Any]) -> tuple[str, str]:
+    judge = Judge(keras_port(optimizer), seed=0, suite="quick", max_examples=0)
+    return state_isolated(judge).status, checkpoint(judge).status
+
+
+def test_an_average_at_the_end_of_fit_is_no_shared_state() -> None:
+    port, case = keras_port(Averaging), case_of(steps=3, lr=1.0, momentum=0.5)
+    once, each = port.run(case).steps, port.run(case.with_drive("fit-per-step")).steps
+    assert same(once[1], each[1])  # the average begins with the first weight
+    assert not same(once[2], each[2])  # else this test shows nothing
+    assert hygiene(Averaging) == ("passed", "passed")
+
+
+def test_state_that_is_lost_is_found_beside_an_average() -> None:
+    assert hygiene(Forgetful) == ("passed", "failed")
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="its trainer lets no foreign variable change")
+def test_state_that_is_shared_is_found_beside_an_average() -> None:
+    count: list[Any] = []
+
+    class Shared(Averaging):
+        """Takes its step size from a count that all its instances share."""
+
+        def __init__(self, learning_rate: float = 0.1, momentum: float = 0.0) -> None:
+            super().__init__(learning_rate, momentum)
+            count[:] = [keras.Variable(0.0, trainable=False)]
+
+        def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+            count[0].assign(count[0] + 1.0)
+            super().apply([g * count[0] for g in grads], trainable_variables)
+
+    assert hygiene(Shared)[0] == "failed"
 
 
 def test_hyperparameters_and_description() -> None:
@@ -303,6 +355,33 @@ def test_errors_inside_fit_say_where() -> None:
     with pytest.raises(PortError, match=r"^probe, step 1: RuntimeError: no such$"):
         keras_port(Broken).run(case)
     assert keras_port(keras.optimizers.SGD).run(case).steps  # nothing is left broken
+
+
+@pytest.mark.parametrize("open_ended", [False, True])
+def test_what_is_no_exception_is_one_message_too(open_ended: bool) -> None:
+    class Leaves(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            raise GeneratorExit
+
+    def left(learning_rate: float) -> Any:
+        raise GeneratorExit("early")
+
+    def left_open(learning_rate: float, **others: Any) -> Any:
+        raise GeneratorExit("early")
+
+    with pytest.raises(PortError, match=r"^probe, step 1: GeneratorExit$"):
+        keras_port(Leaves).run(case_of())
+    with pytest.raises(PortLoadError, match="could not be made: GeneratorExit: early"):
+        keras_port(left_open if open_ended else left)
+
+
+def test_an_async_factory() -> None:
+    async def factory(learning_rate: float, **others: Any) -> Any:
+        return keras.optimizers.SGD(learning_rate)
+
+    with pytest.raises(PortError, match="factory is an async function"):
+        keras_port(factory)
+    gc.collect()  # a coroutine left behind would warn here
 
 
 def test_a_weight_that_stops_being_trainable() -> None:

@@ -173,3 +173,19 @@ def test_names():
 
     assert numpy_port(Runner()).name == "Runner"
     assert numpy_port(sgd, name="mine").name == "mine"
+
+
+def test_conventions_of_another_algorithm_are_refused():
+    with pytest.raises(ValueError, match="convention epsilon is about algorithm adam"):
+        numpy_port(sgd, algorithm="sgdm", conventions={"epsilon": "hat"})
+    assert numpy_port(sgd, conventions={"epsilon": "hat"}).conventions == {"epsilon": "hat"}
+
+
+def test_the_hint_at_operators_is_for_them_alone():
+    def raises(case):
+        raise ValueError("no luck")
+
+    for run in (raises, lambda case: None):
+        with pytest.raises(PortError) as caught:
+            numpy_port(run).run(CASE)
+        assert "operator" not in str(caught.value)

@@ -243,3 +243,8 @@ def test_an_unknown_layout_is_refused():
 def test_conventions_are_checked_at_once():
     with pytest.raises(ValueError, match="scoped"):
         operator_port(output_last, conventions={"scoped": "all"})
+
+
+def test_conventions_about_steps_are_refused():
+    with pytest.raises(ValueError, match="convention momentum is about steps"):
+        operator_port(output_last, conventions={"momentum": "ema"})

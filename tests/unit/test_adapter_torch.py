@@ -1,5 +1,6 @@
 """The PyTorch adapter: real layers, real backward() and step(), and what can go wrong."""
 
+import gc
 import math
 import sys
 import warnings
@@ -530,6 +531,20 @@ class TestLoadErrors:
 
         self.refuse(factory, "factory could not be made: RuntimeError: no luck")
 
+    def test_a_constructor_that_raises_no_exception(self):
+        def factory(params, lr, **others):
+            raise GeneratorExit("early")
+
+        self.refuse(factory, "factory could not be made: GeneratorExit: early")
+
+    def test_an_async_factory(self):
+        async def factory(params, lr, **others):
+            return torch.optim.SGD(params, lr=lr)
+
+        with pytest.raises(PortError, match="factory is an async function"):
+            torch_port(factory)
+        gc.collect()  # a coroutine left behind would warn here
+
     def test_a_missing_argument_is_named(self):
         def factory(params, lr, model):
             return torch.optim.SGD(params, lr=lr)
@@ -557,6 +572,27 @@ class TestRunErrors:
             raise ValueError("bad\nstep")
 
         self.refuse(step, "^Broken: case probe, step 1: ValueError: bad step$")
+
+    def test_step_raises_no_exception(self):
+        def step(self):
+            raise GeneratorExit
+
+        self.refuse(step, "^Broken: case probe, step 1: GeneratorExit$")
+
+    def test_step_is_interrupted(self):
+        def step(self):
+            raise KeyboardInterrupt
+
+        broken = type("Broken", (torch.optim.SGD,), {"step": step})
+        with pytest.raises(KeyboardInterrupt):
+            torch_port(broken).run(case_of())
+
+    def test_step_is_async(self):
+        async def step(self):
+            pass
+
+        self.refuse(step, "^Broken.step is an async function")
+        gc.collect()
 
     def test_another_shape(self):
         def step(self):

@@ -8,6 +8,7 @@ import pytest
 
 from gc_ref._layouts import KINDS, VECTOR_KINDS, output_axes
 from gc_ref.conformance import _cases as cases
+from gc_ref.conformance import _draws
 from gc_ref.conformance._port import Case, Parameter
 
 LAYOUTS = ("output-first", "output-last")
@@ -221,18 +222,18 @@ def test_cases_of_one_seed_do_not_repeat_each_other():
 )
 def test_slices(shape, axes, first_row):
     array = np.arange(math.prod(shape)).reshape(shape)
-    matrix = cases.slices(array, axes)
+    matrix = _draws.slices(array, axes)
     assert matrix.shape == (math.prod(shape[i] for i in axes), len(first_row))
     assert matrix[0].tolist() == first_row
     assert np.array_equal(matrix, rows(array, axes))
-    back = cases.unslice(matrix, shape, axes)
+    back = _draws.unslice(matrix, shape, axes)
     assert np.array_equal(back, array)
     assert back.flags.c_contiguous
 
 
 def test_a_bfloat16_number_is_rounded_once():
     """1 + 2⁻⁸ + 2⁻⁴⁰ lies above the tie; by way of float32 it would be rounded to 1."""
-    [up, tie] = cases.representable(np.array([1 + 2**-8 + 2**-40, 1 + 2**-8]), "bfloat16")
+    [up, tie] = _draws.representable(np.array([1 + 2**-8 + 2**-40, 1 + 2**-8]), "bfloat16")
     assert (up, tie) == (1 + 2**-7, 1.0)
 
 

@@ -1,10 +1,13 @@
 """The command gc-ref: its exit statuses, its messages, its files."""
 
+import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,8 @@ import gc_ref
 from gc_ref.conformance._cli import main
 
 PORTS = """
+import ctypes
+import os
 import sys
 
 import numpy as np
@@ -79,6 +84,53 @@ def recurses(g):
     return recurses(g)
 
 
+class Abort(BaseException):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+def aborts(g):
+    raise Abort
+
+
+def closes(g):
+    raise GeneratorExit("half-way")
+
+
+def interrupts(g):
+    raise KeyboardInterrupt
+
+
+async def waits(g):
+    return plain(g)
+
+
+def writes_below(g):
+    os.write(1, b"noise of a system call")
+    ctypes.CDLL(None).printf(b"noise of the C library")
+    sys.__stdout__.write("noise of Python")
+    return plain(g)
+
+
+def not_in_float64(g):
+    if g.dtype == np.float64:
+        raise RuntimeError("the third call")
+    return plain(g)
+
+
+def masked(g):
+    return np.ma.masked_array(plain(g))
+
+
+def matrix(g):
+    return np.matrix(plain(g)) if g.ndim == 2 else plain(g)
+
+
+def moves(g):
+    os.chdir("/")
+    return plain(g)
+
+
 class RaisesLater:
     calls = 0
 
@@ -134,6 +186,22 @@ def steps_leave(case):
     sys.exit(0)
 
 
+def steps_masked(case):
+    return [{k: np.ma.masked_array(v) for k, v in s.items()} for s in sgdm(case)]
+
+
+def one_array(case):
+    return plain(case.gradients[0]["dense_1.kernel"])
+
+
+def steps_abort(case):
+    raise GeneratorExit
+
+
+async def steps_wait(case):
+    return sgdm(case)
+
+
 def steps_none(case):
     return None
 """
@@ -145,6 +213,9 @@ FILES = {
     "needing.py": "import gc_ref_no_such_module\n",
     "empty.py": "",
     "noisy.py": "print('noise')\nfrom ports import plain\n",
+    "noisy_below.py": "import os\nos.write(1, b'noise')\nfrom ports import writes_below\n",
+    "ports2.py": "from ports import *\n",
+    "moving.py": "import os\nos.chdir('/')\nfrom ports import plain_sgdm\n",
 }
 
 
@@ -247,6 +318,22 @@ USAGE = [
     ),
     (["check", "numpy:ports.py:sgdm", "--base", "torch:ports.py:x"], ["--base", "numpy", "torch"]),
     (["check", "numpy:ports.py:sgdm", "--base", "what:ports.py:x"], ["'what'", "operator"]),
+    (
+        ["check", "optax:ports.py:sgdm", "--base", "torch:ports.py:x"],
+        ["the base of an optax port is an optax target"],
+    ),
+    (["check", ":ports.py:sgdm", "--base", "torch:ports.py:x"], ["unknown kind ''"]),
+    (
+        ["check", "numpy:ports.py:sgdm", "--algorithm", "adam", "--convention", "momentum=ema"],
+        ["--convention", "momentum", "sgdm", "adam"],
+    ),
+    (
+        ["check", "numpy:ports.py:sgdm", "--algorithm", "sgdm", "--convention", "epsilon=hat"],
+        ["--convention", "epsilon", "sgdm", "adam"],
+    ),
+    (["check", "--algorithm", "adam", "--convention", "first_momentum=zero"], ["first_momentum"]),
+    (["check", "operator:ports.py:plain", "--convention", "decay=l2"], ["decay", "operator"]),
+    (["check", "--convention", "placement=update"], ["placement", "operator"]),
     (["check", "--markdown", "report.md"], ["--markdown"]),
     (["check", "--html", "report.html"], ["--html"]),
     (["check", "--expected", "known.toml"], ["--expected"]),
@@ -312,6 +399,9 @@ NOT_DRIVEN = [
     ("operator:ports.py:raises", ["raises", "RuntimeError: no luck", "dense_0.kernel", "float32"]),
     ("operator:ports.py:leaves", ["leaves", "SystemExit"]),
     ("operator:ports.py:recurses", ["recurses", "RecursionError"]),
+    ("operator:ports.py:aborts", ["aborts", "Abort"]),
+    ("operator:ports.py:closes", ["closes", "GeneratorExit: half-way"]),
+    ("operator:ports.py:waits", ["waits is an async function", "not awaited"]),
     ("operator:ports.py:scaled", ["TypeError", "scale"]),
     ("operator:ports.py:raises_later", ["raises_later", "in the middle"]),
     ("operator:ports.py:objects", ["object"]),
@@ -320,7 +410,14 @@ NOT_DRIVEN = [
     ("numpy:ports.py:too_few", ["too_few", "1 steps", "3"]),
     ("numpy:ports.py:loses_one", ["loses_one", "dense_1.bias", "step 1"]),
     ("numpy:ports.py:steps_of_text", ["steps_of_text", "<U", "real numbers"]),
+    ("numpy:ports.py:plain", ["'ndim'", "use operator:"]),
+    ("numpy:ports.py:one_array", ["answered ndarray", "use operator:"]),
+    ("numpy:ports.py:steps_masked", ["steps_masked", "MaskedArray", "plain NumPy array"]),
+    ("operator:ports.py:masked", ["masked returned MaskedArray", "plain numpy array"]),
+    ("operator:ports.py:matrix", ["matrix returned matrix", "plain numpy array"]),
     ("numpy:ports.py:steps_leave", ["steps_leave", "SystemExit"]),
+    ("numpy:ports.py:steps_abort", ["steps_abort", "GeneratorExit"]),
+    ("numpy:ports.py:steps_wait", ["steps_wait is an async function", "not awaited"]),
 ]
 
 
@@ -328,6 +425,25 @@ def sentence(out, head):
     """The first finding of this kind in a text report, unwrapped."""
     found = re.search(rf"^{head}  (.*?)^  rerun: ", out, re.DOTALL | re.MULTILINE)
     return " ".join(found[1].split()) if found else ""
+
+
+def test_an_error_is_not_headed_by_the_check_that_met_it(run):
+    _, out, _ = run(*quick("operator:ports.py:raises"))
+    head = (
+        "\nERROR  the port could not be driven (for hygiene/shape), so nothing more was checked\n"
+    )
+    assert head in out
+    assert "the shape that goes in comes out" not in out
+    _, out, _ = run(*quick("operator:ports.py:raises", "--json", "-"))
+    [found] = json.loads(out)["checks"]
+    assert (found["id"], found["status"]) == ("hygiene/shape", "error")
+
+
+def test_a_dtype_that_could_not_be_driven_is_not_said_to_be_refused(run):
+    _, out, _ = run(*quick("operator:ports.py:not_in_float64"))
+    text = " ".join(out.split())
+    assert "refuse" not in text
+    assert "could not be driven in float64: not_in_float64 raised for dense_0.kernel" in text
 
 
 @pytest.mark.parametrize(("target", "needed"), NOT_DRIVEN)
@@ -340,6 +456,11 @@ def test_status_3_a_port_that_cannot_be_driven(run, target, needed):
     assert err == ""
     message = sentence(out, "ERROR")
     assert all(word in message for word in needed), message
+
+
+def test_an_interrupt_is_no_finding(run):
+    with pytest.raises(KeyboardInterrupt):
+        run(*quick("operator:ports.py:interrupts"))
 
 
 def test_status_3_a_setting_that_the_port_does_not_take(run):
@@ -456,6 +577,49 @@ def test_what_a_target_prints_stays_out_of_the_report(run):
     status, out, err = run(*quick("operator:noisy.py:plain", "--json", "-"))
     assert (status, err) == (0, "")
     assert json.loads(out)["verdict"] == "conforms"
+
+
+def test_what_a_target_writes_below_python_stays_out_too(capfd):
+    ran = command(*quick("operator:noisy_below.py:writes_below", "--json", "-"))
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert json.loads(ran.stdout)["verdict"] == "conforms"
+    assert main(list(quick("operator:noisy_below.py:writes_below", "--json", "-"))) == 0
+    os.write(1, b"\n")  # the descriptor is given back
+    assert json.loads(capfd.readouterr().out)["verdict"] == "conforms"
+
+
+def test_standard_output_may_be_no_file(here, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert main(list(quick("operator:ports.py:writes_below", "--json", "-"))) == 0
+    assert json.loads(sys.stdout.getvalue())["verdict"] == "conforms"
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("words", [["operator:ports.py:plain"], ["operator:missing.py:f"]])
+def test_standard_output_may_be_closed(here, words):
+    report = ["--json", "report.json"]
+    script = [sys.executable, "-m", "gc_ref.conformance._cli", *quick(*words, *report)]
+    ran = subprocess.run(
+        ["sh", "-c", shlex.join(script) + " >&-"], stderr=subprocess.PIPE, check=False
+    )
+    assert b"Traceback" not in ran.stderr
+    assert ran.returncode == (0 if "plain" in words[0] else 3)
+    assert (here / "report.json").exists() == (ran.returncode == 0)
+
+
+def test_a_port_that_changes_the_directory(run, here):
+    status, _, err = run(*quick("operator:ports.py:moves", "--json", "report.json"))
+    assert (status, err) == (0, "")
+    assert json.loads((here / "report.json").read_text("utf-8"))["verdict"] == "conforms"
+    assert Path.cwd() == here
+
+
+@pytest.mark.parametrize("target", ["numpy:ports.py:sgdm", "numpy:ports2:sgdm"])
+def test_a_base_that_changes_the_directory(run, here, target):
+    words = ["--base", "numpy:moving.py:plain_sgdm", "--json", "report.json"]
+    status, _, err = run(*quick(target, *words))
+    assert (status, err) == (0, "")
+    assert json.loads((here / "report.json").read_text("utf-8"))["port"]["name"] == "sgdm"
 
 
 def test_a_module_of_the_working_directory_is_a_target_too(run):

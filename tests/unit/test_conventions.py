@@ -2,7 +2,12 @@
 
 import pytest
 
-from gc_ref.conformance._conventions import CONVENTIONS, Conventions, parse_conventions
+from gc_ref.conformance._conventions import (
+    CONVENTIONS,
+    Conventions,
+    parse_conventions,
+    refuse_meaningless,
+)
 
 # Contract 4.4; the first value of each is the paper's own.
 FIELDS = {
@@ -80,3 +85,26 @@ def test_json_has_the_fields_in_the_contracts_order():
         ("layout", {"value": "output-last", "source": "inferred"}),
         ("scope", {"value": "all", "source": "inferred"}),
     ]
+
+
+OF_STEPS = {"placement", "momentum", "first_momentum", "epsilon", "decay"}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize(
+    ("kind", "algorithm", "refused"),
+    [
+        ("operator", None, OF_STEPS),
+        ("torch", "sgdm", {"epsilon"}),
+        ("numpy", "adam", {"momentum", "first_momentum"}),
+        ("keras", None, set()),
+    ],
+)
+def test_a_convention_that_means_nothing_for_a_port(field, kind, algorithm, refused):
+    declared = {field: FIELDS[field][0]}
+    if field not in refused:
+        refuse_meaningless(declared, kind, algorithm)
+        return
+    with pytest.raises(ValueError, match=f"^convention {field} is about") as caught:
+        refuse_meaningless(declared, kind, algorithm)
+    assert (algorithm or "an operator takes none") in str(caught.value)

@@ -260,7 +260,7 @@ def test_what_was_not_checked_is_listed_with_its_reason(reports):
 
 def test_what_could_not_be_driven_says_why(reports):
     text = " ".join(reports["nothing"].to_text().split())
-    assert "ERROR hygiene/shape" in text
+    assert "ERROR the port could not be driven (for hygiene/shape)" in text
     assert "nothing returned NoneType" in text
     assert "Traceback" not in text
 

@@ -27,17 +27,18 @@ def run_case(case: Case, layout: str, make: Make) -> Trajectory:
     gradients = np.stack(rows) if rows else np.empty((0, 0), np.float32)
     with without_noise():
         main = _Training(case, layout, make)
-        if "twin" in case.drive:
-            twin = _Training(case, layout, make, copy=1, shift=1.0)
+        if not case.drive & {"twin", "checkpoint", "fit-per-step"}:
+            main.fit(gradients)
+        else:  # the end of fit is an event of its own: Keras may average the weights there
+            twin = (
+                _Training(case, layout, make, copy=1, shift=1.0) if "twin" in case.drive else None
+            )
             for row in range(len(rows)):
                 main.fit(gradients[row : row + 1])
-                twin.fit(-gradients[row : row + 1])
-        elif "checkpoint" in case.drive:
-            main.fit(gradients[:1])
-            main.restore_optimizer()
-            main.fit(gradients[1:])
-        else:
-            main.fit(gradients)
+                if twin:
+                    twin.fit(-gradients[row : row + 1])
+                if row == 0 and "checkpoint" in case.drive:
+                    main.restore_optimizer()
     dtypes = {n: str(getattr(v.dtype, "name", v.dtype)) for n, v in main.variables.items()}
     return Trajectory(tuple(main.steps), dtypes=dtypes)
 
@@ -63,7 +64,9 @@ class _Training:
         self.optimizer, self.home = make()
         try:
             self.model = build_model(self.home, layout, structure(case.parameters), copy)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PortError(f"{case.id}: no model of these layers: {_clear_line(error)}") from error
         self.variables: dict[str, Any] = self.model.probe_variables
         for parameter in case.parameters:
@@ -82,6 +85,10 @@ class _Training:
         """Train one step per row of ``gradients``."""
         if not len(gradients):
             return
+        if getattr(self.optimizer, "use_ema", False):
+            # On JAX the last fit left weight and average in one buffer: the next would fail.
+            for variable in self.variables.values():
+                variable.assign(np.array(variable.numpy()))
         due = len(self.steps) + len(gradients)
         recorder = self.home.callbacks.LambdaCallback(on_train_batch_end=self._record)
         with self._blame():
@@ -122,7 +129,9 @@ class _Training:
     def _blame(self) -> Iterator[None]:
         try:
             yield
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             build_model.cache_clear()  # its variables may be left half-way
             if isinstance(error, PortError):
                 raise

@@ -9,28 +9,33 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gc_ref.conformance._port import Array, Case, PortError, ShapeChangedError, Trajectory
-from gc_ref.conformance.adapters._calls import one_line, quietly
+from gc_ref.conformance.adapters._calls import one_line, quietly, refuse_coroutine
+from gc_ref.conformance.adapters._optax_programs import Programs, jitted
 from gc_ref.conformance.adapters._optax_tree import flatten, nest, paths
 
-__all__ = ["Loop", "MakeLoop", "compile_loop", "run_case"]
+__all__ = ["Loop", "MakeLoop", "run_case", "write_loop"]
 
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 #: ``init(params) -> state`` and ``step(params, state, gradient) -> (params, state)``.
 Loop: TypeAlias = tuple[Callable[..., Any], Callable[..., Any]]
-#: Makes a loop for a case: (case, which instance of the optimizer) -> loop.
-MakeLoop: TypeAlias = Callable[[Case, str], Loop]
+#: Makes the loop of a case around a new instance of the optimizer: (case, eager init) -> loop.
+MakeLoop: TypeAlias = Callable[[Case, bool], Loop]
+#: The same with the choice made.
+_NewLoop: TypeAlias = Callable[[], Loop]
 
 
-def compile_loop(transformation: Any, *, jit: bool) -> Loop:
+def write_loop(transformation: Any, programs: Programs | None, *, eager_init: bool) -> Loop:
     """Write the training loop that optax documents around a transformation.
 
     Parameters
     ----------
     transformation : optax.GradientTransformation
         The optimizer.
-    jit : bool
-        Whether the whole step runs under ``jax.jit``.
+    programs : Programs or None
+        Where to look for compiled programs; None runs everything without ``jax.jit``.
+    eager_init : bool
+        Whether ``init`` runs without ``jax.jit`` in any case.
 
     Returns
     -------
@@ -47,6 +52,7 @@ def compile_loop(transformation: Any, *, jit: bool) -> Loop:
     def step(params: Any, state: Any, gradient: Any) -> tuple[Any, Any]:
         gradients = jax.grad(loss)(params, gradient)
         answer = transformation.update(gradients, state, params)
+        refuse_coroutine(answer, "update()")
         if not isinstance(answer, tuple) or len(answer) != 2:
             raise PortError(
                 f"update() returned {type(answer).__name__}, expected the pair (updates, state)"
@@ -55,7 +61,10 @@ def compile_loop(transformation: Any, *, jit: bool) -> Loop:
         _same_structure(params, updates)
         return optax.apply_updates(params, updates), state
 
-    return transformation.init, jax.jit(step) if jit else step
+    if programs is None:
+        return transformation.init, step
+    init = transformation.init if eager_init else jitted(transformation.init, programs)
+    return init, jitted(step, programs)
 
 
 def run_case(case: Case, layout: str, label: str, make: MakeLoop) -> Trajectory:
@@ -72,34 +81,43 @@ def run_case(case: Case, layout: str, label: str, make: MakeLoop) -> Trajectory:
             f"case {case.id}: JAX holds no float64 unless it is told to: set JAX_ENABLE_X64=1"
         )
     with quietly():
-        training = _Training(case, layout, label, make, "main")
-        twin = None
-        if "twin" in case.drive:
-            twin = _Training(case, layout, label, make, "twin", shift=1)
-        for number, gradient in enumerate(case.gradients, 1):
-            training.step(gradient, number)
-            if twin:
-                twin.step({name: -g for name, g in gradient.items()}, number)
-            if number == 1 and "checkpoint" in case.drive:
-                training.restore()
-        return Trajectory(tuple(training.steps), dtypes=training.dtypes())
+        try:
+            # Without jax.jit, init compiles one little program for every shape.
+            return _train(case, layout, label, lambda: make(case, False))
+        except PortError:  # init may be one that cannot be traced: optax does not ask for it
+            return _train(case, layout, label, lambda: make(case, True))
+
+
+def _train(case: Case, layout: str, label: str, make: _NewLoop) -> Trajectory:
+    training = _Training(case, layout, label, make)
+    twin = None
+    if "twin" in case.drive:
+        twin = _Training(case, layout, label, make, shift=1)
+    for number, gradient in enumerate(case.gradients, 1):
+        training.step(gradient, number)
+        if twin:
+            twin.step({name: -g for name, g in gradient.items()}, number)
+        if number == 1 and "checkpoint" in case.drive:
+            training.restore()
+    return Trajectory(tuple(training.steps), dtypes=training.dtypes())
 
 
 class _Training:
     """One tree of parameters with its optimizer and the optimizer's state."""
 
     def __init__(
-        self, case: Case, layout: str, label: str, make: MakeLoop, which: str, *, shift: int = 0
+        self, case: Case, layout: str, label: str, make: _NewLoop, *, shift: int = 0
     ) -> None:
         self.case, self.label, self._make = case, label, make
         self.where = paths(case.parameters, layout=layout)
         self.params = self._tree(
             {p.name: p.value + p.value.dtype.type(shift) for p in case.parameters}
         )
-        init, self._step = make(case, which)
+        init, self._step = make()
         self.steps: list[dict[str, Array]] = []
         with self._blame("init"):
             self.state = init(self.params)
+            refuse_coroutine(self.state, "init()")
 
     def step(self, gradient: Mapping[str, Array], number: int) -> None:
         """Make one step of training, and record the parameters."""
@@ -116,13 +134,12 @@ class _Training:
     def restore(self) -> None:
         """Take the state through NumPy and back, as a checkpoint does, into a fresh optimizer."""
         import jax
-        import jax.numpy as jnp
 
         with self._blame("checkpoint after step 1"):
             leaves, structure = jax.tree_util.tree_flatten(self.state)
             saved = [np.array(x) if _is_numeric(x) else x for x in leaves]
-            _, self._step = self._make(self.case, "restored")
-            back = [jnp.asarray(x) if isinstance(x, np.ndarray) else x for x in saved]
+            _, self._step = self._make()
+            back = [jax.device_put(x) if isinstance(x, np.ndarray) else x for x in saved]
             self.state = jax.tree_util.tree_unflatten(structure, back)
 
     def dtypes(self) -> dict[str, str]:
@@ -135,11 +152,9 @@ class _Training:
 
         dtype = getattr(jnp, self.case.dtype)
         # Copies, as JAX may take over the memory; device_put compiles nothing for a new shape.
-        leaves = {
-            p.name: jax.device_put(np.array(arrays[p.name], dtype=dtype))
-            for p in self.case.parameters
-        }
-        return nest(leaves, self.where)
+        leaves = {p.name: np.array(arrays[p.name], dtype=dtype) for p in self.case.parameters}
+        tree: dict[str, Any] = jax.device_put(nest(leaves, self.where))
+        return tree
 
     @contextlib.contextmanager
     def _blame(self, when: str) -> Iterator[None]:
@@ -148,7 +163,9 @@ class _Training:
             yield
         except PortError as error:
             raise type(error)(f"{place}: {error}") from error
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PortError(f"{place}: {one_line(error)}") from error
 
 

@@ -18,7 +18,7 @@ from gc_ref.conformance._port import (
     ShapeChangedError,
     Trajectory,
 )
-from gc_ref.conformance.adapters._calls import one_line, quietly
+from gc_ref.conformance.adapters._calls import one_line, quietly, refuse_coroutine
 from gc_ref.conformance.adapters._torch_model import build_model
 
 __all__ = ["Make", "run_case", "untouched_torch"]
@@ -58,7 +58,7 @@ def run_case(case: Case, layout: str, label: str, make: Make) -> Trajectory:
             if number == 1 and "checkpoint" in case.drive:
                 training = training.restored()
         dtypes = {n: str(v.dtype).removeprefix("torch.") for n, v in training.owned.items()}
-    return Trajectory(tuple(steps), tuple(notes), dtypes)
+    return Trajectory(tuple(steps), tuple(notes), dtypes, training.groups())
 
 
 @contextlib.contextmanager
@@ -100,10 +100,8 @@ class _Training:
         with self._blame(f"step {number}"):
             self._backward(gradient)
             given = {name: (w.grad, _bits(w.grad)) for name, w in self.owned.items()}
-            if self._closure_wanted:
-                self.optimizer.step(lambda: self._backward(gradient))
-            else:
-                self.optimizer.step()
+            closure = [lambda: self._backward(gradient)] if self._closure_wanted else []
+            refuse_coroutine(self.optimizer.step(*closure), f"{self.label}.step")
             return any(
                 _bits(buffer) != bits
                 or (w.grad is not None and w.grad is not buffer and _bits(w.grad) != bits)
@@ -136,6 +134,14 @@ class _Training:
                 )
         return {name: _array(w).copy() for name, w in self.owned.items()}
 
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the parameters, group by group, as the optimizer has them."""
+        names = {id(w): name for name, w in self.owned.items()}
+        return tuple(
+            tuple(names[id(p)] for p in group["params"] if id(p) in names)
+            for group in self.optimizer.param_groups
+        )
+
     def restored(self) -> _Training:
         """Save the optimizer, and restore it over a fresh model with the same weights."""
         import torch
@@ -154,9 +160,9 @@ class _Training:
     def _blame(self, when: str) -> Iterator[None]:
         try:
             yield
-        except PortError:
+        except (PortError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise PortError(
                 f"{self.label}: case {self.case.id}, {when}: {one_line(error)}"
             ) from error

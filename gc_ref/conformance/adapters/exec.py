@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref.conformance._conventions import parse_conventions
+from gc_ref.conformance._conventions import parse_conventions, refuse_meaningless
 from gc_ref.conformance._port import Case, Port, PortError, PortLoadError, SkippedError, Trajectory
 from gc_ref.conformance.adapters._exec_hello import (
     LONGEST_HELLO,
@@ -79,7 +79,8 @@ def exec_port(
     PortLoadError
         If the program cannot be started, or does not say what it is.
     ValueError
-        For a ``timeout`` that is no positive number, or an unknown convention.
+        For a ``timeout`` that is no positive number, or a convention that is unknown or
+        means nothing for such a port.
 
     Examples
     --------
@@ -97,8 +98,11 @@ def exec_port(
             f"{session.label} is an operator, which takes no steps: "
             "an algorithm or a base goes with an optimizer"
         )
+    algorithm = algorithm or (None if base else hello.algorithm)
     try:
         said = parse_conventions(hello.conventions)
+        kind = "operator" if hello.kind == "operator" else "exec"
+        refuse_meaningless(said, kind, algorithm)
     except ValueError as error:
         raise PortLoadError(f"{session.label}: its hello's conventions: {error}") from error
     common: dict[str, Any] = {
@@ -107,7 +111,7 @@ def exec_port(
         "layout": layout or hello.layout,
         "takes": hello.hyperparameters,
         "fixed": hello.fixed,
-        "algorithm": algorithm or (None if base else hello.algorithm),
+        "algorithm": algorithm,
         "base": base,
         "conventions": said | parse_conventions(conventions or {}),
         "dtypes": hello.dtypes,

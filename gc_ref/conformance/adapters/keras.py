@@ -12,7 +12,7 @@ from typing import Any
 
 from gc_ref.conformance._conventions import parse_conventions
 from gc_ref.conformance._port import Case, Port, PortLoadError, Trajectory
-from gc_ref.conformance.adapters._calls import one_line
+from gc_ref.conformance.adapters._calls import one_line, quickly_compiled, refuse_coroutine
 from gc_ref.conformance.adapters._hyperparameters import Signature, read_signature
 from gc_ref.conformance.adapters._keras_training import run_case, without_noise
 from gc_ref.conformance.adapters._switch import switched_off
@@ -118,9 +118,12 @@ def keras_port(
     backend, environment = _environment(home)
 
     def run(case: Case) -> Trajectory:
-        return run_case(
-            case, layout, lambda: _make(optimizer, signature, case.hyperparameters, fixed, label)
-        )
+        with quickly_compiled():
+            return run_case(
+                case,
+                layout,
+                lambda: _make(optimizer, signature, case.hyperparameters, fixed, label),
+            )
 
     def make_off(changed: dict[str, Any], words: str) -> Port:
         return keras_port(optimizer, name=f"{label} ({words})", settings=changed, layout=layout)
@@ -138,7 +141,9 @@ def keras_port(
         off=off,
         conventions=parse_conventions(conventions or {}),
         dtypes=("float32",),
-        drives=frozenset({"checkpoint", "twin"} | ({"eager"} if backend != "torch" else set())),
+        drives=frozenset(
+            {"checkpoint", "twin", "fit-per-step"} | ({"eager"} if backend != "torch" else set())
+        ),
         flush_to_zero=backend != "torch",  # XLA and TensorFlow do on a CPU; found by experiment
         per_run_cost="dear",
         target=target,
@@ -150,8 +155,10 @@ def keras_port(
 def _probe(optimizer: Callable[..., Any]) -> Callable[[dict[str, Any]], bool]:
     def probe(arguments: dict[str, Any]) -> bool:
         try:
-            optimizer(**arguments)
-        except (TypeError, ValueError):  # Keras says ValueError for an unknown argument
+            refuse_coroutine(optimizer(**arguments), "the factory")
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # Keras says ValueError for an unknown argument
             return False
         return True
 
@@ -169,8 +176,11 @@ def _make(
     numbers = {name: float(value) for name, value in hyperparameters.items()}
     try:
         made = optimizer(**signature.arguments(numbers, settings))
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise PortLoadError(f"{label} could not be made: {one_line(error)}") from error
+    refuse_coroutine(made, label)
     for home in filter(None, (sys.modules.get("keras"), sys.modules.get("tf_keras"))):
         legacy = getattr(getattr(home.optimizers, "legacy", None), "Optimizer", ())
         if isinstance(made, home.optimizers.Optimizer) or (legacy and isinstance(made, legacy)):

@@ -10,9 +10,12 @@ import numpy as np
 
 from gc_ref.conformance._conventions import parse_conventions
 from gc_ref.conformance._port import Array, Case, Port, PortError, PortLoadError, Trajectory
-from gc_ref.conformance.adapters._calls import one_line, quietly
+from gc_ref.conformance.adapters._calls import is_plain, one_line, quietly, refuse_coroutine
 
 __all__ = ["numpy_port"]
+
+#: For who gives a function of a gradient where one of a whole training run is expected.
+HINT = ". If this is a function gradient -> centralized gradient, use operator: (operator_port)"
 
 
 def numpy_port(
@@ -92,8 +95,13 @@ def numpy_port(
         try:
             with quietly():
                 answer = run(handed, **arguments)
-        except (Exception, SystemExit) as error:
-            raise PortError(f"{label} raised in case {case.id}: {one_line(error)}") from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            hint = HINT if "Case" in str(error) else ""  # 'Case' object has no attribute 'ndim'
+            message = f"{label} raised in case {case.id}: {one_line(error)}{hint}"
+            raise PortError(message) from error
+        refuse_coroutine(answer, label)
         return _trajectory(label, handed, case, answer)
 
     return Port(
@@ -122,6 +130,7 @@ def _trajectory(label: str, handed: Case, case: Case, answer: Any) -> Trajectory
         raise PortError(
             f"{label} answered {type(answer).__name__} in case {case.id}; "
             "expected a list with one mapping {parameter name: array} per step"
+            f"{HINT if isinstance(answer, (np.ndarray, np.generic)) else ''}"
         )
     checked: list[dict[str, Array]] = []
     dtypes: dict[str, str] = {}
@@ -136,6 +145,11 @@ def _trajectory(label: str, handed: Case, case: Case, answer: Any) -> Trajectory
                 raise PortError(
                     f"{label}: {key} in step {number} of case {case.id} is "
                     f"{type(value).__name__}, expected a NumPy array"
+                )
+            if not is_plain(value):
+                raise PortError(
+                    f"{label}: {key} in step {number} of case {case.id} is a "
+                    f"{type(value).__name__}, expected a plain NumPy array"
                 )
             if value.dtype.kind not in "fiubc":
                 raise PortError(

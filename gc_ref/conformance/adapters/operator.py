@@ -10,7 +10,7 @@ import numpy as np
 
 from gc_ref.conformance._conventions import parse_conventions
 from gc_ref.conformance._port import Array, Case, Port, PortError, PortLoadError, Trajectory
-from gc_ref.conformance.adapters._calls import one_line, quietly
+from gc_ref.conformance.adapters._calls import is_plain, one_line, quietly, refuse_coroutine
 
 __all__ = ["operator_port"]
 
@@ -99,12 +99,16 @@ def operator_port(
                 try:
                     with quietly():
                         answer = function(handed, **arguments)
-                except (Exception, SystemExit) as error:
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:
                     raise PortError(f"{label} raised {where}: {one_line(error)}") from error
-                if not backend.is_array(answer):
+                refuse_coroutine(answer, label)
+                if not backend.is_array(answer) or not is_plain(answer):
+                    plain = "" if is_plain(answer) else "plain "
                     raise PortError(
                         f"{label} returned {type(answer).__name__} {where}; "
-                        f"expected a {framework} array"
+                        f"expected a {plain}{framework} array"
                     )
                 dtypes[p.name] = backend.dtype(answer)
                 if not dtypes[p.name].startswith(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,15 +10,13 @@ import numpy as np
 
 from gc_ref.conformance._conventions import parse_conventions
 from gc_ref.conformance._port import Case, Port, PortError, PortLoadError, Trajectory
-from gc_ref.conformance.adapters._calls import one_line, quietly
+from gc_ref.conformance.adapters._calls import one_line, quietly, refuse_coroutine
 from gc_ref.conformance.adapters._hyperparameters import ALIASES, Signature, read_signature
-from gc_ref.conformance.adapters._optax_training import Loop, compile_loop, run_case
+from gc_ref.conformance.adapters._optax_programs import Programs
+from gc_ref.conformance.adapters._optax_training import Loop, run_case, write_loop
 from gc_ref.conformance.adapters._switch import switched_off
 
 __all__ = ["optax_port"]
-
-#: Compiled loops that are kept: as many as the checks of one port come back to.
-_KEPT = 12
 
 #: Hyperparameters to try the factory with; it may require any of them.
 _SAMPLE = {
@@ -145,8 +142,11 @@ class _Recipe:
         """Call the factory; refuse what is no gradient transformation."""
         try:
             made = self.factory(**self.signature.arguments(hyperparameters, self.settings))
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PortLoadError(f"{self.label} could not be made: {one_line(error)}") from error
+        refuse_coroutine(made, self.label)
         if not all(callable(getattr(made, part, None)) for part in ("init", "update")):
             raise PortLoadError(
                 f"{self.label} makes a {type(made).__module__}.{type(made).__name__}, which is no "
@@ -176,8 +176,10 @@ def _load(factory: Callable[..., Any], settings: dict[str, Any], label: str) -> 
 
     def probe(arguments: dict[str, Any]) -> bool:
         try:
-            factory(**arguments)
-        except (Exception, SystemExit):
+            refuse_coroutine(factory(**arguments), label)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             return False
         return True
 
@@ -200,25 +202,25 @@ def _descends(transformation: Any) -> bool:
     gradient = np.asarray([[4.0, -1.0], [-2.0, 3.0]], np.float32)
     tree = {"Dense_0": {"kernel": jnp.asarray(gradient)}}
     try:
-        updates, _ = transformation.update(tree, transformation.init(tree), tree)
+        answer = transformation.update(tree, transformation.init(tree), tree)
+        refuse_coroutine(answer, "update()")
+        updates, _ = answer
         return bool(np.sum(np.asarray(updates["Dense_0"]["kernel"]) * gradient) < 0)
-    except (Exception, SystemExit):  # the first real run will say what is wrong
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the first real run will say what is wrong
         return False
 
 
 def _port(recipe: _Recipe, layout: str, **others: Any) -> Port:
     import jax
 
-    @functools.lru_cache(maxsize=_KEPT)
-    def compiled(key: tuple[Any, ...], which: str) -> Loop:
-        # A tree of new shapes has a loop of its own, so that old ones can be forgotten.
-        return compile_loop(recipe.make(dict(key[0])), jit=True)
+    programs = Programs()
 
-    def make_loop(case: Case, which: str) -> Loop:
-        if "eager" in case.drive:
-            return compile_loop(recipe.make(case.hyperparameters), jit=False)
-        structure = tuple((p.name, p.shape) for p in case.parameters)
-        return compiled((tuple(sorted(case.hyperparameters.items())), structure, case.dtype), which)
+    def make_loop(case: Case, eager_init: bool) -> Loop:
+        made = recipe.make(case.hyperparameters)
+        compiled = None if "eager" in case.drive else programs
+        return write_loop(made, compiled, eager_init=eager_init)
 
     def run(case: Case) -> Trajectory:
         return run_case(case, layout, recipe.label, make_loop)

@@ -10,7 +10,7 @@ import numpy as np
 
 from gc_ref.conformance._conventions import parse_conventions
 from gc_ref.conformance._port import Case, Parameter, Port, PortLoadError, Trajectory
-from gc_ref.conformance.adapters._calls import one_line, quietly
+from gc_ref.conformance.adapters._calls import one_line, quietly, refuse_coroutine
 from gc_ref.conformance.adapters._hyperparameters import Signature, read_signature, require_lr
 from gc_ref.conformance.adapters._switch import switched_off
 from gc_ref.conformance.adapters._torch_model import build_model, parameter_groups
@@ -139,8 +139,11 @@ class _Recipe:
         arguments = self.signature.arguments(hyperparameters, self.settings)
         try:
             made = self.factory(params, **arguments)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PortLoadError(f"{self.label} could not be made: {one_line(error)}") from error
+        refuse_coroutine(made, self.label)
         if not callable(getattr(made, "step", None)) or not hasattr(made, "param_groups"):
             raise PortLoadError(
                 f"{self.label} makes a {type(made).__module__}.{type(made).__name__}, which is "
@@ -175,8 +178,10 @@ def _load(factory: Callable[..., Any], settings: dict[str, Any], label: str) -> 
 
     def probe(arguments: dict[str, Any]) -> bool:
         try:
-            factory(list(fresh().values()), **arguments)
-        except (Exception, SystemExit):
+            refuse_coroutine(factory(list(fresh().values()), **arguments), label)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             return False
         return True
 

@@ -1,0 +1,406 @@
+"""Search the space of semantics for those that reproduce what a port does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gc_ref.conformance import _identify_cases as own_cases
+from gc_ref.conformance._centers import CENTERS, Slot
+from gc_ref.conformance._decode import ROUNDINGS, Reading, Track, decode, first_gradient
+from gc_ref.conformance._gating import Pattern, gates_for, schedules_for
+from gc_ref.conformance._plants import model_mean, slots_of, trainer
+from gc_ref.conformance._port import Case
+from gc_ref.conformance._semantics import GATES, MISTAKES, SCHEDULES, Semantics
+
+if TYPE_CHECKING:
+    from gc_ref.conformance._judge import Judge
+
+__all__ = ["Explanation", "Search"]
+
+#: Mistakes of a step that show without weight decay and on each parameter alone.
+STEP_MISTAKES = {
+    "operator": ("",),
+    "sgdm": ("", "lr-twice", "base-dropped", "weights-centralized"),
+    "adam": ("", "lr-twice", "base-dropped", "weights-centralized", "second-moment-raw",
+             "bias-correction-missing"),
+}  # fmt: skip
+FORMS: Mapping[str, tuple[Mapping[str, str], ...]] = {
+    "operator": ({},),
+    "sgdm": (
+        {"momentum": "heavy-ball"},
+        {"momentum": "ema"},
+        {"momentum": "ema", "first_momentum": "gradient"},
+    ),
+    "adam": tuple(
+        {"epsilon": e, "placement": p} for p in ("gradient", "update") for e in ("outside", "hat")
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A point of the space that reproduces all that was observed."""
+
+    what: Semantics
+    reading: Reading
+
+    @property
+    def deviations(self) -> tuple[str, ...]:
+        """Ids of the deviations it is made of, in the order of how much they explain."""
+        what = self.what
+        found = [CENTERS[what.center].deviation]
+        if what.center != "model":
+            found.append({"mean": "vectors-too", "erase": "vectors-erased"}.get(what.vectors, ""))
+        found.append(GATES[what.gate].deviation if what.gate else "")
+        found.append("intermittent" if what.schedule else "")
+        found.append(what.mistake)
+        return tuple(dict.fromkeys(d for d in found if d))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What such a port does, one sentence for each part that is not as it should be."""
+        what = self.what
+        first = self.reading.conventions.get("layout") == "output-first"
+        ends = {"out": "first", "far": "last"} if first else {"out": "last", "far": "first"}
+        said = [CENTERS[what.center].words.format(amount=what.amount, **ends)]
+        if what.vectors == "mean" and what.center != "model":
+            said.append("vectors lose their own mean")
+        elif what.vectors == "erase":
+            said.append("the gradients of vectors and scalars become 0")
+        if what.gate:
+            said.append(GATES[what.gate].words.format(k=what.gate_number))
+        if what.schedule:
+            said.append(SCHEDULES[what.schedule].words.format(k=what.schedule_number))
+        if what.mistake:
+            said.append(MISTAKES[what.mistake])
+        return tuple(said)
+
+
+class Search:
+    """The search for one port: its runs on the telling cases, and what explains them."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+        self.layout = judge.layout
+        self.eps = 0.5 if judge.port.kind == "keras" else 1.0
+        self.observed: dict[str, dict[str, Track]] = {}
+
+    # ---- what is observed
+
+    def tracks(self, case: Case) -> dict[str, Track]:
+        """Drive the port through a case, and return each parameter's track."""
+        if case.id not in self.observed:
+            trajectory = self.judge.run(case)
+            steps, groups = trajectory.steps, trajectory.groups
+            if self.judge.port.kind == "optax":  # a tree is flattened by name
+                names = sorted(p.name for p in case.parameters)
+                groups = (tuple(names[: len(names) // 2]), tuple(names[len(names) // 2 :]))
+            slots = slots_of(case.parameters, self.layout, groups=groups)
+            means = [float(model_mean(g)) for g in case.gradients]
+            self.observed[case.id] = {
+                p.name: Track(
+                    slots[p.name], p.value, [g[p.name] for g in case.gradients],
+                    [s[p.name] for s in steps], means,
+                )
+                for p in case.parameters
+            }  # fmt: skip
+        return self.observed[case.id]
+
+    def hyper(self, case: Case, reading: Reading) -> dict[str, float]:
+        """Return the hyperparameters that the port ran with, under a reading."""
+        return self.judge.hyperparameters(case, reading.assumed or {})
+
+    # ---- the search
+
+    def readings(self) -> Iterable[Reading]:
+        """Yield the hypotheses about the optimizer."""
+        judge = self.judge
+        if judge.operator:
+            algorithms: tuple[str, ...] = ("operator",)
+        else:
+            algorithms = (judge.port.algorithm,) if judge.port.algorithm else ("sgdm", "adam")
+        takes = judge.port.takes | set(judge.port.fixed)
+        declared = {**judge.port.conventions, "layout": self.layout}
+        for algorithm in algorithms:
+            hidden: list[dict[str, float]] = [{}]
+            if algorithm == "sgdm" and "momentum" not in takes:
+                hidden = [{"momentum": 0.0}, {"momentum": 0.9}]
+            forms = [
+                f for f in FORMS[algorithm]
+                if all(declared.get(k, v) in (v, "velocity", "decayed-gradient")
+                       for k, v in f.items())
+            ] or FORMS[algorithm]  # fmt: skip
+            for mistake in STEP_MISTAKES[algorithm]:
+                for form in forms[:1] if mistake == "base-dropped" else forms:
+                    for assumed in hidden:
+                        yield Reading(algorithm, {**declared, **form}, mistake, assumed)
+
+    def explanations(self) -> list[Explanation]:
+        """Return all explanations of the telling case that the other cases confirm."""
+        case = own_cases.telling_case(self.layout, seed=self.judge.seed, eps=self.eps)
+        tracks = self.tracks(case)
+        found: list[Explanation] = []
+        for reading in self.readings():
+            hyper = self.hyper(case, reading)
+            for vectors in self._vectors(tracks, reading, hyper):
+                for center, amount in self._centers(tracks, reading, hyper):
+                    what = self._semantics(reading, center, amount, vectors)
+                    patterns = self._patterns(tracks, what, reading, hyper)
+                    if patterns is not None:
+                        found += self._refine(what, reading, patterns, tracks)
+        return self._simplest(self._confirmed(_distinct(found)))
+
+    def _semantics(self, reading: Reading, center: str, amount: float, vectors: str) -> Semantics:
+        algorithm = "sgdm" if reading.algorithm == "operator" else reading.algorithm
+        return Semantics(
+            center=center, amount=amount, vectors="mean" if center == "model" else vectors,
+            mistake=reading.mistake, algorithm=algorithm, conventions=reading.conventions,
+        )  # fmt: skip
+
+    def _vectors(
+        self, tracks: Mapping[str, Track], reading: Reading, hyper: Mapping[str, float]
+    ) -> list[str]:
+        """Return the treatments of vectors that explain all vectors, at every step."""
+        found = []
+        for vectors, center in (("none", "mean"), ("mean", "mean"), ("erase", "mean"),
+                                ("model", "model")):  # fmt: skip
+            what = self._semantics(reading, center, 0.0, vectors)
+            least = 1 if vectors == "mean" else 0  # a scalar is erased with them or not
+            listed = [t for t in tracks.values() if least <= t.slot.rank < 2]
+            if vectors == "none":
+                fits = (decode(t, what, reading, hyper) is not None for t in listed)
+            else:
+                fits = (_constant(decode(t, what, reading, hyper)) for t in listed)
+            if all(fits):
+                found.append(vectors)
+        return found
+
+    def _centers(
+        self, tracks: Mapping[str, Track], reading: Reading, hyper: Mapping[str, float]
+    ) -> Iterable[tuple[str, float]]:
+        """Yield the centers to be tried, those with an amount with the amount that fits."""
+        for name, center in CENTERS.items():
+            if name == "rank":
+                yield from ((name, float(k)) for k in (2, 3, 4, 5))
+            elif center.fitted:
+                amount = _amount(center.fitted, tracks, reading, hyper)
+                if amount is not None:
+                    yield name, amount
+            elif name not in ("none", "nan-leak"):  # not to be told from others here
+                yield name, 0.0
+
+    def _patterns(
+        self, tracks: Mapping[str, Track], what: Semantics, reading: Reading,
+        hyper: Mapping[str, float],
+    ) -> dict[str, Pattern] | None:  # fmt: skip
+        """Decode every weight; nothing where one is not explained."""
+        patterns: dict[str, Pattern] = {}
+        for name, track in sorted(tracks.items(), key=lambda item: item[1].slot.size):
+            if track.slot.rank < 2:
+                continue
+            pattern = decode(track, what, reading, hyper)
+            if pattern is None:
+                return None
+            patterns[name] = pattern
+        return patterns
+
+    def _refine(
+        self, what: Semantics, reading: Reading, patterns: Mapping[str, Pattern],
+        tracks: Mapping[str, Track],
+    ) -> list[Explanation]:  # fmt: skip
+        """Explain which weights are left alone, and at which steps."""
+        slots = {k: tracks[k].slot for k in patterns if tracks[k].slot.fan_in > 1}
+        acting = [s for k, s in slots.items() if True in patterns[k]]
+        idle = [s for k, s in slots.items() if False in patterns[k] and True not in patterns[k]]
+        mixed = [patterns[k] for k in slots if {True, False} <= set(patterns[k])]
+        if not acting:
+            if what.center != "mean":
+                return []  # then any center would do
+            return [Explanation(replace(what, center="none") if idle else what, reading)]
+        schedules: list[tuple[str, int]] = [("", 0)]
+        if mixed:
+            used = [patterns[k] for k in slots if True in patterns[k]]
+            schedules = self._schedules(what, reading, used)
+        gates = [("", 0)] if not idle else self._gates(what, reading, acting, idle)
+        return [
+            Explanation(
+                replace(what, gate=g, gate_number=k, schedule=s, schedule_number=n), reading
+            )
+            for g, k in gates
+            for s, n in schedules
+        ]
+
+    def _schedules(
+        self, what: Semantics, reading: Reading, used: list[Pattern]
+    ) -> list[tuple[str, int]]:
+        found = schedules_for(used)
+        if self.judge.operator or len(found) < 2:
+            return found
+        case = self.judge.long
+        tracks, hyper = self.tracks(case), self.hyper(case, reading)
+        patterns = self._patterns(tracks, what, reading, hyper)
+        return schedules_for(patterns.values()) if patterns else found
+
+    def long_schedules(self, found: Explanation) -> list[Explanation]:
+        """Return what the long run shows of a port that is right at first."""
+        case, what, reading = self.judge.long, found.what, found.reading
+        patterns = self._patterns(self.tracks(case), what, reading, self.hyper(case, reading))
+        if not patterns or all(False not in p for p in patterns.values()):
+            return []
+        return [
+            Explanation(replace(what, schedule=s, schedule_number=n), reading)
+            for s, n in schedules_for(patterns.values())
+        ]
+
+    def _gates(
+        self, what: Semantics, reading: Reading, acting: list[Slot], idle: list[Slot]
+    ) -> list[tuple[str, int]]:
+        case = own_cases.gates_case(self.layout, seed=self.judge.seed, eps=self.eps)
+        tracks, hyper = self.tracks(case), self.hyper(case, reading)
+        patterns = self._patterns(tracks, what, reading, hyper)
+        if patterns:
+            acting = acting + [tracks[k].slot for k, p in patterns.items() if p == (True,)]
+            idle = idle + [tracks[k].slot for k, p in patterns.items() if p == (False,)]
+        return gates_for(acting, idle)
+
+    def shared_state(self) -> list[Explanation]:
+        """Return the explanations by which weights of one shape share their state."""
+        case = own_cases.telling_case(self.layout, seed=self.judge.seed, eps=self.eps)
+        found = []
+        for reading in self.readings():
+            if reading.mistake or reading.algorithm == "operator":
+                continue
+            what = self._semantics(replace(reading, mistake="state-aliased"), "mean", 0.0, "none")
+            if self._shares(what, reading, case):
+                found.append(Explanation(what, reading))
+        return found[:1]
+
+    def _shares(self, what: Semantics, reading: Reading, case: Case) -> bool:
+        wide = replace(
+            case,
+            parameters=tuple(replace(p, value=p.value.astype(np.float64)) for p in case.parameters),
+            gradients=tuple(
+                {k: v.astype(np.float64) for k, v in g.items()} for g in case.gradients
+            ),
+            hyperparameters=self.hyper(case, reading),
+        )
+        steps = trainer(what, self.layout, 53)(wide)
+        reach = 2.0**-24 * ROUNDINGS * len(steps) * 8192
+        return all(
+            np.all(np.abs(s[name] - v) <= reach * wide.hyperparameters["lr"])
+            for name, track in self.tracks(case).items()
+            for s, v in zip(steps, track.values, strict=True)
+        )
+
+    def nearest(self) -> tuple[Explanation, list[str]] | None:
+        """Return the hypothesis that explains most parameters, and those that it does not."""
+        case = own_cases.telling_case(self.layout, seed=self.judge.seed, eps=self.eps)
+        tracks = self.tracks(case)
+        best: tuple[Explanation, list[str]] | None = None
+        for reading in self.readings():
+            hyper = self.hyper(case, reading)
+            for center, amount in self._centers(tracks, reading, hyper):
+                what = self._semantics(reading, center, amount, "none")
+                off = [k for k, t in tracks.items() if not self._explains(t, what, reading, hyper)]
+                if best is None or len(off) < len(best[1]):
+                    best = (Explanation(what, reading), off)
+        return best if best and len(best[1]) < len(tracks) else None
+
+    def _explains(
+        self, track: Track, what: Semantics, reading: Reading, hyper: Mapping[str, float]
+    ) -> bool:
+        pattern = decode(track, what, reading, hyper)
+        return pattern is not None and (track.slot.rank < 2 or True in pattern)
+
+    # ---- confirmation
+
+    def _confirmed(self, found: list[Explanation]) -> list[Explanation]:
+        """Keep those that another draw with other hyperparameters confirms."""
+        case = own_cases.telling_case(
+            self.layout, seed=self.judge.seed, again=True, eps=self.eps
+        )  # fmt: skip
+        kept = [e for e in found if self._follows(e, case)]
+        if any(e.what.center == "first-shape" for e in kept):  # is it the first, or that rank?
+            case = own_cases.convolutions_case(
+                self.layout, seed=self.judge.seed, eps=self.eps
+            )  # fmt: skip
+            kept = [e for e in kept if self._follows(e, case)]
+        if any(e.what.center not in ("rank", "mean") for e in kept):
+            kept = [e for e in kept if e.what.center != "rank"]  # it has a better name
+        return kept
+
+    def _follows(self, found: Explanation, case: Case) -> bool:
+        """Whether every parameter of a case is as the explanation says, at every step."""
+        what, reading = found.what, found.reading
+        hyper = self.hyper(case, reading)
+        for track in self.tracks(case).values():
+            pattern = decode(track, what, reading, hyper)
+            if pattern is None:
+                return False
+            for t, seen in enumerate(pattern, 1):
+                test = SCHEDULES[what.schedule].test if what.schedule else None
+                now = test is None or bool(test(t, what.schedule_number))
+                expected = what.in_scope(track.slot) and now and what.center != "none"
+                kept = track.slot.rank > 1 and track.slot.fan_in == 1  # a convention
+                kept |= track.slot.rank == 0 and what.vectors == "mean"
+                if seen is not None and seen != expected and not kept:
+                    return False
+        return True
+
+    @staticmethod
+    def _simplest(found: list[Explanation]) -> list[Explanation]:
+        """Keep the explanations with the fewest deviations; named ones before fitted ones."""
+        if not found:
+            return []
+
+        def cost(e: Explanation) -> tuple[int, bool]:
+            return len(e.deviations), bool(CENTERS[e.what.center].fitted)
+
+        least = min(cost(e) for e in found)
+        return [e for e in found if cost(e) == least]
+
+
+def _constant(pattern: Pattern | None) -> bool:
+    return pattern is not None and False not in pattern
+
+
+def _amount(
+    kind: str, tracks: Mapping[str, Track], reading: Reading, hyper: Mapping[str, float]
+) -> float | None:
+    """Fit the amount of a center to the first step, if one amount fits most elements."""
+    values = []
+    for track in tracks.values():
+        slot = track.slot
+        if slot.rank < 2 or slot.fan_in < 2:
+            continue
+        g = track.gradients[0].astype(np.float64)
+        used = first_gradient(track, reading, hyper)
+        mean = g.mean(axis=slot.axes("inputs"), keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            estimate = {
+                "partial": (g - used) / mean,
+                "offset": used - (g - mean),
+                "scaled": np.where(np.abs(g - mean) > 0.5, used / (g - mean), np.nan),
+            }[kind]
+        values.append(np.ravel(estimate[np.isfinite(estimate)]))
+    pooled = np.concatenate(values) if values else np.zeros(0)
+    if not pooled.size:
+        return None
+    amount = float(np.median(pooled))
+    near = float(f"{amount:.4g}")
+    return near if abs(near - amount) <= 2e-5 * max(1.0, abs(amount)) else amount
+
+
+def _distinct(found: list[Explanation]) -> list[Explanation]:
+    """Drop explanations that say the same as an earlier one."""
+    seen: dict[tuple[object, ...], Explanation] = {}
+    for e in found:
+        w = e.what
+        key = (w.center, w.amount, w.vectors, w.gate, w.gate_number, w.schedule,
+               w.schedule_number, w.mistake)  # fmt: skip
+        seen.setdefault(key, e)
+    return list(seen.values())
