@@ -110,7 +110,7 @@ _ALL = (
     ),
     Deviation(
         "partial-axes", "the mean is taken over some of the input axes only", "Eq. 1",
-        "ports that average the window only, or the input channels only",
+        "",
         ("scope/every-weight", "value/exact", "law/zero-mean"),
         (_at("window"), _at("channels", label="channels"), _at("outputs", label="outputs"),
          _at("outputs-and-window", label="outputs-and-window"),
@@ -160,7 +160,7 @@ _ALL = (
     ),
     Deviation(
         "scaled", "the centralized gradient is scaled", "Eq. 2",
-        "Ranger21 divides by the standard deviation",
+        "Ranger21, which divides by the standard deviation",
         ("value/exact", "law/idempotent", "law/linear", "law/orthogonal", "scope/every-weight"),
         (_at("divided-by-weight"), _at("divided-by-neuron", label="neuron"),
          _at("scaled", 0.5, "half"), _at("scaled", 1.01, "one-percent")),
@@ -193,7 +193,7 @@ _ALL = (
     ),
     Deviation(
         "low-precision-mean", "the mean is rounded to half precision", "Eq. 1",
-        "ports that reduce in bfloat16",
+        "",
         ("value/bounded", "value/exact", "law/zero-mean", "law/shift-invariant", "law/linear"),
         (_at("bfloat16-mean"), _at("float16-mean", label="float16")),
     ),

@@ -86,6 +86,8 @@ def _transformation(plant: Plant, hyper: dict[str, Any]) -> Any:
             shared[w.shape] = list(now)
             after.append(list(now))
             moves.append(moved - w)
+        if what.mistake == "state-aliased":
+            after = [shared[w.shape] for w in weights]
         return jax.tree.unflatten(structure, moves), (t, after)
 
     return optax.GradientTransformation(init, update)

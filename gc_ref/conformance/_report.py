@@ -201,11 +201,11 @@ class Report:
         """Return the JSON report, schema ``gc-ref-report/1``: the same run gives the same bytes."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
-    def to_text(self) -> str:
-        """Return the report that a port's author reads."""
-        from gc_ref.conformance._text import render
+    def to_text(self, *, identify: bool = False) -> str:
+        """Return the report that a port's author reads (``identify``: the diagnosis alone)."""
+        from gc_ref.conformance._text import render, render_diagnosis
 
-        return render(self)
+        return render_diagnosis(self) if identify else render(self)
 
     def __str__(self) -> str:
         """Return the text report."""

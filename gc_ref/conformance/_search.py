@@ -280,9 +280,11 @@ class Search:
         return found[:1]
 
     def _shares(self, what: Semantics, reading: Reading, case: Case) -> bool:
+        tracks = self.tracks(case)
+        ordered = sorted(case.parameters, key=lambda p: tracks[p.name].slot.index)
         wide = replace(
             case,
-            parameters=tuple(replace(p, value=p.value.astype(np.float64)) for p in case.parameters),
+            parameters=tuple(replace(p, value=p.value.astype(np.float64)) for p in ordered),
             gradients=tuple(
                 {k: v.astype(np.float64) for k, v in g.items()} for g in case.gradients
             ),
@@ -292,7 +294,7 @@ class Search:
         reach = 2.0**-24 * ROUNDINGS * len(steps) * 8192
         return all(
             np.all(np.abs(s[name] - v) <= reach * wide.hyperparameters["lr"])
-            for name, track in self.tracks(case).items()
+            for name, track in tracks.items()
             for s, v in zip(steps, track.values, strict=True)
         )
 

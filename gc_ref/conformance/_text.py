@@ -12,7 +12,7 @@ from gc_ref.conformance._conventions import CONVENTIONS
 if TYPE_CHECKING:
     from gc_ref.conformance._report import CheckReport, Report
 
-__all__ = ["render"]
+__all__ = ["render", "render_diagnosis"]
 
 WIDTH = 96
 
@@ -20,6 +20,19 @@ WIDTH = 96
 def render(report: Report) -> str:
     """Render a report as plain text, without color or control characters."""
     return "\n".join(line.rstrip() for line in _lines(report)) + "\n"
+
+
+def render_diagnosis(report: Report) -> str:
+    """Render what a port does, in words: verdict, semantics, conventions, notes."""
+    lines = [_verdict(report), _context(report)]
+    if report.verdict == "conforms" and report.diagnosis:
+        lines += _wrap("It ", report.diagnosis[0])
+    else:
+        lines += _diagnosis(report)
+    for check in report.with_status("error"):
+        lines += _finding(check)
+    lines += ["", *_conventions(report), *_notes(report)]
+    return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -36,17 +49,8 @@ def _lines(report: Report) -> Iterator[str]:
         for check in passed:
             yield from _passed(check)
         yield ""
-    if report.conventions:
-        yield "Conventions (choices of this port, never failures):"
-        for field, entry in report.conventions.items():
-            meaning = CONVENTIONS[field].values[entry["value"]]
-            yield from _wrap(f"  {field} = {entry['value']} ({entry['source']}): ", meaning)
-        yield ""
-    if report.notes:
-        yield "Noted:"
-        for note in report.notes:
-            yield from _wrap("  - ", note)
-        yield ""
+    yield from _conventions(report)
+    yield from _notes(report)
     skipped = report.with_status("not-applicable")
     if skipped:
         yield f"Not checked ({len(skipped)}):"
@@ -55,6 +59,23 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
     if report.checks:
         yield f"Rerun: {report.checks[0].rerun}"
+
+
+def _conventions(report: Report) -> Iterator[str]:
+    if report.conventions:
+        yield "Conventions (choices of this port, never failures):"
+        for field, entry in report.conventions.items():
+            meaning = CONVENTIONS[field].values[entry["value"]]
+            yield from _wrap(f"  {field} = {entry['value']} ({entry['source']}): ", meaning)
+        yield ""
+
+
+def _notes(report: Report) -> Iterator[str]:
+    if report.notes:
+        yield "Noted:"
+        for note in report.notes:
+            yield from _wrap("  - ", note)
+        yield ""
 
 
 def _verdict(report: Report) -> str:

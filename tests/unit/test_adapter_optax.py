@@ -368,7 +368,7 @@ class TestPrograms:
         found = jax.config.values[name]
         jax.config.update(name, before)
         try:
-            with pytest.raises(ValueError, match="inside"), quickly_compiled():
+            with pytest.raises(ValueError, match="inside"), quickly_compiled():  # noqa: PT012
                 assert jax.config.values[name] is True
                 raise ValueError("inside")
             assert jax.config.values[name] is before

@@ -1,0 +1,78 @@
+"""What the id of a check or of a deviation stands for."""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+from collections.abc import Iterator
+
+from gc_ref.conformance._checks import CHECKS, Check
+from gc_ref.conformance._deviations import DEVIATIONS, Deviation
+from gc_ref.conformance._targets import UsageError
+
+__all__ = ["explain"]
+
+
+def explain(id: str) -> str:
+    """Explain a check or a deviation: clause, meaning, where it was seen.
+
+    Parameters
+    ----------
+    id : str
+        Id of either, for instance ``"law/zero-mean"`` or ``"layout-swapped"``.
+
+    Returns
+    -------
+    str
+        Lines of text.
+
+    Raises
+    ------
+    UsageError
+        If there is no such id; the message names the nearest.
+
+    Examples
+    --------
+    >>> print(explain("lr-twice"), end="")
+    lr-twice (deviation)
+      breaks:   Algorithm 1
+      means:    the learning rate is applied twice
+      seen in:  the authors' RAdam and PlainRAdam
+      found by: value/exact, value/bounded, step/sgdm, step/adam
+    """
+    if id in CHECKS:
+        return _table(id, "check", _of_check(CHECKS[id]))
+    if id in DEVIATIONS:
+        return _table(id, "deviation", _of_deviation(DEVIATIONS[id]))
+    known = [*CHECKS, *DEVIATIONS]
+    near = difflib.get_close_matches(id, known, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+    raise UsageError(f"no check and no deviation is called {id!r}; {hint}")
+
+
+def _of_check(check: Check) -> Iterator[tuple[str, str]]:
+    yield "clause", check.clause
+    yield "means", check.sentence
+    found = ", ".join(d.id for d in DEVIATIONS.values() if check.id in d.checks)
+    yield "finds", found or "no catalogued deviation: it guards the port's behavior around GC"
+
+
+def _of_deviation(deviation: Deviation) -> Iterator[tuple[str, str]]:
+    yield "breaks", deviation.clause
+    yield "means", deviation.sentence
+    yield "seen in", deviation.seen or "no published port that we know of"
+    yield "found by", ", ".join(deviation.checks)
+    if deviation.only:
+        yield "one check", f"may be all that finds it: {deviation.only}"
+
+
+def _table(id: str, what: str, rows: Iterator[tuple[str, str]]) -> str:
+    lines = [f"{id} ({what})"]
+    listed = list(rows)
+    width = max(len(name) for name, _ in listed) + 2
+    for name, words in listed:
+        head = f"  {name + ':':{width}}"
+        lines += textwrap.wrap(
+            head + words, 96, subsequent_indent=" " * len(head), break_on_hyphens=False
+        )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,130 @@
+"""The command line's words: subcommands, their options, their help."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import NoReturn
+
+import gc_ref
+from gc_ref.conformance._plants import FRAMEWORKS
+from gc_ref.conformance._run import SUITES
+
+__all__ = ["USAGE", "make_parser"]
+
+USAGE = 2
+
+DESCRIPTION = """\
+Judge an implementation ("port") of Gradient Centralization.
+
+TARGET is exec:COMMAND, or KIND:MODULE_OR_FILE.py:ATTRIBUTE, where KIND is
+  operator  a function gradient -> centralized gradient, on arrays of --framework
+  torch     a torch.optim.Optimizer class, or a factory (params, **hyperparameters)
+  keras     a keras Optimizer class, or a factory (**hyperparameters)
+  optax     a factory (**hyperparameters) -> optax.GradientTransformation
+  numpy     a function run(case) -> trajectory
+exec:COMMAND is a program in any language that answers lines of JSON, as
+conformance/PROTOCOL.md says; quote it: 'exec:./my_port sgdm'.
+Without a TARGET the NumPy reference itself is judged.
+"""
+EPILOG = """\
+exit status:
+  0 conforms   1 deviates   2 wrong usage   3 the port could not be loaded or driven
+  4 fewer checks ran than --min-checks
+"""
+
+
+IDENTIFY = """\
+Say in words which semantics a port has: the mean over which axes, of which weights, at which
+steps, and what its optimizer makes of it. TARGET and options are as for gc-ref check.
+"""
+SELFTEST = """\
+Judge every catalogued wrong port, in every framework that is installed, and print the kill
+matrix. The exit status is 0 only if each is caught by two checks that are there for it (or by
+one, where the catalogue says why only one can), a correct control port passes and an absurd one
+fails.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors in one line and with status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"gc-ref: {message} (see {self.prog} --help)\n")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = _Parser(prog="gc-ref", description="Reference and oracle of Gradient Centralization.")
+    parser.add_argument("--version", action="version", version=f"gc-ref {gc_ref.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, short: str, long: str, epilog: str = EPILOG) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, help=short, description=long, epilog=epilog, allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+
+    _add_judging(add("check", "judge a port", DESCRIPTION))
+    _add_judging(add("identify", "say in words which semantics a port has", IDENTIFY))
+    selftest = add("selftest", "judge every catalogued wrong port", SELFTEST, "")
+    selftest.add_argument(
+        "--framework", action="append", choices=FRAMEWORKS, help="only this one (may be repeated)"
+    )
+    selftest.add_argument(
+        "--deviation", action="append", metavar="ID", help="only this one (may be repeated)"
+    )
+    selftest.add_argument("--seed", type=_count, default=0, metavar="N")
+    explain = add("explain", "explain a check or a deviation", "What an id stands for.", "")
+    explain.add_argument("id", metavar="ID", help="of a check or a deviation")
+    return parser
+
+
+def _add_judging(judge: argparse.ArgumentParser) -> None:
+    """Add what it takes to make a port and to judge it."""
+    judge.add_argument("target", nargs="?", metavar="TARGET")
+    judge.add_argument(
+        "--framework", choices=("numpy", "torch", "jax"), help="arrays of an operator (numpy)"
+    )
+    judge.add_argument(
+        "--layout",
+        choices=("output-first", "output-last"),
+        help="where the weights keep their outputs (torch: first, others: last)",
+    )
+    judge.add_argument("--algorithm", choices=("sgdm", "adam"), help="hold it to Algorithm 1 or 2")
+    judge.add_argument("--base", metavar="TARGET", help="hold it to this optimizer fed with Phi(g)")
+    for option in ("--set", "--base-set"):
+        judge.add_argument(
+            option, action="append", default=[], metavar="NAME=VALUE", help="constructor argument"
+        )
+    judge.add_argument(
+        "--convention", action="append", default=[], metavar="FIELD=VALUE", help="declare a choice"
+    )
+    judge.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="limit of a program's case (60)"
+    )
+    judge.add_argument("--suite", choices=SUITES, default="quick")
+    judge.add_argument("--max-examples", type=_count, metavar="N", help="fuzzed examples per check")
+    judge.add_argument("--seed", type=_count, default=0, metavar="N")
+    judge.add_argument("--json", metavar="FILE|-", help="write the JSON report (- for stdout)")
+    judge.add_argument("--min-checks", type=_count, default=1, metavar="N")
+
+
+def _count(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return value
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value

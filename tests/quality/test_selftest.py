@@ -1,0 +1,68 @@
+"""Every catalogued deviation is caught, by the checks that are there for it, and named."""
+
+import pytest
+
+from gc_ref.conformance._checks import CHECKS
+from gc_ref.conformance._deviations import DEVIATIONS, Deviation
+from gc_ref.conformance._report import CheckReport, Report
+from gc_ref.conformance._selftest import caught, line, rows
+
+FRAMEWORKS = [
+    "numpy",
+    pytest.param("torch", marks=pytest.mark.torch),
+    pytest.param("jax", marks=[pytest.mark.jax, pytest.mark.optax]),
+    pytest.param("keras", marks=pytest.mark.keras),
+]
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("id", DEVIATIONS)
+def test_each_deviation_is_caught_and_named(id, framework):
+    found = list(rows([framework], only=lambda one: one == id, controls=False))
+    assert found
+    for row in found:
+        assert row.killed, line(row)
+        assert row.identified, (row.name, row.report.identified, row.report.diagnosis)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_control_passes_and_the_absurd_port_fails(framework):
+    control, absurd = rows([framework], only=lambda one: False)
+    assert (control.name, control.report.verdict) == ("control", "conforms")
+    assert (absurd.name, absurd.report.verdict) == ("absurd", "deviates")
+    assert control.killed
+    assert absurd.killed
+
+
+def test_the_catalogue_names_checks_that_exist():
+    for deviation in DEVIATIONS.values():
+        assert set(deviation.checks) <= set(CHECKS), deviation.id
+        assert len(deviation.checks) > 1 or deviation.only, deviation.id
+        assert not deviation.plants[0].label, deviation.id  # the main form comes first
+
+
+def _report(*statuses):
+    checks = [CheckReport(id, "", "", status, "", None, None, None, "") for id, status in statuses]
+    return Report({}, "quick", 0, {}, tuple(checks), (), (), {})
+
+
+def _deviation(only):
+    checks = ("law/linear", "value/exact")
+    return Deviation("x", "", "", "", checks, (), only)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "only", "expected"),
+    [
+        ([("law/linear", "failed"), ("value/exact", "failed")], "", True),
+        ([("law/linear", "failed"), ("value/exact", "passed")], "", False),
+        ([("law/linear", "failed"), ("value/exact", "passed")], "a reason", True),
+        ([("law/linear", "failed"), ("effect/on", "failed")], "", False),
+        ([("effect/on", "failed"), ("step/sgdm", "failed")], "a reason", False),
+        ([("law/linear", "failed"), ("value/exact", "error")], "a reason", False),
+        ([("law/linear", "error"), ("value/exact", "not-applicable")], "a reason", False),
+        ([("law/linear", "passed"), ("value/exact", "passed")], "a reason", False),
+    ],
+)
+def test_what_counts_as_caught(statuses, only, expected):
+    assert caught(_deviation(only), _report(*statuses)) is expected
