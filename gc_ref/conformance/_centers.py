@@ -226,7 +226,7 @@ _ALL = (
            _right(xp, g, slot) / _deviation_of(xp, g, slot.axes("whole"))),
     Center("erase", "vectors-erased", "the gradient becomes 0",
            lambda xp, g, slot, amount, memory: 0.0 * g),
-    Center("partial", "partial", "only {amount:.6g} of the mean is removed",
+    Center("partial", "partial", "{amount:.6g} times the mean is removed",
            lambda xp, g, slot, amount, memory: g - amount * mean(xp, g, slot.axes("inputs")),
            fitted="partial"),
     Center("offset", "offset", "{amount:+.6g} is added to the centralized gradient",

@@ -14,7 +14,7 @@ from gc_ref.conformance._checks_unknown import (
     vectors_respond,
 )
 from gc_ref.conformance._infer import rules_followed
-from gc_ref.conformance._judge import Judge, Match, Settled
+from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Array, Parameter, PortError, ShapeChangedError
 from gc_ref.conformance._results import (
     KIND_NAMES,
@@ -25,6 +25,7 @@ from gc_ref.conformance._results import (
     not_applicable,
     passed,
 )
+from gc_ref.conformance._settled import Match, Settled
 
 __all__ = [
     "effect_off",

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gc_ref.conformance import _cases as cases
 from gc_ref.conformance._expected import compare, expected_steps
-from gc_ref.conformance._judge import Judge, Match, Settled
+from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Case, PortError, ShapeChangedError
 from gc_ref.conformance._results import (
     Outcome,
@@ -17,6 +17,7 @@ from gc_ref.conformance._results import (
     not_applicable,
     passed,
 )
+from gc_ref.conformance._settled import Match, Settled
 
 __all__ = ["hold", "step_algorithm", "value_bounded", "value_exact"]
 

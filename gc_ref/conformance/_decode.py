@@ -17,7 +17,7 @@ from gc_ref.conformance._centers import Slot
 from gc_ref.conformance._port import Array
 from gc_ref.conformance._semantics import Semantics, State, step
 
-__all__ = ["ROUNDINGS", "Reading", "Track", "decay_factors", "decode", "first_gradient"]
+__all__ = ["ROUNDINGS", "Reading", "Track", "decay_factors", "decode"]
 
 #: Roundings of one step that a port may be off, in units of u times what is summed.
 ROUNDINGS = 32.0
@@ -118,36 +118,6 @@ def _agrees(seen: Array, after: Array, scale: Any, slot: Slot) -> bool:
     allowed = (ROUNDINGS + slot.fan_in) * UNIT * (scale + np.abs(after))
     with np.errstate(invalid="ignore"):
         return bool(np.all(np.abs(seen - after) <= allowed))
-
-
-def first_gradient(track: Track, reading: Reading, hyper: Mapping[str, float]) -> Array:
-    """Return what the optimizer was given at the first step, by inverting that step.
-
-    SGDM moves by -lr c x with a constant c; Adam by -lr a x / (b |x| + ε). Elements that
-    cannot be inverted are NaN.
-    """
-    if reading.algorithm == "operator":
-        return np.asarray(track.values[0], dtype=np.float64)
-    lr = hyper["lr"] ** 2 if reading.mistake == "lr-twice" else hyper["lr"]
-    start, seen = track.start.astype(np.float64), np.asarray(track.values[0], dtype=np.float64)
-    moved: Array = (start - seen) / lr
-    choice = reading.conventions
-    if reading.mistake == "base-dropped":
-        return moved
-    if reading.algorithm == "sgdm":
-        ema = choice.get("momentum") == "ema" and choice.get("first_momentum") != "gradient"
-        return moved / (1 - hyper["momentum"]) if ema else moved
-    a = b = 1.0
-    if reading.mistake == "bias-correction-missing":
-        a, b = 1 - hyper["beta1"], (1 - hyper["beta2"]) ** 0.5
-    elif choice.get("epsilon") == "hat":
-        a = b = (1 - hyper["beta2"]) ** 0.5
-    if reading.mistake == "second-moment-raw":
-        raw = np.abs(track.gradients[0].astype(np.float64))
-        return moved * (b * raw + hyper["eps"]) / a
-    room = a - b * np.abs(moved)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(room > 1e-3, moved * hyper["eps"] / room, np.nan)
 
 
 def decay_factors(

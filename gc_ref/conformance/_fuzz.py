@@ -14,7 +14,8 @@ from gc_ref.conformance._port import Case, Parameter, PortError, SkippedError
 from gc_ref.conformance._results import Outcome, counterexample, describe, failed
 
 if TYPE_CHECKING:
-    from gc_ref.conformance._judge import Judge, Match
+    from gc_ref.conformance._judge import Judge
+    from gc_ref.conformance._settled import Match
 
 __all__ = ["fuzz"]
 

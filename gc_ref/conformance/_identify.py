@@ -16,8 +16,10 @@ import numpy as np
 from gc_ref.conformance._centers import CENTERS
 from gc_ref.conformance._conventions import CONVENTIONS
 from gc_ref.conformance._deviations import DEVIATIONS
+from gc_ref.conformance._explanation import Explanation
 from gc_ref.conformance._port import PortError, SkippedError
-from gc_ref.conformance._search import Explanation, Search
+from gc_ref.conformance._search import Search
+from gc_ref.conformance._sharing import shared_state
 
 if TYPE_CHECKING:
     from gc_ref.conformance._judge import Judge
@@ -97,7 +99,7 @@ def _search(judge: Judge, failed: dict[str, CheckReport]) -> Diagnosis:
     if len(found) == 1 and not found[0].deviations:
         found = search.long_schedules(found[0]) or found
     if not found and not judge.operator:
-        found = search.shared_state()
+        found = shared_state(search)
     if not found:
         return _unknown(judge, search, failed, by_checks)
     if "scope/slices-isolated" in failed and all(e.what.center in OWN_INPUTS for e in found):

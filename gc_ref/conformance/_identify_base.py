@@ -10,10 +10,10 @@ import numpy as np
 from gc_ref.conformance import _identify_cases as own_cases
 from gc_ref.conformance._centers import CENTERS, Memory
 from gc_ref.conformance._decode import Reading
+from gc_ref.conformance._explanation import Explanation
 from gc_ref.conformance._gating import gates_for
 from gc_ref.conformance._plants import model_mean, slots_of
 from gc_ref.conformance._port import Array, Case
-from gc_ref.conformance._search import Explanation
 from gc_ref.conformance._semantics import Semantics
 
 if TYPE_CHECKING:

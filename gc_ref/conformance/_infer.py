@@ -19,8 +19,8 @@ import numpy as np
 from gc_ref._layouts import is_convolution
 from gc_ref.conformance._conventions import Conventions
 from gc_ref.conformance._infer_decay import with_base_decay, with_decay
-from gc_ref.conformance._judge import Settled
 from gc_ref.conformance._port import Parameter
+from gc_ref.conformance._settled import Settled
 
 if TYPE_CHECKING:
     from gc_ref.conformance._judge import Judge

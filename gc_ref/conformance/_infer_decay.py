@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gc_ref.conformance._conventions import Conventions
-from gc_ref.conformance._judge import Settled
+from gc_ref.conformance._settled import Settled
 
 if TYPE_CHECKING:
     from gc_ref.conformance._judge import Judge

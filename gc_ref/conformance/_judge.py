@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,6 @@ from gc_ref import bounds
 from gc_ref._layouts import output_axes
 from gc_ref.conformance import _cases as cases
 from gc_ref.conformance._base import base_fed_with, compare_to_base
-from gc_ref.conformance._conventions import Conventions
 from gc_ref.conformance._expected import (
     Comparison,
     Expected,
@@ -27,12 +26,12 @@ from gc_ref.conformance._port import (
     Case,
     Parameter,
     Port,
-    PortError,
-    ShapeChangedError,
     Trajectory,
 )
+from gc_ref.conformance._runs import Known, require_complete
+from gc_ref.conformance._settled import Match, Settled
 
-__all__ = ["Judge", "Known", "Match", "Settled"]
+__all__ = ["Judge"]
 
 #: What an optimizer is assumed to use for a hyperparameter that it does not let us choose.
 ABSENT: Mapping[str, float] = {
@@ -43,53 +42,6 @@ ABSENT: Mapping[str, float] = {
     "eps": 1e-8,
     "weight_decay": 0.0,
 }
-
-
-@dataclass(frozen=True)
-class Settled:
-    """What the port is held to: its algorithm, conventions, and what was assumed."""
-
-    mode: str  # "operator", "sgdm", "adam", "base" or "unknown"
-    conventions: Conventions
-    assumed: Mapping[str, float] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
-    #: Kinds whose treatment the conventions leave open, with what the port does.
-    free_kinds: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Match:
-    """One parameter of one case, held against one reading of it, over all steps."""
-
-    parameter: Parameter
-    step: int
-    comparison: Comparison
-    inexact: int
-    undecided: int
-    elements: int
-
-    @property
-    def within(self) -> bool:
-        """Whether every element of every step is within its bound."""
-        return self.comparison.within
-
-
-class Known:
-    """What is right on which case: the same for all ports that are judged alike.
-
-    Whoever judges many ports hands the same one to each judge, and nothing is computed twice.
-    """
-
-    def __init__(self) -> None:
-        self.cases: dict[tuple[object, ...], Case] = {}
-        self.steps: dict[tuple[object, ...], list[Expected]] = {}
-
-    def case(self, make: Callable[..., Case], *args: Any, **kwargs: Any) -> Case:
-        """Return a case, made once for the same arguments."""
-        key = (make, args, tuple(sorted(kwargs.items())))
-        if key not in self.cases:
-            self.cases[key] = make(*args, **kwargs)
-        return self.cases[key]
 
 
 class Judge:
@@ -130,7 +82,7 @@ class Judge:
         key = (id(port), f"{case.id}/{id(case.gradients)}", case.drive)
         if key not in self._runs:
             trajectory = port.run(self._for_both(case))
-            _require_complete(case, trajectory, port)
+            require_complete(case, trajectory, port)
             self._runs[key] = (case, trajectory)  # the case is kept alive: its id is the key
             if port is self.port:
                 self.notes += [n for n in trajectory.notes if n not in self.notes]
@@ -351,23 +303,3 @@ class Judge:
         from gc_ref.conformance._infer import settle
 
         return settle(self)
-
-
-def _require_complete(case: Case, trajectory: Trajectory, port: Port) -> None:
-    """Refuse an answer that lacks steps or parameters."""
-    if len(trajectory.steps) != len(case.gradients):
-        raise PortError(
-            f"{port.name} answered {len(trajectory.steps)} steps for the {len(case.gradients)} "
-            f"of case {case.id}"
-        )
-    for number, step in enumerate(trajectory.steps, 1):
-        for p in case.parameters:
-            if p.name not in step:
-                raise PortError(
-                    f"{port.name} lost parameter {p.name} in step {number} of {case.id}"
-                )
-            if tuple(np.shape(step[p.name])) != p.shape:
-                raise ShapeChangedError(
-                    f"{p.name} of shape {p.shape} came back with shape "
-                    f"{tuple(np.shape(step[p.name]))} in step {number} of case {case.id}"
-                )

@@ -14,7 +14,8 @@ from gc_ref.conformance._port import Array, Case, Parameter
 
 if TYPE_CHECKING:
     from gc_ref.conformance._expected import Comparison
-    from gc_ref.conformance._judge import Judge, Match
+    from gc_ref.conformance._judge import Judge
+    from gc_ref.conformance._settled import Match
 
 __all__ = [
     "STATUSES",

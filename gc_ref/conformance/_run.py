@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gc_ref.conformance._checks import CHECKS, Check
-from gc_ref.conformance._judge import Judge, Known
+from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Port, PortError, ShapeChangedError, SkippedError
 from gc_ref.conformance._report import CheckReport, Report
 from gc_ref.conformance._results import Outcome, failed, not_applicable
+from gc_ref.conformance._runs import Known
 
 __all__ = ["DEFAULT_EXAMPLES", "SUITES", "check", "judge_port"]
 

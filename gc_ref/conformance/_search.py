@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from gc_ref.conformance import _identify_cases as own_cases
 from gc_ref.conformance._centers import CENTERS, Slot
-from gc_ref.conformance._decode import ROUNDINGS, Reading, Track, decode, first_gradient
+from gc_ref.conformance._decode import Reading, Track, decode
+from gc_ref.conformance._explanation import Explanation, distinct, simplest
+from gc_ref.conformance._fitting import fitted_amount
 from gc_ref.conformance._gating import Pattern, gates_for, schedules_for
-from gc_ref.conformance._plants import model_mean, slots_of, trainer
+from gc_ref.conformance._plants import model_mean, slots_of
 from gc_ref.conformance._port import Case
-from gc_ref.conformance._semantics import GATES, MISTAKES, SCHEDULES, Semantics
+from gc_ref.conformance._semantics import SCHEDULES, Semantics
 
 if TYPE_CHECKING:
     from gc_ref.conformance._judge import Judge
 
-__all__ = ["Explanation", "Search"]
+__all__ = ["Search"]
 
 #: Mistakes of a step that show without weight decay and on each parameter alone.
 STEP_MISTAKES = {
@@ -39,45 +39,6 @@ FORMS: Mapping[str, tuple[Mapping[str, str], ...]] = {
         {"epsilon": e, "placement": p} for p in ("gradient", "update") for e in ("outside", "hat")
     ),
 }
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """A point of the space that reproduces all that was observed."""
-
-    what: Semantics
-    reading: Reading
-
-    @property
-    def deviations(self) -> tuple[str, ...]:
-        """Ids of the deviations it is made of, in the order of how much they explain."""
-        what = self.what
-        found = [CENTERS[what.center].deviation]
-        if what.center != "model":
-            found.append({"mean": "vectors-too", "erase": "vectors-erased"}.get(what.vectors, ""))
-        found.append(GATES[what.gate].deviation if what.gate else "")
-        found.append("intermittent" if what.schedule else "")
-        found.append(what.mistake)
-        return tuple(dict.fromkeys(d for d in found if d))
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """What such a port does, one sentence for each part that is not as it should be."""
-        what = self.what
-        first = self.reading.conventions.get("layout") == "output-first"
-        ends = {"out": "first", "far": "last"} if first else {"out": "last", "far": "first"}
-        said = [CENTERS[what.center].words.format(amount=what.amount, **ends)]
-        if what.vectors == "mean" and what.center != "model":
-            said.append("vectors lose their own mean")
-        elif what.vectors == "erase":
-            said.append("the gradients of vectors and scalars become 0")
-        if what.gate:
-            said.append(GATES[what.gate].words.format(k=what.gate_number))
-        if what.schedule:
-            said.append(SCHEDULES[what.schedule].words.format(k=what.schedule_number))
-        if what.mistake:
-            said.append(MISTAKES[what.mistake])
-        return tuple(said)
 
 
 class Search:
@@ -148,13 +109,14 @@ class Search:
             hyper = self.hyper(case, reading)
             for vectors in self._vectors(tracks, reading, hyper):
                 for center, amount in self._centers(tracks, reading, hyper):
-                    what = self._semantics(reading, center, amount, vectors)
+                    what = self.semantics(reading, center, amount, vectors)
                     patterns = self._patterns(tracks, what, reading, hyper)
                     if patterns is not None:
                         found += self._refine(what, reading, patterns, tracks)
-        return self._simplest(self._confirmed(_distinct(found)))
+        return simplest(self._confirmed(distinct(found)))
 
-    def _semantics(self, reading: Reading, center: str, amount: float, vectors: str) -> Semantics:
+    def semantics(self, reading: Reading, center: str, amount: float, vectors: str) -> Semantics:
+        """Return the semantics of a hypothesis, without gate and schedule."""
         algorithm = "sgdm" if reading.algorithm == "operator" else reading.algorithm
         return Semantics(
             center=center, amount=amount, vectors="mean" if center == "model" else vectors,
@@ -168,7 +130,7 @@ class Search:
         found = []
         for vectors, center in (("none", "mean"), ("mean", "mean"), ("erase", "mean"),
                                 ("model", "model")):  # fmt: skip
-            what = self._semantics(reading, center, 0.0, vectors)
+            what = self.semantics(reading, center, 0.0, vectors)
             least = 1 if vectors == "mean" else 0  # a scalar is erased with them or not
             listed = [t for t in tracks.values() if least <= t.slot.rank < 2]
             if vectors == "none":
@@ -187,7 +149,7 @@ class Search:
             if name == "rank":
                 yield from ((name, float(k)) for k in (2, 3, 4, 5))
             elif center.fitted:
-                amount = _amount(center.fitted, tracks, reading, hyper)
+                amount = fitted_amount(center.fitted, tracks, reading, hyper)
                 if amount is not None:
                     yield name, amount
             elif name not in ("none", "nan-leak"):  # not to be told from others here
@@ -267,37 +229,6 @@ class Search:
             idle = idle + [tracks[k].slot for k, p in patterns.items() if p == (False,)]
         return gates_for(acting, idle)
 
-    def shared_state(self) -> list[Explanation]:
-        """Return the explanations by which weights of one shape share their state."""
-        case = own_cases.telling_case(self.layout, seed=self.judge.seed, eps=self.eps)
-        found = []
-        for reading in self.readings():
-            if reading.mistake or reading.algorithm == "operator":
-                continue
-            what = self._semantics(replace(reading, mistake="state-aliased"), "mean", 0.0, "none")
-            if self._shares(what, reading, case):
-                found.append(Explanation(what, reading))
-        return found[:1]
-
-    def _shares(self, what: Semantics, reading: Reading, case: Case) -> bool:
-        tracks = self.tracks(case)
-        ordered = sorted(case.parameters, key=lambda p: tracks[p.name].slot.index)
-        wide = replace(
-            case,
-            parameters=tuple(replace(p, value=p.value.astype(np.float64)) for p in ordered),
-            gradients=tuple(
-                {k: v.astype(np.float64) for k, v in g.items()} for g in case.gradients
-            ),
-            hyperparameters=self.hyper(case, reading),
-        )
-        steps = trainer(what, self.layout, 53)(wide)
-        reach = 2.0**-24 * ROUNDINGS * len(steps) * 8192
-        return all(
-            np.all(np.abs(s[name] - v) <= reach * wide.hyperparameters["lr"])
-            for name, track in tracks.items()
-            for s, v in zip(steps, track.values, strict=True)
-        )
-
     def nearest(self) -> tuple[Explanation, list[str]] | None:
         """Return the hypothesis that explains most parameters, and those that it does not."""
         case = own_cases.telling_case(self.layout, seed=self.judge.seed, eps=self.eps)
@@ -306,7 +237,7 @@ class Search:
         for reading in self.readings():
             hyper = self.hyper(case, reading)
             for center, amount in self._centers(tracks, reading, hyper):
-                what = self._semantics(reading, center, amount, "none")
+                what = self.semantics(reading, center, amount, "none")
                 off = [k for k, t in tracks.items() if not self._explains(t, what, reading, hyper)]
                 if best is None or len(off) < len(best[1]):
                     best = (Explanation(what, reading), off)
@@ -353,56 +284,6 @@ class Search:
                     return False
         return True
 
-    @staticmethod
-    def _simplest(found: list[Explanation]) -> list[Explanation]:
-        """Keep the explanations with the fewest deviations; named ones before fitted ones."""
-        if not found:
-            return []
-
-        def cost(e: Explanation) -> tuple[int, bool]:
-            return len(e.deviations), bool(CENTERS[e.what.center].fitted)
-
-        least = min(cost(e) for e in found)
-        return [e for e in found if cost(e) == least]
-
 
 def _constant(pattern: Pattern | None) -> bool:
     return pattern is not None and False not in pattern
-
-
-def _amount(
-    kind: str, tracks: Mapping[str, Track], reading: Reading, hyper: Mapping[str, float]
-) -> float | None:
-    """Fit the amount of a center to the first step, if one amount fits most elements."""
-    values = []
-    for track in tracks.values():
-        slot = track.slot
-        if slot.rank < 2 or slot.fan_in < 2:
-            continue
-        g = track.gradients[0].astype(np.float64)
-        used = first_gradient(track, reading, hyper)
-        mean = g.mean(axis=slot.axes("inputs"), keepdims=True)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            estimate = {
-                "partial": (g - used) / mean,
-                "offset": used - (g - mean),
-                "scaled": np.where(np.abs(g - mean) > 0.5, used / (g - mean), np.nan),
-            }[kind]
-        values.append(np.ravel(estimate[np.isfinite(estimate)]))
-    pooled = np.concatenate(values) if values else np.zeros(0)
-    if not pooled.size:
-        return None
-    amount = float(np.median(pooled))
-    near = float(f"{amount:.4g}")
-    return near if abs(near - amount) <= 2e-5 * max(1.0, abs(amount)) else amount
-
-
-def _distinct(found: list[Explanation]) -> list[Explanation]:
-    """Drop explanations that say the same as an earlier one."""
-    seen: dict[tuple[object, ...], Explanation] = {}
-    for e in found:
-        w = e.what
-        key = (w.center, w.amount, w.vectors, w.gate, w.gate_number, w.schedule,
-               w.schedule_number, w.mistake)  # fmt: skip
-        seen.setdefault(key, e)
-    return list(seen.values())

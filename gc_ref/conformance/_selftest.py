@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._deviations import ABSURD, CONTROL, DEVIATIONS, Deviation, Plant
-from gc_ref.conformance._judge import Known
 from gc_ref.conformance._plants import FRAMEWORKS, make_plant
 from gc_ref.conformance._report import Report
 from gc_ref.conformance._run import judge_port
+from gc_ref.conformance._runs import Known
 
 __all__ = ["Row", "caught", "installed", "legend", "line", "rows"]
 

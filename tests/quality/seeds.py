@@ -16,12 +16,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from quality.zoo import ZOO
-
 from gc_ref.conformance._deviations import DEVIATIONS
-from gc_ref.conformance._judge import Known
 from gc_ref.conformance._run import judge_port
+from gc_ref.conformance._runs import Known
 from gc_ref.conformance._selftest import rows
+from quality.zoo import ZOO
 
 
 def judge_seed(seed):

@@ -1,0 +1,69 @@
+"""Fit the amount of a deviation that has degrees to a port's first step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from gc_ref.conformance._decode import Reading, Track
+from gc_ref.conformance._port import Array
+
+__all__ = ["first_gradient", "fitted_amount"]
+
+
+def first_gradient(track: Track, reading: Reading, hyper: Mapping[str, float]) -> Array:
+    """Return what the optimizer was given at the first step, by inverting that step.
+
+    SGDM moves by -lr c x with a constant c; Adam by -lr a x / (b |x| + ε). Elements that
+    cannot be inverted are NaN.
+    """
+    if reading.algorithm == "operator":
+        return np.asarray(track.values[0], dtype=np.float64)
+    lr = hyper["lr"] ** 2 if reading.mistake == "lr-twice" else hyper["lr"]
+    start, seen = track.start.astype(np.float64), np.asarray(track.values[0], dtype=np.float64)
+    moved: Array = (start - seen) / lr
+    choice = reading.conventions
+    if reading.mistake == "base-dropped":
+        return moved
+    if reading.algorithm == "sgdm":
+        ema = choice.get("momentum") == "ema" and choice.get("first_momentum") != "gradient"
+        return moved / (1 - hyper["momentum"]) if ema else moved
+    a = b = 1.0
+    if reading.mistake == "bias-correction-missing":
+        a, b = 1 - hyper["beta1"], (1 - hyper["beta2"]) ** 0.5
+    elif choice.get("epsilon") == "hat":
+        a = b = (1 - hyper["beta2"]) ** 0.5
+    if reading.mistake == "second-moment-raw":
+        raw = np.abs(track.gradients[0].astype(np.float64))
+        return moved * (b * raw + hyper["eps"]) / a
+    room = a - b * np.abs(moved)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(room > 1e-3, moved * hyper["eps"] / room, np.nan)
+
+
+def fitted_amount(
+    kind: str, tracks: Mapping[str, Track], reading: Reading, hyper: Mapping[str, float]
+) -> float | None:
+    """Fit the amount of a center to the first step, if one amount fits most elements."""
+    values = []
+    for track in tracks.values():
+        slot = track.slot
+        if slot.rank < 2 or slot.fan_in < 2:
+            continue
+        g = track.gradients[0].astype(np.float64)
+        used = first_gradient(track, reading, hyper)
+        mean = g.mean(axis=slot.axes("inputs"), keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            estimate = {
+                "partial": (g - used) / mean,
+                "offset": used - (g - mean),
+                "scaled": np.where(np.abs(g - mean) > 0.5, used / (g - mean), np.nan),
+            }[kind]
+        values.append(np.ravel(estimate[np.isfinite(estimate)]))
+    pooled = np.concatenate(values) if values else np.zeros(0)
+    if not pooled.size:
+        return None
+    amount = float(np.median(pooled))
+    near = float(f"{amount:.4g}")
+    return near if abs(near - amount) <= 2e-5 * max(1.0, abs(amount)) else amount

@@ -1,0 +1,51 @@
+"""Cases and expected values that ports share, and what makes an answer complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gc_ref.conformance._expected import Expected
+from gc_ref.conformance._port import Case, Port, PortError, ShapeChangedError, Trajectory
+
+__all__ = ["Known", "require_complete"]
+
+
+class Known:
+    """What is right on which case: the same for all ports that are judged alike.
+
+    Whoever judges many ports hands the same one to each judge, and nothing is computed twice.
+    """
+
+    def __init__(self) -> None:
+        self.cases: dict[tuple[object, ...], Case] = {}
+        self.steps: dict[tuple[object, ...], list[Expected]] = {}
+
+    def case(self, make: Callable[..., Case], *args: Any, **kwargs: Any) -> Case:
+        """Return a case, made once for the same arguments."""
+        key = (make, args, tuple(sorted(kwargs.items())))
+        if key not in self.cases:
+            self.cases[key] = make(*args, **kwargs)
+        return self.cases[key]
+
+
+def require_complete(case: Case, trajectory: Trajectory, port: Port) -> None:
+    """Refuse an answer that lacks steps or parameters."""
+    if len(trajectory.steps) != len(case.gradients):
+        raise PortError(
+            f"{port.name} answered {len(trajectory.steps)} steps for the {len(case.gradients)} "
+            f"of case {case.id}"
+        )
+    for number, step in enumerate(trajectory.steps, 1):
+        for p in case.parameters:
+            if p.name not in step:
+                raise PortError(
+                    f"{port.name} lost parameter {p.name} in step {number} of {case.id}"
+                )
+            if tuple(np.shape(step[p.name])) != p.shape:
+                raise ShapeChangedError(
+                    f"{p.name} of shape {p.shape} came back with shape "
+                    f"{tuple(np.shape(step[p.name]))} in step {number} of case {case.id}"
+                )
