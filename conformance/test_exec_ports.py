@@ -18,6 +18,11 @@ WHOLE_TENSOR = [
 ]  # fmt: skip
 VECTORS_TOO = ["scope/vectors-untouched", "value/bounded", "value/exact"]
 SGDM, ADAM = ["step/sgdm"], ["step/adam"]
+IDENTIFIED = {
+    "whole-tensor": "whole-tensor",
+    "vectors-too": "vectors-too",
+    "first-axis": "partial-axes",
+}
 UNFUZZED = ("--max-examples", "0")
 SUMS = ["step/constraint", "step/theorem-4.1"]
 
@@ -87,6 +92,7 @@ def test_a_mistake_in_the_c_port_is_caught(gc_port, algorithm, mistake, failed):
     status, report = judge([gc_port, algorithm, "--mistake", mistake], *UNFUZZED)
     assert status == 1
     assert with_status(report, "failed") == sorted(failed)
+    assert report["identified"] == [IDENTIFIED[mistake]]
 
 
 @pytest.mark.cc
@@ -137,6 +143,7 @@ def test_a_mistake_in_the_tfjs_port_is_caught(algorithm, mistake, failed):
     )
     assert status == 1
     assert with_status(report, "failed") == sorted(failed)
+    assert report["identified"] == [IDENTIFIED[mistake]]
 
 
 @pytest.mark.node

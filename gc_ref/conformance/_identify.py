@@ -67,10 +67,8 @@ def diagnose(judge: Judge, checks: Sequence[CheckReport]) -> Diagnosis:
     failed = {c.id: c for c in checks if c.status in ("failed", "indeterminate")}
     if any(c.status == "error" for c in checks) or "hygiene/shape" in failed:
         return Diagnosis()
-    if not failed:
-        return Diagnosis(words=_right(judge))
     try:
-        return _search(judge, failed)
+        return _search(judge, failed) if failed else Diagnosis(words=_right(judge))
     except (
         PortError,
         SkippedError,

@@ -280,4 +280,6 @@ class Port:
             raise ValueError(f"unknown layout {self.layout!r}; known: {', '.join(LAYOUTS)}")
         if self.algorithm not in (None, "sgdm", "adam"):
             raise ValueError(f"unknown algorithm {self.algorithm!r}; known: sgdm, adam")
-        refuse_meaningless(self.conventions, self.kind, self.algorithm)
+        refuse_meaningless(
+            self.conventions, "operator" if self.operator else self.kind, self.algorithm
+        )

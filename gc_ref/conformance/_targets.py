@@ -189,7 +189,10 @@ def make_port(
     if kind == "exec":
         if timeout is not None:
             common["timeout"] = timeout
-        return adapters.exec_port(where, algorithm=algorithm, base=base, **common)
+        try:
+            return adapters.exec_port(where, algorithm=algorithm, base=base, **common)
+        except ValueError as error:  # only now is it known what the program is
+            raise UsageError(f"--convention: {error}") from error
     common["name"] = attribute
     if kind == "keras":  # before anything imports keras: it reads its backend then
         select_backend()

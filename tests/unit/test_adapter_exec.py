@@ -111,7 +111,7 @@ def test_what_a_program_says_of_itself(fake):
             "conventions": {"epsilon": "hat", "decay": "none"},
             "drives": ["checkpoint"],
             "flush_to_zero": True,
-            "versions": {"rust": "1.9"},
+            "versions": {"rust": "1.9", "python": "2.7"},
         },
         conventions={"epsilon": "outside"},
     )
@@ -125,6 +125,8 @@ def test_what_a_program_says_of_itself(fake):
     assert port.drives == {"checkpoint"}
     assert port.flush_to_zero
     assert port.environment["rust"] == "1.9"
+    assert "python" not in port.environment  # the report has ours under that name
+    assert port.environment["program's python"] == "2.7"
     assert port.off is None
 
 
@@ -529,6 +531,13 @@ def test_a_command_that_is_none(command):
         exec_port(command)
 
 
+def test_a_long_command_is_shown_in_short():
+    with pytest.raises(PortLoadError) as error:
+        exec_port(["./no-such", "-c", "some\nlines of a script " * 1000])
+    assert len(str(error.value)) < 300
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("timeout", [0, -1, math.inf, math.nan])
 def test_a_limit_must_be_one(timeout):
     with pytest.raises(ValueError, match="timeout must be a positive number"):
@@ -541,9 +550,15 @@ def test_settings_must_fit_into_json(fake, setting):
         fake(HELLO, settings={"a": setting})
 
 
-def test_conventions_are_checked_at_once(fake):
+def test_conventions_are_checked_at_once(fake, capsys):
     with pytest.raises(ValueError, match="scoped"):
         fake(HELLO, conventions={"scoped": "all"})
+    with pytest.raises(ValueError, match="an operator takes none"):
+        fake(HELLO, conventions={"momentum": "ema"})
+    assert main(["check", "exec:fake", "--convention", "momentum=ema"]) == 2
+    assert "--convention: convention momentum is about steps" in capsys.readouterr().err
+    with pytest.raises(PortLoadError, match=r"its hello's conventions: .* about algorithm sgdm"):
+        fake(OPTIMIZER | {"algorithm": "adam", "conventions": {"momentum": "ema"}})
 
 
 def test_the_command_line(folder, capsys):

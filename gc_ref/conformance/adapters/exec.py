@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref.conformance._conventions import parse_conventions
+from gc_ref.conformance._conventions import parse_conventions, refuse_meaningless
 from gc_ref.conformance._port import Case, Port, PortError, PortLoadError, SkippedError, Trajectory
 from gc_ref.conformance.adapters._exec_hello import (
     LONGEST_HELLO,
@@ -19,7 +19,7 @@ from gc_ref.conformance.adapters._exec_hello import (
     hello_line,
     read_hello,
 )
-from gc_ref.conformance.adapters._exec_numbers import ProtocolError
+from gc_ref.conformance.adapters._exec_numbers import ProtocolError, clean
 from gc_ref.conformance.adapters._exec_process import Program, ProgramError
 from gc_ref.conformance.adapters._exec_protocol import longest_answer, read_answer, run_line
 
@@ -79,7 +79,8 @@ def exec_port(
     PortLoadError
         If the program cannot be started, or does not say what it is.
     ValueError
-        For a ``timeout`` that is no positive number, or an unknown convention.
+        For a ``timeout`` that is no positive number, or a convention that is unknown or
+        means nothing for such a port.
 
     Examples
     --------
@@ -97,8 +98,11 @@ def exec_port(
             f"{session.label} is an operator, which takes no steps: "
             "an algorithm or a base goes with an optimizer"
         )
+    algorithm = algorithm or (None if base else hello.algorithm)
     try:
         said = parse_conventions(hello.conventions)
+        kind = "operator" if hello.kind == "operator" else "exec"
+        refuse_meaningless(said, kind, algorithm)
     except ValueError as error:
         raise PortLoadError(f"{session.label}: its hello's conventions: {error}") from error
     common: dict[str, Any] = {
@@ -107,14 +111,14 @@ def exec_port(
         "layout": layout or hello.layout,
         "takes": hello.hyperparameters,
         "fixed": hello.fixed,
-        "algorithm": algorithm or (None if base else hello.algorithm),
+        "algorithm": algorithm,
         "base": base,
         "conventions": said | parse_conventions(conventions or {}),
         "dtypes": hello.dtypes,
         "drives": hello.drives,
         "flush_to_zero": hello.flush_to_zero,
         "broken": session.broken,
-        "environment": {**hello.versions, "numpy": np.__version__},
+        "environment": {**_own(hello.versions), "numpy": np.__version__},
     }
     label = name or hello.name
     off = None
@@ -151,11 +155,17 @@ def split_command(command: str | Sequence[str]) -> list[str]:
     return words
 
 
+def _own(versions: Mapping[str, str]) -> dict[str, str]:
+    """A program's versions, under names that are not those of the kit's own."""
+    taken = ("gc_ref", "python", "numpy", "platform", "hint")
+    return {f"program's {k}" if k in taken else k: v for k, v in versions.items()}
+
+
 class _Session:
     """One running program, its questions counted; once broken, it stays broken."""
 
     def __init__(self, words: Sequence[str], timeout: float) -> None:
-        self.label, self.timeout = shlex.join(words), timeout
+        self.label, self.timeout = clean(shlex.join(words), 100), timeout
         self.asked, self._broken = 0, ""
         if os.name != "posix":
             raise PortLoadError(f"{self.label}: programs are run on POSIX systems only")
