@@ -35,6 +35,7 @@ FRAMEWORKS = (
     "optax",
     "pytorch_optimizer",
     "tensorflow",
+    "tf_keras",
     "torch",
 )
 # Markers too: programs on the path, and what `npm ci` puts into conformance/ports/tfjs.

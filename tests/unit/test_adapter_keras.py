@@ -436,12 +436,13 @@ def test_backend_that_was_chosen_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["KERAS_BACKEND"] == "torch"
 
 
+@pytest.mark.tf_keras
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tf_keras has no other backend")
 @pytest.mark.parametrize("generation", ["new", "legacy"])
 def test_legacy_keras(generation: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tf_keras = pytest.importorskip("tf_keras")
+        import tf_keras
     optimizers = tf_keras.optimizers if generation == "new" else tf_keras.optimizers.legacy
     port = keras_port(optimizers.SGD)
     assert "tf_keras" in port.environment
