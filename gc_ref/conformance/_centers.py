@@ -7,11 +7,11 @@ every framework and the search for a port's semantics can try it in NumPy.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CENTERS", "Center", "Memory", "Slot"]
+__all__ = ["CENTERS", "Center", "Memory", "Slot", "places"]
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Slot:
 
     shape: tuple[int, ...]
     axis: int  # the output axis of a plain layer: 0 or -1
-    index: int = 0
-    count: int = 1
+    index: int = 0  # among the model's weights of two or more dimensions
+    count: int = 1  # of those weights
     first_rank: int = 2  # dimensions of the model's first weight
     bits: int = 24  # precision of the arithmetic
     group: int = 0  # parameter group, or half of the model
@@ -66,6 +66,12 @@ class Slot:
             k = int(amount)
             return tuple(range(1, min(k, n))) if first else tuple(range(min(k - 1, n)))
         return rules[rule]
+
+
+def places(ranks: Sequence[int]) -> list[tuple[int, int]]:
+    """Return index and count of each parameter among the weights, from their dimensions."""
+    count = sum(r > 1 for r in ranks)
+    return [(sum(r > 1 for r in ranks[:i]), count) for i in range(len(ranks))]
 
 
 @dataclass(frozen=True)

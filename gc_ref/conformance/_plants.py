@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref.conformance._centers import Slot
+from gc_ref.conformance._centers import Slot, places
 from gc_ref.conformance._deviations import Plant
 from gc_ref.conformance._port import Array, Case, Parameter, Port
 from gc_ref.conformance._semantics import Semantics, State, step
@@ -36,9 +36,10 @@ def slots_of(
     shapes = {p.name: p.shape for p in listed}
     order = [(k, number) for number, names in enumerate(groups or halves) for k in names]
     first = next((len(shapes[k]) for k, _ in order if len(shapes[k]) > 1), 2)
+    numbers = places([len(shapes[k]) for k, _ in order])
     return {
-        k: Slot(shapes[k], OUTPUT_AXIS[layout], i, len(order), first, bits, group)
-        for i, (k, group) in enumerate(order)
+        k: Slot(shapes[k], OUTPUT_AXIS[layout], i, count, first, bits, group)
+        for (k, group), (i, count) in zip(order, numbers, strict=True)
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gc_ref.conformance._centers import Slot
+from gc_ref.conformance._centers import Slot, places
 from gc_ref.conformance._deviations import Plant
 from gc_ref.conformance._port import Port
 from gc_ref.conformance._semantics import State, step
@@ -48,6 +48,7 @@ def _base(plant: Plant) -> Any:
                         self.add_variable_from_reference(v, name=f"slot{i}_{n}") for n in range(3)
                     ]
                 self.kept.append(made[key])
+            self.numbers = places([len(v.shape) for v in variables])
             self.first_rank = next((len(v.shape) for v in variables if len(v.shape) > 1), 2)
 
         def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
@@ -62,8 +63,11 @@ def _base(plant: Plant) -> Any:
             i = self._get_variable_index(variable)
             t = ops.cast(self.iterations + 1, variable.dtype)
             lr = ops.cast(learning_rate, variable.dtype)
-            count, half = len(self.kept), int(i >= len(self.kept) // 2)
-            slot = Slot(tuple(variable.shape), -1, i, count, self.first_rank, group=half)
+            index, count = self.numbers[i]
+            half = int(i >= len(self.kept) // 2)
+            slot = Slot(
+                tuple(variable.shape), -1, index, count, self.first_rank, group=half
+            )  # fmt: skip
             now = State(*(ops.convert_to_tensor(k) for k in self.kept[i]))
             weight, after = step(
                 ops, what, ops.convert_to_tensor(variable), gradient, now, t,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gc_ref.conformance._centers import Slot
+from gc_ref.conformance._centers import Slot, places
 from gc_ref.conformance._deviations import Plant
 from gc_ref.conformance._port import Port
 from gc_ref.conformance._semantics import State, step
@@ -71,13 +71,15 @@ def _transformation(plant: Plant, hyper: dict[str, Any]) -> Any:
         t = count + 1
         weights, structure = jax.tree.flatten(params)
         gradients = jax.tree.leaves(updates)
+        numbers = places([w.ndim for w in weights])
         first = next((w.ndim for w in weights if w.ndim > 1), 2)
         flat = jnp.concatenate([g.ravel() for g in gradients])
         after, moves = [], []
         shared: dict[Any, Any] = {}
         for i, (w, g, kept) in enumerate(zip(weights, gradients, before, strict=True)):
+            index, count = numbers[i]
             half = int(i >= len(weights) // 2)
-            slot = Slot(tuple(w.shape), -1, i, len(weights), first, group=half)
+            slot = Slot(tuple(w.shape), -1, index, count, first, group=half)
             if what.mistake == "state-aliased":
                 kept = shared.get(w.shape, kept)
             moved, now = step(

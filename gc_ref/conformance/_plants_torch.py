@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gc_ref.conformance._centers import Slot
+from gc_ref.conformance._centers import Slot, places
 from gc_ref.conformance._deviations import Plant
 from gc_ref.conformance._port import Port
 from gc_ref.conformance._semantics import State, step
@@ -38,14 +38,15 @@ def _base(plant: Plant) -> Any:
             first = next((p.ndim for _, p in listed if p.ndim > 1), 2)
             flat = torch.cat([p.grad.ravel() for _, p in listed])
             shared: dict[Any, Any] = {}
-            for i, (number, p) in enumerate(listed):
+            numbers = places([p.ndim for _, p in listed])
+            for (number, p), (i, count) in zip(listed, numbers, strict=True):
                 kept = self.state[p]
                 if what.mistake == "state-aliased":
                     kept = shared.setdefault(tuple(p.shape), kept)
                 if not kept:
                     kept.update(t=0, now=[torch.zeros_like(p) for _ in range(3)])
                 self.state[p].update(t=self.state[p].get("t", 0) + 1, now=kept["now"])
-                slot = Slot(tuple(p.shape), 0, i, len(listed), first, group=number)
+                slot = Slot(tuple(p.shape), 0, i, count, first, group=number)
                 weight, state = step(
                     xp, what, p, p.grad, State(*kept["now"]), self.state[p]["t"],
                     _hyper(groups[number]), slot, flat.mean(),

@@ -61,13 +61,14 @@ class Search:
                 names = sorted(p.name for p in case.parameters)
                 groups = (tuple(names[: len(names) // 2]), tuple(names[len(names) // 2 :]))
             slots = slots_of(case.parameters, self.layout, groups=groups)
+            named = {p.name: p for p in case.parameters}
             means = [float(model_mean(g)) for g in case.gradients]
             self.observed[case.id] = {
-                p.name: Track(
-                    slots[p.name], p.value, [g[p.name] for g in case.gradients],
-                    [s[p.name] for s in steps], means,
+                k: Track(
+                    slot, named[k].value, [g[k] for g in case.gradients],
+                    [s[k] for s in steps], means,
                 )
-                for p in case.parameters
+                for k, slot in slots.items()
             }  # fmt: skip
         return self.observed[case.id]
 

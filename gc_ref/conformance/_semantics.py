@@ -75,11 +75,11 @@ GATES: Mapping[str, Gate] = {
              lambda s, k: len(set(s.shape)) > 1),
         Gate("first-part", "partial", "only the first half of the parameters (the first parameter "
              "group) is centralized", lambda s, k: s.group == 0),
-        Gate("not-the-last", "partial", "the last parameter is left alone",
+        Gate("not-the-last", "partial", "the last weight is left alone",
              lambda s, k: s.index < s.count - 1),
-        Gate("only-the-first", "partial", "only the first parameter is centralized",
+        Gate("only-the-first", "partial", "only the first weight is centralized",
              lambda s, k: s.index == 0),
-        Gate("not-the-first", "partial", "the first parameter is left alone",
+        Gate("not-the-first", "partial", "the first weight is left alone",
              lambda s, k: s.index > 0),
     )
 }  # fmt: skip

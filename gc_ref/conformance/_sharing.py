@@ -35,7 +35,8 @@ def shared_state(search: Search) -> list[Explanation]:
 
 def _shares(search: Search, what: Semantics, reading: Reading, case: Case) -> bool:
     tracks = search.tracks(case)
-    ordered = sorted(case.parameters, key=lambda p: tracks[p.name].slot.index)
+    order = list(tracks)  # in which the optimizer has them
+    ordered = sorted(case.parameters, key=lambda p: order.index(p.name))
     wide = replace(
         case,
         parameters=tuple(replace(p, value=p.value.astype(np.float64)) for p in ordered),
