@@ -11,6 +11,11 @@ from gc_ref.conformance._port import Array
 
 __all__ = ["first_gradient", "fitted_amount"]
 
+#: Sums over more inputs have rounding errors of their own.
+LARGEST = 64
+#: How far estimates of one amount may lie apart.
+AGREE = 2e-4
+
 
 def first_gradient(track: Track, reading: Reading, hyper: Mapping[str, float]) -> Array:
     """Return what the optimizer was given at the first step, by inverting that step.
@@ -45,11 +50,26 @@ def first_gradient(track: Track, reading: Reading, hyper: Mapping[str, float]) -
 def fitted_amount(
     kind: str, tracks: Mapping[str, Track], reading: Reading, hyper: Mapping[str, float]
 ) -> float | None:
-    """Fit the amount of a center to the first step, if one amount fits most elements."""
-    values = []
+    """Fit the amount of a center to the first step.
+
+    Parameters
+    ----------
+    kind : {"partial", "offset", "scaled"}
+        What the amount is of.
+    tracks : mapping
+        Parameter name to what was observed of it.
+    reading, hyper
+        The optimizer and its hyperparameters.
+
+    Returns
+    -------
+    float or None
+        The amount that most weights agree on; nothing where no two of them do.
+    """
+    amounts = []
     for track in tracks.values():
         slot = track.slot
-        if slot.rank < 2 or slot.fan_in < 2:
+        if slot.rank < 2 or not 1 < slot.fan_in <= LARGEST:
             continue
         g = track.gradients[0].astype(np.float64)
         used = first_gradient(track, reading, hyper)
@@ -60,10 +80,17 @@ def fitted_amount(
                 "offset": used - (g - mean),
                 "scaled": np.where(np.abs(g - mean) > 0.5, used / (g - mean), np.nan),
             }[kind]
-        values.append(np.ravel(estimate[np.isfinite(estimate)]))
-    pooled = np.concatenate(values) if values else np.zeros(0)
-    if not pooled.size:
+        found = estimate[np.isfinite(estimate)]
+        if found.size and np.ptp(found) <= AGREE * max(1.0, np.abs(found).max()):
+            amounts.append(float(np.median(found)))
+    idle = {"partial": (0.0, 1.0), "offset": (0.0,), "scaled": (1.0,)}[kind]  # nothing is wrong
+    amounts = [a for a in amounts if all(abs(a - b) > AGREE for b in idle)]
+    if not amounts:
         return None
-    amount = float(np.median(pooled))
+    groups = [[b for b in amounts if abs(a - b) <= AGREE * max(1.0, abs(a))] for a in amounts]
+    most = max(groups, key=len)
+    if len(most) < 2:
+        return None
+    amount = float(np.median(most))
     near = float(f"{amount:.4g}")
-    return near if abs(near - amount) <= 2e-5 * max(1.0, abs(amount)) else amount
+    return near if abs(near - amount) <= AGREE * max(1.0, abs(amount)) / 8 else amount

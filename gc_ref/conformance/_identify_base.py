@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gc_ref.conformance import _identify_cases as own_cases
 from gc_ref.conformance._centers import CENTERS, Memory
 from gc_ref.conformance._decode import Reading
 from gc_ref.conformance._explanation import Explanation
 from gc_ref.conformance._gating import gates_for
+from gc_ref.conformance._models import UNAMBIGUOUS
 from gc_ref.conformance._plants import model_mean, slots_of
 from gc_ref.conformance._port import Array, Case
 from gc_ref.conformance._semantics import Semantics
@@ -23,8 +23,8 @@ __all__ = ["explain_by_base"]
 
 #: Where each run of the base compiles a model, only what has been seen in real ports.
 SEEN = ("mean", "other-layout", "whole", "window", "channels")
-#: A base is compared over few steps, with room for Φ's rounding to act on its state.
-STEPS, ROOM = 2, 512 * 2.0**-24
+#: Room for the rounding of Φ to act on the base's state; hypotheses are further apart.
+ROOM = 2.0**-13
 
 
 def explain_by_base(judge: Judge) -> list[Explanation]:
@@ -41,8 +41,7 @@ def explain_by_base(judge: Judge) -> list[Explanation]:
     """
     base = judge.port.base
     assert base is not None
-    case = own_cases.telling_case(judge.layout, seed=judge.seed)
-    case = replace(case, gradients=case.gradients[:STEPS])
+    case = _plain_layers(judge.integers)
     got = judge.run(case).steps
     raw = judge.run(case, port=base).steps
     reading = Reading("base", {"layout": judge.layout})
@@ -72,13 +71,22 @@ def explain_by_base(judge: Judge) -> list[Explanation]:
     return []
 
 
+def _plain_layers(case: Case) -> Case:
+    """Return a case without the layers whose output axes are a matter of choice."""
+    kept = tuple(p for p in case.parameters if p.layer_kind in UNAMBIGUOUS)
+    names = {p.name for p in kept}
+    gradients = tuple({k: v for k, v in g.items() if k in names} for g in case.gradients)
+    return replace(case, id="plain-layers", parameters=kept, gradients=gradients)
+
+
 def _with_vectors(judge: Judge, case: Case, reading: Reading) -> list[Explanation]:
     """Explain a port that changes vectors: all of its parameters, by one semantics."""
     got = judge.run(case).steps
     tried = [Semantics(center=c, vectors=v) for v in ("mean", "erase") for c in ("mean", "whole")]
     for what in (*tried, Semantics(center="model", vectors="mean")):
         fed = judge.run(_fed(case, what.center, judge.layout, what), port=judge.port.base).steps
-        if all(_alike([s[k] for s in got], [s[k] for s in fed]) for k in got[0]):
+        names = [p.name for p in case.parameters if p.shape]  # a scalar is erased with them or not
+        if all(_alike([s[k] for s in got], [s[k] for s in fed]) for k in names):
             return [Explanation(what, reading)]
     return []
 

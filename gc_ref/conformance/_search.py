@@ -278,7 +278,8 @@ class Search:
             for t, seen in enumerate(pattern, 1):
                 test = SCHEDULES[what.schedule].test if what.schedule else None
                 now = test is None or bool(test(t, what.schedule_number))
-                expected = what.in_scope(track.slot) and now and what.center != "none"
+                left = what.center == "none" and track.slot.rank > 1
+                expected = what.in_scope(track.slot) and now and not left
                 kept = track.slot.rank > 1 and track.slot.fan_in == 1  # a convention
                 kept |= track.slot.rank == 0 and what.vectors == "mean"
                 if seen is not None and seen != expected and not kept:
