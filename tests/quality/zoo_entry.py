@@ -28,12 +28,13 @@ class Entry:
     needs : tuple of str
         Modules without which ``make`` cannot run.
     dtypes : tuple of str
-        Dtypes in which the port is judged, where ``bfloat16_by`` can be imported.
+        Dtypes in which the port is judged; bfloat16 in NumPy only where ml_dtypes is.
     follows : mapping
         Conventions that the report must name, field to value.
     cost : str
-        ``"cheap"``: a second or few; ``"dear"``: it compiles at its first run, and later
-        seeds are cheap.
+        ``"cheap"``: some seconds; ``"dear"``: it compiles at its first run, which takes more.
+    probe : callable
+        Says why the entry cannot run although its modules are there, or nothing.
     """
 
     name: str
@@ -43,10 +44,12 @@ class Entry:
     dtypes: tuple[str, ...] = DTYPES
     follows: Mapping[str, str] = field(default_factory=dict)
     cost: str = "cheap"
+    probe: Callable[[], str] = str
 
-    def missing(self) -> tuple[str, ...]:
-        """Modules that this entry needs and that are not installed."""
-        return tuple(n for n in self.needs if importlib.util.find_spec(n) is None)
+    def unavailable(self) -> str:
+        """Say why this entry cannot run here; nothing where it can."""
+        missing = [n for n in self.needs if importlib.util.find_spec(n) is None]
+        return f"needs {', '.join(missing)}" if missing else self.probe()
 
 
 def has_bfloat16() -> bool:
