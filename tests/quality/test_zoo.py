@@ -35,12 +35,12 @@ def judged(entry, seed):
     return report
 
 
-@pytest.mark.parametrize(("entry", "seed"), cases("operator"))
+@pytest.mark.parametrize(("entry", "seed"), list(cases("operator")))
 def test_no_correct_operator_is_accused(entry, seed):
     assert judged(entry, seed).checks_run >= 18
 
 
-@pytest.mark.parametrize(("entry", "seed"), cases("optimizer"))
+@pytest.mark.parametrize(("entry", "seed"), list(cases("optimizer")))
 def test_no_correct_optimizer_is_accused(entry, seed):
     assert judged(entry, seed).checks_run >= 16
 
