@@ -6,6 +6,7 @@ PyTorch is imported inside the functions: an entry names what it needs.
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -135,7 +136,9 @@ def scripted() -> Callable[[Tensor], Tensor]:
     """Traced once, at a rank of two, as a program of PyTorch's JIT."""
     import torch
 
-    traced = torch.jit.trace(lambda m: m - m.mean(1, keepdim=True), torch.zeros(2, 3))
+    with warnings.catch_warnings():  # it is deprecated, and still used
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(lambda m: m - m.mean(1, keepdim=True), torch.zeros(2, 3))
     return lambda g: traced(g.flatten(1)).view_as(g)
 
 
@@ -159,17 +162,15 @@ def compiled() -> Callable[[Tensor], Tensor]:
 
 def cannot_compile() -> str:
     """Why torch.compile does not run here; empty where it does. Asked for in a run only."""
-    try:
-        compiled()(_sample())
-    except Exception as error:
-        return f"torch.compile does not run here: {type(error).__name__}"
-    return ""
-
-
-def _sample() -> Tensor:
     import torch
 
-    return torch.zeros(2, 3)
+    with warnings.catch_warnings():  # PyTorch's own, at its first compilation
+        warnings.simplefilter("ignore")
+        try:
+            compiled()(torch.zeros(2, 3))
+        except Exception as error:
+            return f"torch.compile does not run here: {type(error).__name__}"
+    return ""
 
 
 def weights_only(phi: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
