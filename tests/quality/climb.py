@@ -1,10 +1,12 @@
 """Searches for a correct implementation that exceeds the bounds.
 
-*Climbing*: many rows at once, each with gradients (and a summation tree) of its own, are
-changed at random, and a change is kept where the row's largest |err|/τ does not sink. What
-rows have in common (the form of the mean, the style of stepping, the hyperparameters)
-changes too. *Sampling* draws the same things anew each time and keeps nothing: what the
-climb is measured against. Every ratio is computed in integers, from the exact value.
+*Climbing*: the best of some random starts is taken. Many rows at once, each with gradients
+(and a summation tree) of its own, are changed at random, and a change is kept where the
+row's largest |err|/τ does not sink; now and then the better half of the rows takes the place
+of the worse. What rows have in common (the style of stepping, the hyperparameters) changes
+too. After some changes without gain it begins anew. *Sampling* draws the same things anew
+each time and keeps nothing: what the climb is measured against. Every ratio is computed in
+integers, from the exact value.
 """
 
 from __future__ import annotations
@@ -66,6 +68,18 @@ def changed(g: Rows, rng: np.random.Generator, form: Format) -> Rows:
 def fresh(rng: np.random.Generator, shape: tuple[int, int], form: Format) -> Rows:
     names = [r for r in REGIMES if r != "huge"]
     return draw(str(rng.choice(names)), rng, shape, form)
+
+
+#: Random starts of which a climb takes the best, and changes without gain that end it.
+STARTS, PATIENCE = 8, 100
+#: After so many changes the better half of the rows takes the place of the worse.
+BREED = 8
+
+
+def bred(best: Any) -> Any:
+    """Indices of rows: the better half twice."""
+    half = np.argsort(best)[len(best) // 2 :]
+    return np.resize(half, len(best))
 
 
 def by_row(values: list[float], rows: int) -> Any:

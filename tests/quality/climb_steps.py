@@ -13,7 +13,7 @@ from _hard_data import Format, Rows, ratios
 
 from gc_ref import bounds, exact
 
-from .climb import Found, Tau, by_row, changed, fresh
+from .climb import BREED, PATIENCE, STARTS, Found, Tau, bred, by_row, changed, fresh
 from .zoo_sums import OTHER_WAYS, SUM_WAYS
 
 
@@ -25,6 +25,9 @@ class Run:
     options: dict[str, Any]
     weight: Rows
     grads: tuple[Rows, ...]
+
+    def at(self, rows: Any) -> Run:
+        return replace(self, weight=self.weight[rows], grads=tuple(g[rows] for g in self.grads))
 
 
 PHIS: tuple[Way, ...] = (*WAYS, *SUM_WAYS, *OTHER_WAYS)
@@ -59,7 +62,7 @@ def tau_of_steps(algorithm: str, run: Run, name: str) -> Any:
 def climb_steps(
     algorithm: str, name: str, elements: int, rng: np.random.Generator,
     options: Callable[[str, np.random.Generator], dict[str, Any]], *,
-    tau: Tau = tau_of_steps, climb: bool = True, rows: int = 12, patience: int = 40,
+    tau: Tau = tau_of_steps, climb: bool = True, rows: int = 12,
 ) -> Found:  # fmt: skip
     """Search styles, hyperparameters and data for the worst ratio of a trajectory."""
     form, found = Format(name), Found()
@@ -91,10 +94,16 @@ def climb_steps(
         return best
 
     while found.elements < elements:
-        run = start()
-        best = measured(run)
-        for _ in range(patience if climb else 0):
+        runs = [start() for _ in range(STARTS)]
+        bests = [measured(run) for run in runs]
+        best, run = max(zip(bests, runs, strict=True), key=lambda pair: pair[0].max())
+        step = gained = 0
+        while climb and step - gained < PATIENCE and found.elements < elements:
+            step, before = step + 1, best.max()
             run, best = climbed(run, best, measured, rng, form, options, algorithm)
+            gained = step if best.max() > before else gained
+            if step % BREED == 0:
+                run, best = run.at(bred(best)), best[bred(best)]
     return found
 
 

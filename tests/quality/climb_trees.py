@@ -12,7 +12,7 @@ from _hard_data import Format, Rows, ratios
 
 from gc_ref import bounds, exact
 
-from .climb import Found, Tau, by_row, changed, fresh
+from .climb import BREED, PATIENCE, STARTS, Found, Tau, bred, by_row, changed, fresh
 from .zoo_sums import FORMS
 
 FAN_INS = (2, 3, 4, 5, 7, 8, 12, 16)
@@ -110,35 +110,61 @@ def tau_of_centralize(g: Rows, name: str) -> Any:
     return bounds.centralize(g, output_axis=0, profile=bounds.profile(name))
 
 
+@dataclass(frozen=True)
+class Start:
+    """The rows of one climb: a form, and gradients and a tree for each row."""
+
+    form: str
+    g: Rows
+    trees: Trees
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, rows: int, form: Format) -> Start:
+        n, shape = int(rng.choice(FAN_INS)), str(rng.choice(TREE_FORMS))
+        return cls(shape, fresh(rng, (rows, n), form), Trees.drawn(rng, rows, n))
+
+    def changed(self, rng: np.random.Generator, form: Format) -> Start:
+        trees = self.trees.changed(rng) if rng.random() < 0.5 else self.trees
+        return Start(self.form, changed(self.g, rng, form), trees)
+
+    def kept(self, better: Any, other: Start) -> Start:
+        g = np.where(better[:, None], other.g, self.g)
+        return Start(self.form, g, self.trees.kept(better, other.trees))
+
+    def at(self, rows: Any) -> Start:
+        trees = Trees(self.trees.order[rows], self.trees.merges[rows])
+        return Start(self.form, self.g[rows], trees)
+
+
 def climb_trees(
     name: str, elements: int, rng: np.random.Generator, *,
-    tau: Tau = tau_of_centralize, climb: bool = True, rows: int = 24, patience: int = 60,
+    tau: Tau = tau_of_centralize, climb: bool = True, rows: int = 16,
 ) -> Found:  # fmt: skip
     """Search trees, forms and gradients for the worst ratio of one centralization."""
     form, found = Format(name), Found()
 
-    def measured(g: Rows, shape: str, trees: Trees) -> Any:
+    def measured(start: Start) -> Any:
+        g = start.g
         bound = tau(g, name)
         truth = exact.centralize(g.astype(float), output_axis=0)
         with np.errstate(all="ignore"):
-            got = on_tree(shape, trees)(g, form.store)
+            got = on_tree(start.form, start.trees)(g, form.store)
         values = ratios(got, truth, truth, bound)
-        where = f"{shape} on a tree, n = {g.shape[1]}"
+        where = f"{start.form} on a tree, n = {g.shape[1]}"
         found.add(max(values), where, g.size, int(np.isinf(bound).sum()))
-        return by_row(values, len(g))
+        return by_row(values, rows)
 
     while found.elements < elements:
-        n, shape = int(rng.choice(FAN_INS)), str(rng.choice(TREE_FORMS))
-        g, trees = fresh(rng, (rows, n), form), Trees.drawn(rng, rows, n)
-        best = measured(g, shape, trees)
-        for _ in range(patience):
-            if climb:
-                g_2 = changed(g, rng, form)
-                trees_2 = trees.changed(rng) if rng.random() < 0.5 else trees
-            else:
-                g_2, trees_2 = fresh(rng, (rows, n), form), Trees.drawn(rng, rows, n)
-            value = measured(g_2, shape, trees_2)
-            better = value >= best
-            g, best = np.where(better[:, None], g_2, g), np.maximum(best, value)
-            trees = trees.kept(better, trees_2)
+        starts = [Start.drawn(rng, rows, form) for _ in range(STARTS)]
+        bests = [measured(start) for start in starts]
+        best, start = max(zip(bests, starts, strict=True), key=lambda pair: pair[0].max())
+        step = gained = 0
+        while climb and step - gained < PATIENCE and found.elements < elements:
+            step += 1
+            other = start.changed(rng, form)
+            value = measured(other)
+            gained = step if value.max() > best.max() else gained
+            start, best = start.kept(value >= best, other), np.maximum(best, value)
+            if step % BREED == 0:
+                start, best = start.at(bred(best)), best[bred(best)]
     return found

@@ -1,4 +1,4 @@
-"""No entry of the zoo of correct ports is accused, in any of the four dtypes."""
+"""No operator of the zoo is accused, in any of the four dtypes; and the zoo is complete."""
 
 import importlib.util
 
@@ -38,11 +38,6 @@ def judged(entry, seed):
 @pytest.mark.parametrize(("entry", "seed"), list(cases("operator")))
 def test_no_correct_operator_is_accused(entry, seed):
     assert judged(entry, seed).checks_run >= 18
-
-
-@pytest.mark.parametrize(("entry", "seed"), list(cases("optimizer")))
-def test_no_correct_optimizer_is_accused(entry, seed):
-    assert judged(entry, seed).checks_run >= 16
 
 
 def test_thirty_ways_and_more():

@@ -43,8 +43,8 @@ STAGES = ("centralize", "sgdm", "adam")
 def centralizations(name: str, rng: np.random.Generator) -> Iterator[Found]:
     """Every way of Eq. 1 and Eq. 2, every regime, every fan-in."""
     form = Format(name)
-    for regime in REGIMES:
-        for n in FAN_INS:
+    for regime in rng.permutation(REGIMES):
+        for n in rng.permutation(FAN_INS):
             g = draw(regime, rng, (6, n), form)
             truth = exact.centralize(g.astype(float), output_axis=0)
             for way in (*WAYS, *SUM_WAYS, *OTHER_WAYS, flushed):
@@ -113,6 +113,8 @@ def drawn(stage: str, name: str, elements: int, rng: np.random.Generator) -> Fou
         batch = centralizations(name, rng) if stage == "centralize" else steps(stage, name, rng)
         for found in batch:
             total.merge(found)
+            if total.elements >= elements:
+                break
     return total
 
 
