@@ -55,19 +55,38 @@ class Units:
         )
 
 
-def average(old: Ball, new: Ball, keep: float, take: float, units: Units) -> Ball:
-    """keep·old + take·new, in any of the forms that optimizers write it."""
+def average(
+    old: Ball, new: Ball, keep: float, take: float, units: Units, *, underflow: float = 0.0
+) -> Ball:
+    """keep·old + take·new, in any of the forms that optimizers write it.
+
+    With s for old, x for new, k and t for the rates, θᵢ for what i roundings do:
+
+    - k·s + t·x: each term has its rate rounded to the state's dtype, a product and the sum,
+      3 roundings. Where t·x is made and stored in the storage dtype, 3 of those are u's,
+      and its ``underflow`` is absolute: (1−β)ĝ may be subnormal in float16 where ĝ is not.
+    - s + t(x − s) = (s + t(x − s)(1 + θ₃))(1 + θ₁): off by G(5, a)(|k||s| + |t|(|x| + |s|)).
+    - x − k(x − s), used where t ≥ k: the same, |k| in |t|'s place.
+    - μv − (lr·t)x: lr·t is one more product.
+
+    So 6 roundings, on (|k| + |t|)|s| + |t||x|. The rates: k is off by h|k|, and t, as 1 − β,
+    by h|β| + h|t| ≤ h(1 + 2|t|), with two more for lr: 6h(1 + |t|)(|s| + |x|) holds them all,
+    for 0 ≤ β ≤ 1. No form has more than 4 operations that may underflow.
+    """
     center = keep * old.center + take * new.center
     carried = abs(keep) * old.radius + abs(take) * new.radius
     terms = (abs(keep) + abs(take)) * old.size + abs(take) * new.size
     rounding = growth(6, units.state) * terms + growth(3, units.storage) * abs(take) * new.size
     # 1−β inherits the absolute error of the rounded β (or of the rounded dampening).
     rates = 6 * units.hyper * (1 + abs(take)) * (old.size + new.size)
-    return Ball(center, carried + rounding + rates + 4 * units.state_eta)
+    return Ball(center, carried + rounding + rates + 4 * units.state_eta + underflow)
 
 
 def squared(value: Ball, units: Units) -> Ball:
-    """value², computed in the state's dtype; ∞ where that may overflow."""
+    """value², computed in the state's dtype; ∞ where that may overflow.
+
+    (c + r)² − c² = r(2c + r), and one rounding of the square of at most (|c| + r)².
+    """
     carried = value.radius * (2 * np.abs(value.center) + value.radius)
     rounding = growth(2, units.state) * value.size**2
     radius = carried + rounding + 2 * units.state_eta
@@ -75,7 +94,11 @@ def squared(value: Ball, units: Units) -> Ball:
 
 
 def decayed(value: Ball, w: Ball, weight_decay: float, units: Units) -> Ball:
-    """Value plus weight_decay·w, in the storage dtype."""
+    """Value plus weight_decay·w, in the storage dtype.
+
+    The term: λ rounded to h and to the dtype, a product, stored: G(3, u) + 2h on |λ||w|. The
+    sum is rounded once in the accumulator or the dtype and once where it is stored: G(2, u).
+    """
     if weight_decay == 0:
         return value
     center = value.center + weight_decay * w.center
@@ -87,7 +110,12 @@ def decayed(value: Ball, w: Ball, weight_decay: float, units: Units) -> Ball:
 
 
 def shrunk(w: Ball, lr: float, weight_decay: float, units: Units) -> Ball:
-    """Decoupled decay: w·(1 − lr·λ), or w − lr·λ·w."""
+    """Decoupled decay: w·(1 − lr·λ), or w − lr·λ·w, with q for lr·λ.
+
+    The factor: q has 3 roundings in h (lr, λ, product) and 1 − q one: h(3q + |1 − q|) is at
+    most h(1 + 4q). Cast, product and store are 3 roundings of |1 − q||w|. As w − q·w: casts
+    of lr and λ, two products and a store of the term, G(5, u)·q|w|, then the difference.
+    """
     if weight_decay == 0:
         return w
     rate = abs(lr * weight_decay)
@@ -99,7 +127,13 @@ def shrunk(w: Ball, lr: float, weight_decay: float, units: Units) -> Ball:
 
 
 def moved(w: Ball, direction: Ball, lr: float, units: Units) -> Ball:
-    """Take lr·direction off w, the step rounded to the storage dtype, and the result again."""
+    """Take lr·direction off w, the step rounded to the storage dtype, and the result again.
+
+    The step: a store of d, a cast of lr, a product and a store of it, G(4, u); lr itself and
+    what is folded into it (a bias correction), G(4, h). The result is rounded where it is
+    computed and where it is stored, (u + a)|w'|: rounding to nearest is off by at most
+    u/(1 + u), and what that leaves of u pays for u·a.
+    """
     center = w.center - lr * direction.center
     rounding = growth(4, units.storage) + growth(4, units.hyper)
     error = w.radius + abs(lr) * (direction.radius + rounding * direction.size)
@@ -116,7 +150,14 @@ def stored(value: Ball, units: Units) -> Ball:
 def quotient(
     m: Ball, v: Ball, t: int, beta1: float, beta2: float, eps: float, hat: bool, units: Units
 ) -> Ball:
-    """m̂/(√v̂ + ε) (Algorithm 2) or its ε-hat form, in interval arithmetic."""
+    """m̂/(√v̂ + ε) (Algorithm 2) or its ε-hat form, in interval arithmetic.
+
+    The quotient is monotone in m, v, ε and both corrections, so that the ends of their
+    intervals bound it. On top come roundings that are relative to it. In the state's dtype
+    at most: casts of both corrections, of their reciprocals and of ε (5), quotients by them
+    (2), a root of either (2), the sum (1), its reciprocal (1), the product (1): 12 ≤ 16. In
+    h: 1/(1−β1ᵗ), √(1−β2ᵗ), lr's product with each, and their quotient: 6 ≤ 8.
+    """
     one, two = (_correction(beta, t, units) for beta in (beta1, beta2))
     root = [np.sqrt(x) for x in (np.maximum(v.center - v.radius, 0), v.center, v.size)]
     scale = [1 / one[2], 1 / one[1], np.float64(1) / one[0]]  # 1/0 = ∞, without an exception
@@ -141,7 +182,11 @@ def quotient(
 
 
 def _correction(beta: float, t: int, units: Units) -> tuple[np.float64, ...]:
-    """1 − βᵗ: lower bound (at least 0), value, upper bound."""
+    """1 − βᵗ: lower bound (at least 0), value, upper bound.
+
+    β is rounded once and multiplied t times (or raised by a library's power, good to 8
+    units): G(2t + 8, h)βᵗ. The difference is rounded, and maybe cast: 2h|1 − βᵗ|.
+    """
     power = beta**t
     error = growth(2 * t + 8, units.hyper) * abs(power) + 2 * units.hyper * abs(1 - power)
     value = np.float64(1 - power)

@@ -120,8 +120,9 @@ def sgdm(
             if step == 0 and first_momentum == "gradient":
                 m, raw = centered, entering
             else:
-                m = average(m, centered, momentum, take, units)
-                raw = average(raw, entering, momentum, take, units)
+                lost = units.eta * units.per_lr  # by a term, or lr times it, that is stored
+                m = average(m, centered, momentum, take, units, underflow=lost)
+                raw = average(raw, entering, momentum, take, units, underflow=lost)
             direction = m
             if not after:  # Φ of the momentum: the same mathematics, other roundings
                 late = stored(raw, units) if placement == "update" else raw
@@ -209,7 +210,7 @@ def adam(
                 entering = project(entering, axes, profile)
             if decay == "l2" and placement == "gradient":
                 entering = decayed(entering, w, weight_decay, units)
-            m = average(m, entering, beta1, 1 - beta1, units)
+            m = average(m, entering, beta1, 1 - beta1, units, underflow=units.eta)
             v = average(v, squared(entering, units), beta2, 1 - beta2, units)
             direction = quotient(m, v, t, beta1, beta2, eps, epsilon == "hat", units)
             if placement == "update":

@@ -50,7 +50,8 @@ float64, τ is the radius for the profile plus the radius for float64 itself.
   G(3, u)|t||x| + 6h(1 + |t|)(|s| + |x|). This covers βm + (1−β)g, m + (1−β)(g − m), both
   branches of PyTorch's lerp (it takes the second only where β ≤ 1−β), addcmul, heavy-ball,
   and the velocity form μv − lr·g, whose underflow counts 1/lr times. 1−β is off by the
-  *absolute* error of the rounded β.
+  *absolute* error of the rounded β. Underflow adds η for t·x in the storage dtype and 4η of
+  the state's.
 - SGDM is linear: the momentum of Φ(g) and Φ of the momentum are the same mathematics (but
   for L2 decay added after Φ) with different roundings. The radius covers both.
 - Adam: βᵗ is off by G(2t + 8, h). The quotient is taken in interval arithmetic, with m in
@@ -58,7 +59,7 @@ float64, τ is the radius for the profile plus the radius for float64 itself.
   bias corrections and roots are applied. Where √v + ε may be 0, the bound is ∞: a
   near-constant slice gets a wide interval, not a tight and wrong one.
 - w − lr·d is off by r_w + lr·r_d + (G(4, u) + G(4, h))·lr|d| + (u + a)|w'|; decoupled decay
-  and g + λw are counted likewise.
+  and g + λw are counted likewise, each in the docstring of its function.
 
 Where a sum, a square or a result may overflow, τ is ∞ too.
 

@@ -19,11 +19,13 @@ from gc_ref.conformance._results import (
 )
 from gc_ref.conformance._settled import Match, Settled
 
-__all__ = ["hold", "step_algorithm", "value_bounded", "value_exact"]
+__all__ = ["ACCUMULATES", "HALF", "hold", "step_algorithm", "value_bounded", "value_exact"]
 
 #: Largest fraction of elements that a bound may leave undecided.
 BUDGET = 0.05
 HALF = ("float16", "bfloat16")
+#: Note on a port whose half-precision sums are not in float32, as they need to be.
+ACCUMULATES = "accumulates {0} sums in {0}; training in it needs float32 sums"
 NO_FORMULA = "no formula for this optimizer: step/base-law holds it to its base"
 
 
@@ -132,8 +134,7 @@ def _tolerating_refusal(judge: Judge, case: Case, what: str) -> Outcome:
         return passed()
     outcome = hold(judge, case, what)
     if outcome.status == "failed" and case.dtype in HALF and _half_accumulation(judge, case):
-        note = f"accumulates {case.dtype} sums in {case.dtype}; training in it needs float32 sums"
-        _note(judge, note)
+        _note(judge, ACCUMULATES.format(case.dtype))
         return passed()
     return outcome
 

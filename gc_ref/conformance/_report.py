@@ -108,7 +108,8 @@ class Report:
     notes : tuple of str
         What was noticed and is not judged, and what was assumed.
     environment : mapping
-        Versions that matter for seeing the same again.
+        Versions that matter for seeing the same again, and under ``arithmetic`` what
+        rounding the port was granted: sums, hyperparameters, subnormal numbers.
 
     Examples
     --------
@@ -154,6 +155,7 @@ class Report:
             "numpy": np.__version__,
             "platform": f"{platform.system()} {platform.machine()}",
             **{k: v for k, v in port.environment.items() if k != "hint"},
+            "arithmetic": _arithmetic(judge),
         }
         diagnosis = diagnose(judge, checks)
         return cls(
@@ -210,6 +212,21 @@ class Report:
     def __str__(self) -> str:
         """Return the text report."""
         return self.to_text()
+
+
+def _arithmetic(judge: Judge) -> str:
+    """Return the arithmetic profiles that the port was granted (see `gc_ref.bounds.profile`)."""
+    from gc_ref.conformance._checks_value import ACCUMULATES, HALF
+
+    parts = []
+    for dtype in (d for d in judge.port.dtypes if d not in judge.refused):
+        sums = dtype if ACCUMULATES.format(dtype) in judge.notes else "float32"
+        parts.append(f"{dtype} (sums in {sums})" if dtype in HALF else dtype)
+    words = ", ".join(parts)
+    if not judge.operator:
+        words += "; hyperparameters in float32 or wider"
+    flush = judge.port.flush_to_zero
+    return words + ("; subnormals may be flushed to zero" if flush else "; subnormals kept")
 
 
 def _number(value: float | None) -> float | str | None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["render", "render_diagnosis"]
 
 WIDTH = 96
+#: Parts of the environment that the line of versions leaves to other lines.
+HIDDEN = ("platform", "gc_ref", "arithmetic")
 
 
 def render(report: Report) -> str:
@@ -38,6 +40,8 @@ def render_diagnosis(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     yield _verdict(report)
     yield _context(report)
+    if "arithmetic" in report.environment:
+        yield from _wrap("Arithmetic granted: ", report.environment["arithmetic"])
     yield from _diagnosis(report)
     yield ""
     for check in report.with_status("error", "failed", "unexpected-pass", "indeterminate"):
@@ -94,7 +98,7 @@ def _verdict(report: Report) -> str:
 
 def _context(report: Report) -> str:
     environment = report.environment
-    versions = [f"{k} {v}" for k, v in environment.items() if k not in ("platform", "gc_ref")]
+    versions = [f"{k} {v}" for k, v in environment.items() if k not in HIDDEN]
     target = f" {report.port['target']}" if report.port["target"] else ""
     return (
         f"gc-ref {environment['gc_ref']}, {report.port['kind']} port{target}, "

@@ -1,9 +1,14 @@
 """How near do correct implementations come to the bounds? Prints the worst |err|/τ found.
 
-    python tests/quality/worst_ratios.py --elements 1000000 [--seed 0]
+    python tests/quality/worst_ratios.py --elements 1000000 [--seed 0] [--examples 1000]
 
-One line per dtype and stage: the elements compared, the worst ratio, where it was found, and
-how many elements the bound could not decide (τ = ∞). Exits with 1 if any ratio is above 1.
+A table in Markdown, one row per stage and dtype: how many elements were compared (at least
+``--elements``), and the worst ratio found by each of three searches. *Drawn*: every way and
+style of the tests, on data of every regime. *Climbing*: hill climbing on the summation tree,
+the form of the mean or the style of stepping, the hyperparameters and the data (climb.py).
+*Hypothesis*: its `target()` on the ratio. Elements that the bound cannot decide (τ = ∞) are
+counted apart. Below the table stands where each row's worst was. Exits with 1 if any ratio
+is above 1.
 """
 
 from __future__ import annotations
@@ -12,41 +17,42 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
+if __package__ in (None, ""):  # run as a program
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import quality  # noqa: F401  (makes tests/unit importable)
 
 from _correct_centralize import WAYS, flushed
 from _correct_steps import STYLES, Port
 from _hard_data import DTYPES, REGIMES, Format, draw, worst_ratio
 
 from gc_ref import bounds, exact
+from quality.climb import Found
+from quality.climb_by_hypothesis import climb_by_hypothesis
+from quality.climb_steps import climb_steps
+from quality.climb_trees import climb_trees
+from quality.zoo_sums import OTHER_WAYS, SUM_WAYS
 
 FAN_INS = (1, 2, 3, 4, 5, 7, 8, 16, 33, 64)
-
-
-class Found(NamedTuple):
-    elements: int
-    ratio: float
-    where: str
-    undecided: int = 0
+STAGES = ("centralize", "sgdm", "adam")
 
 
 def centralizations(name: str, rng: np.random.Generator) -> Iterator[Found]:
     """Every way of Eq. 1 and Eq. 2, every regime, every fan-in."""
     form = Format(name)
-    for regime in REGIMES:
-        for n in FAN_INS:
+    for regime in rng.permutation(REGIMES):
+        for n in rng.permutation(FAN_INS):
             g = draw(regime, rng, (6, n), form)
             truth = exact.centralize(g.astype(float), output_axis=0)
-            for way in (*WAYS, flushed):
+            for way in (*WAYS, *SUM_WAYS, *OTHER_WAYS, flushed):
                 granted = bounds.profile(name, flush_to_zero=way is flushed)
                 tau = bounds.centralize(g, output_axis=0, profile=granted)
                 ratio = worst_ratio(way(g, form.store), truth, truth, tau)
                 where = f"{way.__name__}, {regime}, n = {n}"
-                yield Found(g.size, ratio, where, int(np.isinf(tau).sum()))
+                yield Found(ratio, where, g.size, int(np.isinf(tau).sum()))
 
 
 def steps(algorithm: str, name: str, rng: np.random.Generator) -> Iterator[Found]:
@@ -71,7 +77,7 @@ def steps(algorithm: str, name: str, rng: np.random.Generator) -> Iterator[Found
             low, high = (truth, truth) if algorithm == "sgdm" else truth
             where = f"{style.name}, {regime}, n = {n}, step {t}, {o}"
             ratio = worst_ratio(got, low, high, tau)
-            yield Found(got.size, ratio, where, int(np.isinf(tau).sum()))
+            yield Found(ratio, where, got.size, int(np.isinf(tau).sum()))
 
 
 def options(algorithm: str, rng: np.random.Generator) -> dict[str, Any]:
@@ -93,42 +99,65 @@ def options(algorithm: str, rng: np.random.Generator) -> dict[str, Any]:
             "first_momentum": pick("zero", "gradient"),
         }
     return common | {
-        "beta1": pick(0.9, 0.5, 0.3, 0.0),
+        "beta1": pick(0.9, 0.5, 0.3, 0.0, 0.99),
         "beta2": pick(0.999, 0.75, 0.99, 0.4),
         "eps": pick(1e-8, 1e-3, 1.0),
         "epsilon": pick("outside", "hat"),
     }
 
 
-def worst(stage: str, name: str, elements: int, rng: np.random.Generator) -> Found:
+def drawn(stage: str, name: str, elements: int, rng: np.random.Generator) -> Found:
     """Run one stage in one dtype until that many elements are compared."""
-    done, undecided, ratio, where = 0, 0, 0.0, ""
-    while done < elements:
+    total = Found()
+    while total.elements < elements:
         batch = centralizations(name, rng) if stage == "centralize" else steps(stage, name, rng)
         for found in batch:
-            done, undecided = done + found.elements, undecided + found.undecided
-            if found.ratio > ratio:
-                ratio, where = found.ratio, found.where
-    return Found(done, ratio, where, undecided)
+            total.merge(found)
+            if total.elements >= elements:
+                break
+    return total
+
+
+def climbing(stage: str, name: str, elements: int, rng: np.random.Generator) -> Found:
+    if stage == "centralize":
+        return climb_trees(name, elements, rng)
+    return climb_steps(stage, name, elements, rng, options)
+
+
+def searches(stage: str, name: str, elements: int, examples: int, seed: int) -> list[Found]:
+    """Drawn, climbing and Hypothesis: no fewer elements than asked for in all."""
+    rng = np.random.default_rng([seed, STAGES.index(stage), DTYPES.index(name)])
+    with np.errstate(all="ignore"):
+        third = climb_by_hypothesis(stage, name, examples, seed)
+        rest = max(0, elements - third.elements)
+        second = climbing(stage, name, rest // 2, rng)
+        first = drawn(stage, name, max(1, rest - second.elements), rng)
+    return [first, second, third]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--elements", type=int, default=1_000_000, help="in all; default 10^6")
+    parser.add_argument(
+        "--elements", type=int, default=1_000_000, help="for each stage and dtype; default 10^6"
+    )
+    parser.add_argument("--examples", type=int, default=1000, help="of Hypothesis; default 1000")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    rng = np.random.default_rng(asked.seed)
-    high = 0.0
-    for stage in ("centralize", "sgdm", "adam"):
+    print("| stage | dtype | elements | undecided | drawn | climbing | Hypothesis |")
+    print("|---|---|---|---|---|---|---|")
+    places, high = [], 0.0
+    for stage in STAGES:
         for name in DTYPES:
-            with np.errstate(all="ignore"):
-                found = worst(stage, name, asked.elements // 12, rng)
-            high = max(high, found.ratio)
-            print(
-                f"{stage:10s} {name:8s} {found.elements:8d} elements, {found.undecided:6d} "
-                f"undecided, worst {found.ratio:.3f}  {found.where}",
-                flush=True,
+            found = searches(stage, name, asked.elements, asked.examples, asked.seed)
+            count, undecided = (
+                sum(getattr(f, k) for f in found) for k in ("elements", "undecided")
             )
+            shown = " | ".join(f"{f.ratio:.2f}" for f in found)
+            print(f"| {stage} | {name} | {count:,} | {undecided:,} | {shown} |", flush=True)
+            worst = max(found, key=lambda f: f.ratio)
+            high = max(high, worst.ratio)
+            places.append(f"- {stage}, {name}: {worst.ratio:.4f} by {worst.where}")
+    print("", "Where the worst of each row was:", "", *places, sep="\n")
     return int(high > 1)
 
 

@@ -28,6 +28,7 @@ class Style:
     shrink: str = "factor"  # or "subtract"
     hyper: type[np.floating[Any]] = np.float64
     step_stored: bool = False  # lr·d rounded to the storage dtype before w takes it
+    term_stored: bool = False  # (1−β)·ĝ rounded to the storage dtype before m takes it
     master: bool = False  # w kept in the accumulator, rounded only where it is shown
 
 
@@ -41,6 +42,7 @@ STYLES = (
     Style("heavy-ball, scaled after", moment="scaled", phi=eq2_in_order, step_stored=True),
     Style("momentum centralized", moment="late", shrink="subtract"),
     Style("momentum centralized by Eq. 2", moment="late", phi=eq2_in_order),
+    Style("terms stored", term_stored=True, step_stored=True),
     Style("master weights", master=True, hyper=np.float32),
 )
 
@@ -100,6 +102,11 @@ class Port:
             return new - (new - old) * self.rate(1 - take)
         return old * self.rate(keep) + new * self.rate(take)
 
+    def momentum(self, old: Rows, new: Rows, keep: Any, take: Any) -> Rows:
+        if self.style.term_stored:
+            return old * self.rate(keep) + self.form.store(new * self.rate(take))
+        return self.average(old, new, keep, take)
+
     def moved(self, w: Rows, step: Rows) -> Rows:
         if self.style.master:
             return w - step
@@ -123,7 +130,7 @@ class Port:
                 m = m * self.rate(beta) + x
                 w = self.moved(w, self.rate(lr * take) * (self.late_phi(m) if late else m))
             else:
-                m = x if first else self.average(m, x, beta, take)
+                m = x if first else self.momentum(m, x, beta, take)
                 w = self.moved(w, self.rate(lr) * (self.late_phi(m) if late else m))
             outs.append(self.form.store(w))
         return outs
@@ -136,7 +143,7 @@ class Port:
         for t, g in enumerate(grads, 1):
             w = self.shrunk(w)
             x = self.entering(g, w, centered=not late)
-            m = self.average(m, x, one, 1 - one)
+            m = self.momentum(m, x, one, 1 - one)
             v = self.average(v, x * x, two, 1 - two)
             w = self.moved(w, self.step(m, v, t, one, two, late))
             outs.append(self.form.store(w))

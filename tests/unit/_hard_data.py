@@ -103,7 +103,14 @@ def worst_ratio(
     got: Rows, low: ExactArray, high: ExactArray, tau: npt.NDArray[np.float64]
 ) -> float:
     """Largest |got − exact|/τ, in integers; the exact value lies between ``low`` and ``high``."""
-    worst, den = 0.0, low.denominator
+    return max(ratios(got, low, high, tau), default=0.0)
+
+
+def ratios(
+    got: Rows, low: ExactArray, high: ExactArray, tau: npt.NDArray[np.float64]
+) -> list[float]:
+    """|got − exact|/τ of each element; 0 where τ is infinite, and decides nothing."""
+    den = low.denominator
     flat = zip(
         np.asarray(got, np.float64).ravel().tolist(),
         low.numerators,
@@ -111,16 +118,17 @@ def worst_ratio(
         tau.ravel().tolist(),
         strict=True,
     )
-    for x, below, above, bound in flat:
-        if bound == float("inf"):
-            continue
-        if not np.isfinite(x):
-            return float("inf")
-        a, b = x.as_integer_ratio()
-        error = max(a * den - below * b, above * b - a * den)
-        if error:
-            worst = max(worst, quotient(error, b * den, bound))
-    return worst
+    return [ratio(x, below, above, den, bound) for x, below, above, bound in flat]
+
+
+def ratio(x: float, below: int, above: int, den: int, bound: float) -> float:
+    if bound == float("inf"):
+        return 0.0
+    if not np.isfinite(x):
+        return float("inf")
+    a, b = x.as_integer_ratio()
+    error = max(a * den - below * b, above * b - a * den)
+    return quotient(error, b * den, bound) if error else 0.0
 
 
 def quotient(error: int, denominator: int, bound: float) -> float:

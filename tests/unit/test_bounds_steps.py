@@ -139,6 +139,17 @@ def test_half_precision_state_with_a_half_accumulator(name, algorithm):
     assert max(ratios(algorithm, outs, w, grads, profile, options)) <= 1
 
 
+@pytest.mark.parametrize("exponent", [-4, -8, -10, -12])
+def test_a_float16_term_that_underflows_before_the_momentum_takes_it(exponent):
+    # (1−β1)ĝ stored in float16 is subnormal where ĝ is not: its error is absolute.
+    form, rng = Format("float16"), np.random.default_rng(3)
+    grads = [form.once(np.ldexp(rng.standard_normal((8, 4)), exponent))]
+    w, options = np.zeros_like(grads[0]), {"lr": 1.0, "beta1": 0.999, "beta2": 0.75}
+    style = next(s for s in STYLES if s.term_stored)
+    outs = run("adam", style, "float16", w, grads, options)
+    assert ratios("adam", outs, w, grads, bounds.profile("float16"), options)[0] <= 1
+
+
 PLAIN = Style("plain")
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import shlex
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -328,3 +329,40 @@ def test_the_rerun_command_gives_the_same_report(tmp_path, monkeypatch, capsys, 
 def test_a_port_made_in_python_is_rerun_in_python():
     report = check(operator_port(plain), seed=3, max_examples=0)
     assert report.checks[0].rerun == "check(plain, suite='quick', seed=3, max_examples=0)"
+
+
+class TestArithmetic:
+    """The report says which rounding the port was granted: its adapter chose it."""
+
+    @staticmethod
+    def shown(port):
+        found = check(port, max_examples=0)
+        said = found.to_dict()["environment"]["arithmetic"]
+        assert f"Arithmetic granted: {said}" in " ".join(found.to_text().split())
+        return said
+
+    def test_of_an_operator(self):
+        port = operator_port(PORTS["plain"], name="plain")
+        said = "float16 (sums in float32), float32, float64; subnormals kept"
+        assert self.shown(port) == said
+
+    def test_flush_to_zero_is_the_adapters_choice(self):
+        port = replace(operator_port(PORTS["plain"], name="plain"), flush_to_zero=True)
+        assert self.shown(port).endswith("; subnormals may be flushed to zero")
+
+    def test_half_precision_sums_are_named(self):
+        def in_half(g):
+            if g.ndim < 2:
+                return g
+            total = np.zeros(g.shape[-1], g.dtype)
+            for row in g.reshape(-1, g.shape[-1]):
+                total = total + row / g.dtype.type(g.size // g.shape[-1])
+            return g - total
+
+        assert "float16 (sums in float16)" in self.shown(operator_port(in_half))
+
+    def test_hyperparameters_of_an_optimizer(self):
+        from gc_ref.conformance._reference import reference_port
+
+        said = self.shown(reference_port("sgdm", {}, ()))
+        assert "; hyperparameters in float32 or wider;" in said
