@@ -9,20 +9,27 @@ import warnings
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from gc_ref.conformance.adapters.keras import select_backend
 
 settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 settings.register_profile("search", deadline=None, database=None, print_blob=True)
+# A mutant is killed by its first counterexample: there is no smaller one to look for.
+settings.register_profile(
+    "mutation",
+    settings.get_profile("ci"),
+    phases=[Phase.explicit, Phase.generate],
+    max_examples=25,
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 pytest_plugins = ["pytester"]
 
 # Ports import their frameworks at once: they are loaded by the tests that judge them.
 collect_ignore_glob = ["conformance/ports/*"]
-# A program: importing it would leave a module called `ports` behind for other tests to find.
-collect_ignore = ["conformance/demo.py"]
+# Programs: importing the first would leave a module called `ports` for other tests to find.
+collect_ignore = ["conformance/demo.py", "tests/mutation/run.py"]
 
 # Each is a marker: a test that carries it needs the module of that name.
 FRAMEWORKS = (

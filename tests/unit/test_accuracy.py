@@ -162,6 +162,9 @@ def test_what_one_float64_misses_of_the_sum():
     # n x₀ - S = -1, while S = 3·2¹⁰⁰ + 1 needs 102 bits.
     grad = np.float32([[2.0**100], [2.0**101], [1]])
     assert centralize(grad, output_axis=1)[0, 0] == np.float32(-1 / 3)
+    # Here the part that cancels lies on both sides of 2⁷⁸, where two digits of S meet.
+    grad = np.float32([[2.0**80 + 2.0**60], [2.0**81 + 2.0**61], [1]])
+    assert centralize(grad, output_axis=1)[0, 0] == np.float32(-1 / 3)
 
 
 def test_digits_that_cancel_across_a_power_of_two():
@@ -170,3 +173,13 @@ def test_digits_that_cancel_across_a_power_of_two():
     high = [2.0**82] * 4 + [2.0**83] * 6
     grad = np.float32([*high, 2.0**33, *[-(2.0**31)] * 4, 2.0**-100]).reshape(16, 1)
     assert centralize(grad, output_axis=1)[0, 0] == -(2.0**-104)
+
+
+def test_subnormal_numbers_beside_a_long_sum_that_cancels():
+    # The partial sums of the largest pass 2⁵¹ units of 2⁻¹⁴⁵, where float64 keeps no 3·2⁻¹⁴⁹.
+    tiny, large = 2.0**-149, (2 - 2.0**-23) * 2.0**-107
+    column = [large] * 4097 + [3 * tiny] * 4093 + [-4096 * large, -large]
+    grad = np.stack([np.float32(column)] * 2, axis=1)  # of two columns: NumPy adds row by row
+    got = centralize(grad, output_axis=1)
+    # The mean is 12279/8192 = 1.4989 units: 3 less that is 1.5011, and 2 is the nearest.
+    assert (got[4097:-2] == np.float32(2 * tiny)).all()

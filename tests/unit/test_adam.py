@@ -147,3 +147,7 @@ class TestRefusals:
     def test_not_real_floating(self):
         with pytest.raises(TypeError, match="weight has dtype complex128"):
             adam_init(np.ones((2, 2), dtype=complex))
+        with pytest.raises(TypeError, match="weight has dtype int64"):
+            adam_step(WEIGHT.astype(int), GRAD, adam_init(WEIGHT), **DYADIC)
+        with pytest.raises(TypeError, match="grad has dtype int64"):
+            adam_step(WEIGHT, GRAD.astype(int), adam_init(WEIGHT), **DYADIC)

@@ -94,7 +94,9 @@ class TestRefusals:
     @pytest.mark.parametrize("output_axis", [True, 1.0, None, "0", [0], (0, 1.0), (False,)])
     @pytest.mark.parametrize("shape", [(2,), (2, 3)])
     def test_axis_of_the_wrong_type(self, output_axis, shape):
-        with pytest.raises(TypeError, match=r"output_axis .* must be an integer"):
+        with pytest.raises(
+            TypeError, match=r"^output_axis \(an integer or a tuple of them\) must be"
+        ):
             centralize(np.zeros(shape), output_axis=output_axis)
 
     def test_axis_is_required(self):
@@ -112,6 +114,17 @@ class TestMagnitudes:
         # 1, -1/2, 1/4 have the mean 1/4.
         assert np.array_equal(got[1:, 1], np.asarray([-0.75, 0], dtype=dtype) * big)
         assert abs(got[0, 1] / big - 0.75) <= np.finfo(dtype).eps
+
+    def test_a_sum_that_fits_is_not_scaled(self):
+        # Scaling by a power of two would cost a subnormal number its last bits.
+        edge, tiny = np.finfo("float64").max / 16, 5e-324
+        grad = np.asarray([[edge], [-edge], [tiny], [3 * tiny]])
+        assert centralize(grad, output_axis=1)[2:].ravel().tolist() == [0.0, 2 * tiny]
+
+    def test_a_slice_is_scaled_for_itself_alone(self):
+        big, tiny = np.finfo("float64").max, 5e-324
+        got = centralize(np.asarray([[big, tiny], [big, 3 * tiny]]), output_axis=1)
+        assert got.tolist() == [[0.0, -tiny], [0.0, tiny]]
 
     def test_subnormal_float64(self):
         tiny = 5e-324
@@ -173,6 +186,12 @@ class TestProjection:
         # Both sums are off by a few roundings of longdouble; float64 entries would be far off.
         assert p.dtype == np.longdouble
         assert np.abs(p.sum(axis=0)).max() <= m * np.finfo(np.longdouble).eps
+
+    def test_more_inputs_than_the_dtype_can_count(self):
+        # float16 has no 2051: what it makes of 2050/2052 is another number than 1 - 1/2051.
+        p = projection(2051, dtype=np.float16)
+        assert p[0, 0] == np.float16(1 - 1 / 2051)
+        assert p[0, 1] == np.float16(-1 / 2051)
 
     def test_equals_eq1(self):
         grad = np.asarray([[1.0, 2.0], [3.0, 5.0], [8.0, -3.0], [4.0, 0.0]])

@@ -89,6 +89,70 @@ def test_adam_dtypes(backend):
         assert backend.values(new).tolist() == [up, down]
 
 
+@pytest.mark.parametrize("as_array", [False, True])
+@pytest.mark.parametrize("beta1", [0.0, 0.5])
+def test_adam_with_a_step_counted_in_an_array(backend, beta1, as_array):
+    for dtype in backend.dtypes:
+        if dtype in ("float16", "bfloat16"):  # as float32 does
+            continue
+        weight, grad = backend.array(np.zeros((2, 3)), dtype), backend.array(GRAD, dtype)
+        xp = array_namespace(weight)
+        state = gc_ref.adam_init(weight)._replace(step=xp.asarray(0))
+        settings = {"lr": 1.0, "beta1": beta1, "beta2": 0.999, "output_axis": -1}
+        if as_array:
+            settings |= {k: backend.array(v, dtype) for k, v in settings.items() if k[:4] == "beta"}
+        for t in (1, 2):
+            weight, state = gc_ref.adam_step(weight, grad, state, **settings)
+            assert int(state.step) == t
+        assert backend.dtype_name(weight) == dtype
+        # A constant gradient: m̂ = ĝ and v̂ = ĝ², so that a step is -ĝ/(|ĝ| + ε). The power of an
+        # array is off by a unit or so, next to which 1 - β2 is 2⁻¹⁰.
+        size = np.abs(CENTRALIZED)
+        expected = -2 * np.asarray(CENTRALIZED) / (size + 1e-8)
+        units = 4000 if as_array else 40
+        off = np.abs(backend.values(weight) - expected)
+        assert (off <= units * (2.0**-24 if dtype == "float32" else 2.0**-53)).all()
+
+
+@pytest.mark.parametrize("name", ["lr", "eps"])
+def test_hyperparameters_in_arrays_are_brought_to_the_dtype_of_the_weight(name):
+    # 0.1 in float32, not in float64: else the namespace would promote, or refuse.
+    weight, grad = np.ones((2, 3), "float32"), np.float32(GRAD)
+    settings = {"lr": 0.3, "eps": 0.7, "output_axis": -1}
+    steps = [
+        gc_ref.adam_step(weight, grad, gc_ref.adam_init(weight), **settings | {name: value})[0]
+        for value in (np.asarray(0.1), np.float32(0.1))
+    ]
+    assert steps[0].tolist() == steps[1].tolist()
+
+
+@pytest.mark.parametrize("name", ["lr", "dampening"])
+def test_hyperparameters_in_arrays_for_sgdm(backend, name):
+    # 0.1 as the weight's dtype holds it; in the widest dtype it is another number.
+    wide, dtype = backend.dtypes[-1], "float32"
+    weight, grad = backend.array(np.ones((2, 3)), dtype), backend.array(GRAD, dtype)
+    start = gc_ref.sgdm_init(weight)
+    settings = {"lr": 0.3, "momentum": 0.5, "output_axis": -1}
+    steps = [
+        gc_ref.sgdm_step(weight, grad, start, **settings | {name: value})
+        for value in (backend.array(0.1, wide), float(np.float32(0.1)))
+    ]
+    assert backend.values(steps[0][0]).tolist() == backend.values(steps[1][0]).tolist()
+    assert backend.dtype_name(steps[0][1].momentum) == dtype
+
+
+@pytest.mark.array_api_strict
+def test_a_device_without_float64():
+    # There float32 is the widest type; and float64 on another device is of no use.
+    import array_api_strict as xp
+
+    grad = xp.asarray(GRAD, dtype=xp.float32, device=xp.Device("no_float64"))
+    got = gc_ref.centralize(grad, output_axis=-1)
+    assert (got.dtype, got.device) == (grad.dtype, grad.device)
+    values = [[float(got[i, j]) for j in range(3)] for i in range(2)]
+    assert values == CENTRALIZED
+
+
 def test_projection(backend):
     for dtype in backend.dtypes:
         like = backend.array([1.0], dtype)
@@ -96,6 +160,13 @@ def test_projection(backend):
         assert type(p) is type(like)
         assert p.dtype == like.dtype
         assert backend.values(p).tolist() == (np.eye(4) - 0.25).tolist()
+
+
+def test_a_list_beside_an_array():
+    weight = np.ones((2, 3))
+    said = "^weight and grad: pass arrays of one library .*, not ndarray, list; "
+    with pytest.raises(TypeError, match=said):
+        gc_ref.sgdm_step(weight, GRAD, gc_ref.sgdm_init(weight), lr=1.0, output_axis=-1)
 
 
 @pytest.mark.torch

@@ -132,6 +132,8 @@ class TestRefusals:
     def test_not_real_floating(self):
         with pytest.raises(TypeError, match="weight has dtype int64"):
             sgdm_init(np.ones((2, 2), dtype=np.int64))
+        with pytest.raises(TypeError, match="weight has dtype int64"):
+            sgdm_step(WEIGHT.astype(int), GRAD, sgdm_init(WEIGHT), lr=0.1, output_axis=0)
         with pytest.raises(TypeError, match="grad has dtype int64"):
             sgdm_step(WEIGHT, GRAD.astype(int), sgdm_init(WEIGHT), lr=0.1, output_axis=0)
 
