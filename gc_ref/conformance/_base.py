@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gc_ref import bounds, exact
+from gc_ref.conformance._compare import Comparison, float_ulp
 from gc_ref.conformance._draws import representable, rng_for
-from gc_ref.conformance._expected import Comparison, float_ulp
 from gc_ref.conformance._port import Array, Case, Parameter, PortError, Trajectory
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from gc_ref.conformance._base import compare_arrays, phi
+from gc_ref.conformance._compare import Comparison
 from gc_ref.conformance._draws import slices, unslice
-from gc_ref.conformance._expected import Comparison
 from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Array, Case, Parameter
 from gc_ref.conformance._results import Outcome, describe, failed, not_applicable, passed

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gc_ref.conformance import _cases as cases
-from gc_ref.conformance._expected import compare, expected_steps
+from gc_ref.conformance._compare import compare
+from gc_ref.conformance._expected import expected_steps
 from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Case, PortError, ShapeChangedError
 from gc_ref.conformance._results import (

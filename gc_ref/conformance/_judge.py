@@ -14,13 +14,8 @@ from gc_ref import bounds
 from gc_ref._layouts import output_axes
 from gc_ref.conformance import _cases as cases
 from gc_ref.conformance._base import base_fed_with, compare_to_base
-from gc_ref.conformance._expected import (
-    Comparison,
-    Expected,
-    axes_in_scope,
-    compare,
-    expected_steps,
-)
+from gc_ref.conformance._compare import Comparison, Expected, compare
+from gc_ref.conformance._expected import axes_in_scope, expected_steps
 from gc_ref.conformance._port import (
     Array,
     Case,

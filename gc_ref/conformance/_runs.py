@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref.conformance._expected import Expected
+from gc_ref.conformance._compare import Expected
 from gc_ref.conformance._port import Case, Port, PortError, ShapeChangedError, Trajectory
 
 __all__ = ["Known", "require_complete"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gc_ref.conformance._compare import Comparison
 from gc_ref.conformance._conventions import Conventions
-from gc_ref.conformance._expected import Comparison
 from gc_ref.conformance._port import Parameter
 
 __all__ = ["Match", "Settled"]

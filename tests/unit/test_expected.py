@@ -7,14 +7,9 @@ import numpy as np
 import pytest
 
 from gc_ref import bounds
+from gc_ref.conformance._compare import Expected, compare, float_ulp
 from gc_ref.conformance._conventions import Conventions
-from gc_ref.conformance._expected import (
-    Expected,
-    axes_in_scope,
-    compare,
-    expected_steps,
-    float_ulp,
-)
+from gc_ref.conformance._expected import axes_in_scope, expected_steps
 from gc_ref.conformance._port import Case, Parameter
 from gc_ref.exact import ExactArray, exactly
 
@@ -105,8 +100,47 @@ def test_an_empty_array_is_within():
 
 
 def test_an_answer_of_another_size_is_refused():
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="3 values for 2 expected"):
         compare(np.zeros(3), expected([1.0, 2.0], [0.0, 0.0]), "float32")
+
+
+def by_definition(got, want):
+    """Error over allowance of each element, in rationals."""
+    for i, value in enumerate(np.asarray(got, dtype=float).tolist()):
+        if not math.isfinite(value):
+            yield math.inf, True
+            continue
+        low = Fraction(want.lower.numerators[i], want.lower.denominator)
+        high = Fraction(want.upper.numerators[i], want.upper.denominator)
+        error = max(low - Fraction(value), Fraction(value) - high, Fraction(0))
+        tau = float(want.tau[i])
+        yield (float(error / Fraction(tau)) if tau else math.inf if error else 0.0), error > 0
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_the_worst_element_by_definition(seed):
+    rng = np.random.default_rng(seed)
+    size, denominator = int(rng.integers(1, 9)), int(rng.choice([1, 3, 1024, 10**25, 7 * 2**70]))
+    numerators = [int(n) * (denominator // 3 + 1) for n in rng.integers(-50, 50, size=size)]
+    low = ExactArray((size,), numerators, denominator)
+    wide = [n + int(rng.integers(0, 3)) for n in numerators]
+    high = low if seed % 2 else ExactArray((size,), wide, denominator)
+    tau = np.abs(rng.normal(size=size)) * 10.0 ** rng.integers(-18, 1, size=size)
+    tau[rng.random(size) < 0.2] = 0.0
+    want = Expected(low, high, tau)
+    exactly_right = np.array([n / denominator for n in numerators])
+    got = {
+        0: exactly_right,
+        1: np.nextafter(exactly_right, rng.choice([-np.inf, np.inf], size=size)),
+        2: exactly_right + rng.normal(size=size) * 10.0 ** rng.integers(-17, 0),
+        3: exactly_right.astype(np.float32),
+        4: np.where(rng.random(size) < 0.3, rng.choice([np.nan, np.inf, 1e200]), exactly_right),
+    }[seed % 5]
+    found = compare(got, want, "float32")
+    ratios, wrong = zip(*by_definition(got, want), strict=True)
+    assert found.ratio == pytest.approx(max(ratios), rel=1e-12)
+    assert ratios[found.position] == pytest.approx(max(ratios), rel=1e-12)
+    assert found.inexact == sum(wrong)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
