@@ -268,8 +268,12 @@ def test_status_1_deviates(run):
 USAGE = [
     ([], ["COMMAND"]),
     (["judge"], ["'judge'", "check"]),
-    (["identify"], ["'identify'"]),
-    (["selftest"], ["'selftest'"]),
+    (["identify", "ports.py"], ["'ports.py'", "KIND:MODULE_OR_FILE.py:ATTRIBUTE"]),
+    (["selftest", "--framework", "mxnet"], ["mxnet", "numpy"]),
+    (["selftest", "--deviation", "no-such"], ["no-such", "layout-swapped"]),
+    (["explain"], ["ID"]),
+    (["explain", "layout-swaped"], ["'layout-swaped'", "did you mean layout-swapped"]),
+    (["explain", "???"], ["known:", "law/linear", "lr-twice"]),
     (["vectors"], ["'vectors'"]),
     (["check", "one", "two"], ["two"]),
     (["check", ""], ["KIND:MODULE_OR_FILE.py:ATTRIBUTE"]),
@@ -659,12 +663,68 @@ def test_help_lists_what_exists_and_nothing_else(run):
     assert "exec:COMMAND" in out
 
 
-def test_help_lists_the_one_command(run):
+def test_help_lists_the_commands(run):
     status, out, _ = run("--help")
     assert status == 0
-    assert "check" in out
-    for absent in ("identify", "selftest", "explain", "vectors"):
-        assert absent not in out
+    for command in ("check", "identify", "selftest", "explain"):
+        assert command in out
+    assert "vectors" not in out
+
+
+def test_identify_says_what_a_wrong_port_does(run):
+    status, out, err = run("identify", *quick("operator:ports.py:half")[1:])
+    assert (status, err) == (1, "")
+    assert out.splitlines()[2] == "Identified: 0.5 times the mean is removed (`partial`)"
+    assert "FAILED" not in out
+
+
+def test_identify_names_the_conventions_of_a_right_port(run):
+    status, out, err = run("identify", *quick("operator:ports.py:plain")[1:])
+    assert (status, err) == (0, "")
+    assert "It removes the mean over all inputs of each output neuron" in out
+    assert "  layout = output-last (declared)" in out
+
+
+def test_identify_of_a_port_that_cannot_be_driven(run):
+    status, out, _ = run("identify", *quick("operator:ports.py:returns_none")[1:])
+    assert status == 3
+    assert out.startswith("ERROR: returns_none could not be judged to the end")
+    assert "NoneType" in out
+
+
+def test_the_report_says_what_was_identified(run):
+    status, out, _ = run(*quick("operator:ports.py:half"), "--json", "-")
+    report = json.loads(out)
+    assert status == 1
+    assert report["identified"] == ["partial"]
+    assert report["diagnosis"] == ["0.5 times the mean is removed (`partial`)"]
+
+
+@pytest.mark.parametrize("id", ["law/linear", "layout-swapped"])
+def test_explain(run, id):
+    status, out, err = run("explain", id)
+    assert (status, err) == (0, "")
+    assert out.startswith(f"{id} (")
+    assert out.count("\n") >= 4
+
+
+def test_selftest_of_one_deviation(run):
+    status, out, err = run("selftest", "--framework", "numpy", "--deviation", "vectors-erased")
+    assert (status, err) == (0, "")
+    lines = [line for line in out.splitlines() if line.startswith("numpy")]
+    assert [line.split()[1] for line in lines] == ["control", "absurd", *["vectors-erased"] * 2]
+    assert all(line.endswith("identified") for line in lines[2:])
+    assert "4 of 4 ports judged as they must be; not judged: torch, jax, keras" in out
+
+
+def test_selftest_fails_if_a_deviation_gets_away(run, monkeypatch):
+    from gc_ref.conformance import _selftest
+
+    monkeypatch.setattr(_selftest, "caught", lambda deviation, report: False)
+    status, out, _ = run("selftest", "--framework", "numpy", "--deviation", "vectors-erased")
+    assert status == 1
+    assert "NOT CAUGHT" in out
+    assert "2 of 4 ports" in out
 
 
 def test_version(run):
