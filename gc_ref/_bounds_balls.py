@@ -132,13 +132,14 @@ def moved(w: Ball, direction: Ball, lr: float, units: Units) -> Ball:
     The step: a store of d, a cast of lr, a product and a store of it, G(4, u); lr itself and
     what is folded into it (a bias correction), G(4, h). The result is rounded where it is
     computed and where it is stored, (u + a)|w'|: rounding to nearest is off by at most
-    u/(1 + u), and what that leaves of u pays for u·a.
+    u/(1 + u), and what that leaves of u pays for u·a. What d loses by underflow counts lr
+    times.
     """
     center = w.center - lr * direction.center
     rounding = growth(4, units.storage) + growth(4, units.hyper)
     error = w.radius + abs(lr) * (direction.radius + rounding * direction.size)
     store = units.storage + units.state
-    error = error + store * (np.abs(center) + error) + 4 * units.eta
+    error = error + store * (np.abs(center) + error) + 4 * units.eta * max(1.0, abs(lr))
     return Ball(center, np.where(np.abs(center) + error < units.largest, error, np.inf))
 
 
@@ -157,6 +158,9 @@ def quotient(
     at most: casts of both corrections, of their reciprocals and of ε (5), quotients by them
     (2), a root of either (2), the sum (1), its reciprocal (1), the product (1): 12 ≤ 16. In
     h: 1/(1−β1ᵗ), √(1−β2ᵗ), lr's product with each, and their quotient: 6 ≤ 8.
+
+    Underflow: lr·√(1−β2ᵗ)/(1−β1ᵗ)·m may be made before the division, which magnifies what
+    it lost; in units of m, η/lr becomes η/lr · (1−β1ᵗ)/√(1−β2ᵗ). The quotient may lose η too.
     """
     one, two = (_correction(beta, t, units) for beta in (beta1, beta2))
     root = [np.sqrt(x) for x in (np.maximum(v.center - v.radius, 0), v.center, v.size)]
@@ -172,12 +176,13 @@ def quotient(
     slack = growth(16, units.state) + growth(8, units.hyper)
     most = (1 + slack) * scale[2] / np.maximum(low, 0)
     least = max(0.0, 1 - slack) * scale[0] / high
-    reach = m.radius + 4 * units.state_eta
+    shrunk_by = np.sqrt(np.maximum(two[0], two[1] / 2)) / one[2]
+    reach = m.radius + 4 * units.state_eta * np.maximum(1, 1 / shrunk_by)
     top, bottom = m.center + reach, m.center - reach
     center = np.where(middle > 0, m.center * scale[1] / middle, 0.0)
     upper = np.maximum(top * most, top * least)
     lower = np.minimum(bottom * most, bottom * least)
-    radius = np.maximum(upper - center, center - lower)
+    radius = np.maximum(upper - center, center - lower) + 4 * units.state_eta
     return Ball(center, np.where(np.isnan(radius), np.inf, radius))
 
 

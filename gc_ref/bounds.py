@@ -57,7 +57,8 @@ float64, τ is the radius for the profile plus the radius for float64 itself.
 - Adam: βᵗ is off by G(2t + 8, h). The quotient is taken in interval arithmetic, with m in
   [m − r, m + r], v in [max(0, v − r), v + r], and G(16, a) + G(8, h) for the places where
   bias corrections and roots are applied. Where √v + ε may be 0, the bound is ∞: a
-  near-constant slice gets a wide interval, not a tight and wrong one.
+  near-constant slice gets a wide interval, not a tight and wrong one. Underflow before the
+  division is magnified by it: 4η·max(1, (1−β1ᵗ)/√(1−β2ᵗ))/lr on m.
 - w − lr·d is off by r_w + lr·r_d + (G(4, u) + G(4, h))·lr|d| + (u + a)|w'|; decoupled decay
   and g + λw are counted likewise, each in the docstring of its function.
 

@@ -150,6 +150,20 @@ def test_a_float16_term_that_underflows_before_the_momentum_takes_it(exponent):
     assert ratios("adam", outs, w, grads, bounds.profile("float16"), options)[0] <= 1
 
 
+@pytest.mark.parametrize("eps", [1.0, 1e-3, 1e-8])
+@pytest.mark.parametrize("beta1", [0.0, 0.9])
+@pytest.mark.parametrize("epsilon", ["outside", "hat"])
+def test_a_product_that_underflows_before_adam_divides_it(epsilon, beta1, eps):
+    # lr·√(1−β2)·m is subnormal where the step is not: the quotient magnifies what it lost.
+    rng = np.random.default_rng(5)
+    grads = [np.ldexp(rng.standard_normal((30, 4)), -128).astype(np.float32)]
+    w, options = np.zeros_like(grads[0]), {"lr": 1e-3, "beta1": beta1, "eps": eps}
+    style = Style("folded", quotient="folded")
+    outs = run("adam", style, "float32", w, grads, options | {"epsilon": epsilon})
+    profile = bounds.profile("float32")
+    assert ratios("adam", outs, w, grads, profile, options | {"epsilon": epsilon})[0] <= 1
+
+
 PLAIN = Style("plain")
 
 
