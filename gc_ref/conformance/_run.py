@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gc_ref.conformance._checks import CHECKS, Check
@@ -11,7 +12,7 @@ from gc_ref.conformance._report import CheckReport, Report
 from gc_ref.conformance._results import Outcome, failed, not_applicable
 from gc_ref.conformance._runs import Known
 
-__all__ = ["DEFAULT_EXAMPLES", "SUITES", "check", "judge_port"]
+__all__ = ["DEFAULT_EXAMPLES", "SUITES", "check", "judge_port", "outcome_of"]
 
 SUITES = ("quick", "full")
 #: Fuzzed examples per check, unless told otherwise.
@@ -79,14 +80,14 @@ def judge_port(
     rerun = rerun_command(port, suite=suite, seed=seed, max_examples=max_examples)
     found: list[CheckReport] = []
     for entry in CHECKS.values():
-        outcome = _unless_broken(judge, _outcome(judge, entry, found))
+        outcome = _unless_broken(judge, outcome_of(judge, entry, found))
         found.append(CheckReport.of(entry, outcome, rerun))
         if outcome.status == "error":  # a port that cannot be driven says nothing more
             break
     return Report.of(judge, found, suite=suite)
 
 
-def _outcome(judge: Judge, entry: Check, before: list[CheckReport]) -> Outcome:
+def outcome_of(judge: Judge, entry: Check, before: Sequence[CheckReport] = ()) -> Outcome:
     """Run one check; a port that fails to run is one clear message, not a traceback."""
     try:
         return entry.run(judge)

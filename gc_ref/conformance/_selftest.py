@@ -14,7 +14,7 @@ from gc_ref.conformance._report import Report
 from gc_ref.conformance._run import judge_port
 from gc_ref.conformance._runs import Known
 
-__all__ = ["Row", "caught", "installed", "legend", "line", "rows"]
+__all__ = ["Row", "caught", "forms", "installed", "legend", "line", "rows"]
 
 MODULES = {"numpy": ("numpy",), "torch": ("torch",), "jax": ("jax", "optax"), "keras": ("keras",)}
 #: Frameworks whose every run compiles a model judge the main form of each deviation only.
@@ -99,14 +99,15 @@ def rows(
         for deviation in DEVIATIONS.values():
             if not only(deviation.id):
                 continue
-            for plant, operator in _forms(deviation, framework):
+            for plant, operator in forms(deviation, framework):
                 name = "/".join(w for w in (deviation.id, plant.label) if w)
                 name += " (operator)" if operator else ""
                 report = _judge(plant, framework, operator, name, seed, known)
                 yield Row(deviation, name, framework, report, caught(deviation, report))
 
 
-def _forms(deviation: Deviation, framework: str) -> Iterator[tuple[Plant, bool]]:
+def forms(deviation: Deviation, framework: str) -> Iterator[tuple[Plant, bool]]:
+    """Yield the plants of a deviation in a framework, and whether as a bare operator."""
     plants = [p for p in deviation.plants if framework in p.frameworks]
     for plant in plants[:1] if framework in COMPILED else plants:
         if plant.operator and framework != "keras":

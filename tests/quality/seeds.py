@@ -2,9 +2,10 @@
 
     python tests/quality/seeds.py --seeds 100 --jobs 2
 
-prints a table: how often each catalogued deviation was caught (by the checks that are there
-for it) and named, and how often any correct port of the zoo was accused. The exit status is
-0 only if every deviation was caught every time, and no correct port was ever accused.
+prints a table: how often each catalogued deviation was caught, by two checks that are there
+for it (or by one, where the catalogue says why), and how often any correct port of the zoo was
+accused. Who is caught is not judged further; who is not goes through all checks. The exit
+status is 0 only if every deviation was caught every time and no correct port was ever accused.
 """
 
 import argparse
@@ -16,45 +17,60 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._deviations import DEVIATIONS
-from gc_ref.conformance._run import judge_port
+from gc_ref.conformance._judge import Judge
+from gc_ref.conformance._plants import make_plant
+from gc_ref.conformance._run import judge_port, outcome_of
 from gc_ref.conformance._runs import Known
-from gc_ref.conformance._selftest import rows
+from gc_ref.conformance._selftest import forms
 from quality.zoo import ZOO
 
 
+def is_caught(deviation, port, seed, known):
+    """Run check after check until the deviation is caught; a port that fails to run is not."""
+    judge = Judge(port, seed=seed, suite="quick", max_examples=0, known=known)
+    named = 0
+    for entry in CHECKS.values():
+        status = outcome_of(judge, entry).status
+        if status == "error":
+            return False
+        named += status == "failed" and entry.id in deviation.checks
+        if named == 2 or (named and entry.id == list(CHECKS)[-1] and deviation.only):
+            return True
+    return False
+
+
 def judge_seed(seed):
-    """Outcomes of one seed: (what, who, whether right, whether named) of each port."""
-    found = [
-        ("deviation", row.deviation.id, row.killed, row.identified)
-        for row in rows(["numpy"], seed=seed, controls=False)
-    ]
+    """Outcomes of one seed: kind of port, name, whether it was judged rightly."""
     known = Known()
+    found = []
+    for deviation in DEVIATIONS.values():
+        for plant, operator in forms(deviation, "numpy"):
+            port = make_plant(plant, "numpy", operator=operator, name=deviation.id)
+            found.append(("deviation", deviation.id, is_caught(deviation, port, seed, known)))
     for entry in ZOO:
         if not entry.needs:  # NumPy's: a framework changes how sums round, not which are drawn
             report = judge_port(entry.make(), seed=seed, max_examples=0, known=known)
-            found.append((entry.kind, entry.name, report.verdict == "conforms", True))
+            found.append((entry.kind, entry.name, report.verdict == "conforms"))
     return found
 
 
 def table(outcomes, seeds):
     """The Markdown table of all outcomes, and whether everything was right."""
-    caught, named, judged = (collections.Counter() for _ in range(3))
-    for what, who, right, name in outcomes:
-        key = who if what == "deviation" else f"correct {what}s"
+    judged, right = collections.Counter(), collections.Counter()
+    for kind, name, well in outcomes:
+        key = name if kind == "deviation" else f"correct {kind}s"
         judged[key] += 1
-        caught[key] += right
-        named[key] += name and right
-    lines = ["| deviation | judged | caught | identified |", "|---|---:|---:|---:|"]
-    for id in DEVIATIONS:
-        share = (f"{100 * n[id] / judged[id]:.4g} %" for n in (caught, named))
-        lines.append(f"| `{id}` | {judged[id]} | {' | '.join(share)} |")
-    lines += ["", "| correct ports | judged | accused |", "|---|---:|---:|"]
-    good = [k for k in judged if k not in DEVIATIONS]
-    lines += [f"| {k.removeprefix('correct ')} | {judged[k]} | {judged[k] - caught[k]} |"
-              for k in good]  # fmt: skip
+        right[key] += well
+    lines = ["| deviation | verdicts | caught |", "|---|---:|---:|"]
+    lines += [f"| `{id}` | {judged[id]} | {100 * right[id] / judged[id]:.4g} % |"
+              for id in DEVIATIONS]  # fmt: skip
+    lines += ["", "| correct ports | verdicts | accused |", "|---|---:|---:|"]
+    lines += [f"| {k.removeprefix('correct ')} | {judged[k]} | {judged[k] - right[k]} |"
+              for k in judged if k not in DEVIATIONS]  # fmt: skip
     lines += ["", f"{seeds} seeds, {sum(judged.values())} verdicts"]
-    return "\n".join(lines), all(caught[k] == judged[k] for k in judged)
+    return "\n".join(lines), right == judged
 
 
 def main():
@@ -70,7 +86,7 @@ def main():
     with multiprocessing.Pool(options.jobs) as pool:
         for done, found in enumerate(pool.imap(judge_seed, chosen), 1):
             outcomes += found
-            wrong = [f"{who} ({what})" for what, who, right, _ in found if not right]
+            wrong = [f"{name} ({kind})" for kind, name, right in found if not right]
             print(f"{done}/{options.seeds}, {time.time() - start:.0f} s", *wrong,
                   file=sys.stderr, flush=True)  # fmt: skip
     text, right = table(outcomes, options.seeds)
