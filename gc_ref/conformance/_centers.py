@@ -230,7 +230,7 @@ _ALL = (
     Center("divided-by-weight", "scaled", "the centralized gradient is divided by the standard "
            "deviation of the whole weight", lambda xp, g, slot, amount, memory:
            _right(xp, g, slot) / _deviation_of(xp, g, slot.axes("whole"))),
-    Center("erase", "vectors-erased", "the gradient becomes 0",
+    Center("erase", "scaled", "the gradient of every weight becomes 0",
            lambda xp, g, slot, amount, memory: 0.0 * g),
     Center("partial", "partial", "{amount:.6g} times the mean is removed",
            lambda xp, g, slot, amount, memory: g - amount * mean(xp, g, slot.axes("inputs")),

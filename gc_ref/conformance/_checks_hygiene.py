@@ -120,6 +120,8 @@ def state_isolated(judge: Judge) -> Outcome:
             judge.notes.append(f"cannot be driven with {way}: {error}")
             continue
         different = _differs(judge, case, driven)
+        if different and _same(judge, case, judge.run(case), judge.run_again(case)):
+            return not_applicable("two runs of one case differ: see hygiene/deterministic")
         if different:
             return failed(f"{different} {words}")
         tried.append(way)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gc_ref.conformance._base import base_couples, compare_arrays
+from gc_ref.conformance._checks_ripple import nothing_else_erased
 from gc_ref.conformance._checks_unknown import (
     gated_by_rank,
     own_base_law,
@@ -49,7 +50,8 @@ def every_weight(judge: Judge) -> Outcome:
     """scope/every-weight: every weight in scope loses its mean, over all of its inputs."""
     settled = judge.settled
     if settled.mode == "unknown":
-        return responds_to_shift(judge)
+        outcome = responds_to_shift(judge)
+        return nothing_else_erased(judge, outcome) if outcome.status == "passed" else outcome
     case = judge.integers
     wrong: Group = []
     left_alone: Group = []

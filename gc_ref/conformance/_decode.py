@@ -22,6 +22,8 @@ __all__ = ["ROUNDINGS", "Reading", "Track", "decay_factors", "decode"]
 #: Roundings of one step that a port may be off, in units of u times what is summed.
 ROUNDINGS = 32.0
 UNIT = 2.0**-24
+#: Largest rounding that is granted to a step: 2^-10 of the learning rate.
+WIDEST = 2.0**-10 / (ROUNDINGS * UNIT)
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,10 @@ def _one_step(
         if reading.algorithm == "adam" and what.mistake != "base-dropped":
             c2 = 1.0 if what.mistake == "bias-correction-missing" else 1 - hyper["beta2"] ** t
             slope = 1 / (np.sqrt(now.second / c2) + hyper["eps"])
-        history = reach + float(np.abs(now.first).max(initial=0.0))
-        scale = np.abs(w) + hyper["lr"] * slope * history
+        history: Any = reach + float(np.abs(now.first).max(initial=0.0))
+        # Where Adam magnifies rounding without end, no agreement says anything.
+        summed = np.minimum(slope * history, WIDEST) if reading.algorithm == "adam" else history
+        scale = np.abs(w) + hyper["lr"] * summed
         if what.mistake == "weights-centralized":
             scale = np.full_like(w, np.max(scale, initial=0.0))
     return after, now, scale

@@ -67,13 +67,12 @@ def diagnose(judge: Judge, checks: Sequence[CheckReport]) -> Diagnosis:
     failed = {c.id: c for c in checks if c.status in ("failed", "indeterminate")}
     if any(c.status == "error" for c in checks) or "hygiene/shape" in failed:
         return Diagnosis()
+    if "hygiene/deterministic" in failed:
+        return Diagnosis(words=(NOT_REPEATABLE,))
     try:
         return _search(judge, failed) if failed else Diagnosis(words=_right(judge))
-    except (
-        PortError,
-        SkippedError,
-    ) as error:  # it answered the checks, but not the cases of the search
-        return Diagnosis(words=(f"not identified: {error}",))
+    except (PortError, SkippedError) as error:  # in a case of the search's own
+        return Diagnosis(words=(str(error),))
 
 
 def _right(judge: Judge) -> tuple[str, ...]:
@@ -89,7 +88,8 @@ def _search(judge: Judge, failed: dict[str, CheckReport]) -> Diagnosis:
     if judge.settled.mode == "base":
         from gc_ref.conformance._identify_base import explain_by_base
 
-        found = explain_by_base(judge)
+        found = explain_by_base(judge) or Search(judge).explanations()
+        found = [e for e in found if e.deviations]
         if not found and not by_checks:
             return Diagnosis(words=(UNKNOWN_BASE,))
         ids = tuple(dict.fromkeys([*(i for e in found for i in e.deviations), *by_checks]))
@@ -113,9 +113,12 @@ def _search(judge: Judge, failed: dict[str, CheckReport]) -> Diagnosis:
     return Diagnosis(ids, _sentences(found, by_checks))
 
 
+NOT_REPEATABLE = (
+    "two runs of one case differ (hygiene/deterministic): look at that first, "
+    "whatever else fails may follow from it"
+)
 UNKNOWN_BASE = (
-    "not identified: the base optimizer fed with the gradient of no known deviation "
-    "moves as the port does"
+    "the base optimizer fed with the gradient of no known deviation moves as the port does"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from gc_ref.conformance._centers import Slot, places
@@ -53,7 +54,7 @@ def _base(plant: Plant) -> Any:
 
         def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
             """Take the whole model's mean first, for those who want it."""
-            count = sum(int(ops.size(g)) for g in grads) if what.center == "model" else 1
+            count = sum(math.prod(g.shape) for g in grads) if what.center == "model" else 1
             total = sum(ops.sum(g) for g in grads) if what.center == "model" else 0.0
             self.model_mean = total / count
             return super().apply(grads, trainable_variables)

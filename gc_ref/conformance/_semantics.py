@@ -59,17 +59,26 @@ GATES: Mapping[str, Gate] = {
              "a multiple of {k} are centralized", lambda s, k: s.shape[1] % k == 0, _MULTIPLES),
         Gate("first-dimension-multiple", "shape-gated", "only weights whose first dimension is "
              "a multiple of {k} are centralized", lambda s, k: s.shape[0] % k == 0, _MULTIPLES),
-        Gate("fan-in-above", "shape-gated", "only weights with a fan-in above {k} are centralized",
+        Gate("fan-in-above", "shape-gated",
+             "of the weights tried, only those with a fan-in above {k} are "
+             "centralized",
              lambda s, k: s.fan_in > k),
-        Gate("fan-in-at-most", "shape-gated", "only weights with a fan-in of at most {k} are "
-             "centralized", lambda s, k: s.fan_in <= k),
-        Gate("size-above", "shape-gated", "only weights of more than {k} elements are centralized",
+        Gate("fan-in-at-most", "shape-gated",
+             "of the weights tried, only those with a fan-in of at most {k} "
+             "are centralized", lambda s, k: s.fan_in <= k),
+        Gate("size-above", "shape-gated",
+             "of the weights tried, only those of more than {k} elements are "
+             "centralized",
              lambda s, k: s.size > k),
-        Gate("size-at-most", "shape-gated", "only weights of at most {k} elements are centralized",
+        Gate("size-at-most", "shape-gated",
+             "of the weights tried, only those of at most {k} elements are "
+             "centralized",
              lambda s, k: s.size <= k),
-        Gate("outputs-above", "shape-gated", "only weights of more than {k} outputs are "
+        Gate("outputs-above", "shape-gated",
+             "of the weights tried, only those of more than {k} outputs are "
              "centralized", lambda s, k: s.outputs > k),
-        Gate("outputs-at-most", "shape-gated", "only weights of at most {k} outputs are "
+        Gate("outputs-at-most", "shape-gated",
+             "of the weights tried, only those of at most {k} outputs are "
              "centralized", lambda s, k: s.outputs <= k),
         Gate("not-square", "shape-gated", "weights whose axes are all equal are left alone",
              lambda s, k: len(set(s.shape)) > 1),
@@ -86,11 +95,11 @@ GATES: Mapping[str, Gate] = {
 SCHEDULES: Mapping[str, Schedule] = {
     s.name: s
     for s in (
-        Schedule("skips-every", "every {k}th step is not centralized",
+        Schedule("skips-every", "step {k} and its multiples are not centralized",
                  lambda t, k: t % k != 0, (2, 3, 4, 5, 10)),
-        Schedule("only-every", "only every {k}th step is centralized",
+        Schedule("only-every", "only step {k} and its multiples are centralized",
                  lambda t, k: t % k == 0, (2, 3, 4, 5, 10)),
-        Schedule("first-of-every", "only the first of every {k} steps is centralized",
+        Schedule("first-of-every", "only step 1 of every {k} is centralized",
                  lambda t, k: t % k == 1, (3, 4, 5, 10)),
         Schedule("from", "centralizes from step {k} on only",
                  lambda t, k: t >= k, (2, 3, 4, 5, 6, 10, 11, 21, 51)),

@@ -10,6 +10,7 @@ import pytest
 
 from gc_ref.conformance import CheckReport, Report, check, operator_port
 from gc_ref.conformance._cli import main
+from gc_ref.conformance._deviations import DEVIATIONS
 
 STATUSES = {
     "passed", "failed", "expected-failure", "unexpected-pass", "not-applicable",
@@ -79,11 +80,12 @@ def test_fields_of_the_report(report):
         "schema", "suite", "port", "verdict", "conventions", "identified", "checks", "environment",
     }  # fmt: skip
     assert contract <= set(found)
-    assert set(found) - contract <= {"seed", "notes"}
+    assert set(found) - contract <= {"seed", "notes", "diagnosis"}
     assert found["schema"] == "gc-ref-report/1"
     assert found["suite"] == "quick"
     assert found["port"] == {"name": report.port["name"], "kind": "operator", "target": None}
-    assert found["identified"] == []
+    assert set(found["identified"]) <= set(DEVIATIONS)
+    assert all(isinstance(words, str) and words for words in found["diagnosis"])
     assert all(isinstance(k, str) and isinstance(v, str) for k, v in found["environment"].items())
     assert {"gc_ref", "python", "numpy"} <= set(found["environment"])
 

@@ -101,6 +101,40 @@ def test_a_wrong_port_is_caught(centralize, check_id):
     assert check_id in failed(rmsprop(centralize))
 
 
+def over(axes):
+    return lambda g: g if g.ndim < 2 else g - g.mean(axis=axes(g.ndim), keepdims=True)
+
+
+SOME_AXES = {
+    "the first": lambda n: (0,),
+    "the channels": lambda n: (n - 2,),
+    "the window": lambda n: tuple(range(n - 2)) or (0,),
+    "all but one of the window": lambda n: tuple(i for i in range(n - 1) if i != 1) or (0,),
+}
+
+
+@pytest.mark.parametrize("axes", SOME_AXES.values(), ids=SOME_AXES)
+def test_the_mean_over_some_input_axes_only(axes):
+    """Such a port does not notice a shift of the whole mean either: it is blind to more."""
+    _, found = judged(rmsprop(over(axes)))
+    assert found["law/shift-invariant"].status == "passed"
+    assert found["scope/every-weight"].status == "failed"
+    assert "more than the mean over all inputs is removed" in found["scope/every-weight"].message
+
+
+def test_who_moves_by_signs_alone_sees_a_ripple_too():
+    def lion(w, g, state, h, t, name):
+        m = state.setdefault(name, np.zeros_like(w))
+        g = phi(g)
+        move = np.sign(0.9 * m + 0.1 * g)
+        state[name] = (0.99 * m + 0.01 * g).astype(w.dtype)
+        return (w - h["lr"] * move).astype(w.dtype)
+
+    for seed in range(4):
+        report = check(numpy_port(trainer(lion)), max_examples=0, seed=seed)
+        assert report.verdict == "conforms", report.to_text()
+
+
 def test_a_learning_rate_that_enters_twice():
     _, found = judged(rmsprop(lr_power=2))
     assert found["step/base-law"].status == "failed"
