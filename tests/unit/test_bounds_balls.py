@@ -172,6 +172,11 @@ class TestQuotient:
         least = (1 - slack) * scales[0] / (high + epsilons[2])
         return most, scales[1] / (middle + epsilons[1]), least
 
+    def magnified(self, units):
+        """η on m as the division magnifies it: by (1−β1ᵗ)/√(1−β2ᵗ), where that is above 1."""
+        one, two = self.correction(self.BETA1), self.correction(self.BETA2)
+        return 4 * units.state_eta * max(1, one[2] / math.sqrt(max(two[0], two[1] / 2)))
+
     @pytest.mark.parametrize("hat", [False, True])
     @pytest.mark.parametrize("m", [(3.0, 0.25), (-3.0, 0.25), (0.5, 2.0), (-0.5, 2.0)])
     @pytest.mark.parametrize("v", [(25.0, 24.0), (4.0, 0.5), (4.0, 8.0)])
@@ -180,11 +185,11 @@ class TestQuotient:
             ball(*m), ball(*v), self.T, self.BETA1, self.BETA2, self.EPS, hat, self.UNITS
         )
         most, value, least = self.intervals((v[0] - v[1], v[0], v[0] + v[1]), hat)
-        reach = m[1] + 4 * self.UNITS.state_eta
+        reach = m[1] + self.magnified(self.UNITS)
         ends = [(m[0] + sign * reach) * x for sign in (1, -1) for x in (most, least)]
         center = m[0] * value
         assert got.center.tolist() == pytest.approx([center], rel=2.0**-45)
-        radius = max(max(ends) - center, center - min(ends))
+        radius = max(max(ends) - center, center - min(ends)) + 4 * self.UNITS.state_eta
         assert got.radius.tolist() == pytest.approx([radius], rel=2.0**-40)
 
     @pytest.mark.parametrize("m", [3.0, -3.0])
@@ -226,12 +231,13 @@ class TestQuotient:
         got = quotient(ball(1.0, 0.0), ball(4.0, 0.0), 2, 0.5, 0.75, 1.0, False, coarse)
         slack = G(16, 0.25) + G(8, coarse.hyper)
         assert slack > 1
-        top = 1.0 + 4 * coarse.state_eta
         one, two = self.correction(0.5), self.correction(0.75)
+        top = 1.0 + 4 * coarse.state_eta * max(1, one[2] / math.sqrt(max(two[0], two[1] / 2)))
         around = (G(1, coarse.hyper) + coarse.state) * 1.0 + coarse.state_eta
         most = (1 + slack) / one[0] / (2 / math.sqrt(two[2]) + 1 - around)
         center = 1 / one[1] / (2 / math.sqrt(two[1]) + 1)
-        assert got.radius.tolist() == pytest.approx([max(top * most - center, center)], rel=2**-40)
+        radius = max(top * most - center, center) + 4 * coarse.state_eta
+        assert got.radius.tolist() == pytest.approx([radius], rel=2**-40)
 
 
 class TestUnits:

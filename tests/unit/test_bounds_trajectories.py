@@ -71,6 +71,8 @@ class Documented:
         momentum = o.get("momentum", 0.9)
         rates = momentum, 1 - o.get("dampening", momentum)
         m = raw = certain(np.zeros(W.shape))
+        # Underflow adds η for t·x in the storage dtype, 1/lr times in the velocity form.
+        lost = {"underflow": self.profile.underflow * max(1.0, 1 / self.lr)}
         for t, g in enumerate(map(certain, GRADS)):
             w = self.shrink(w)
             from_raw = o.get("first_momentum") == "gradient" and t == 0
@@ -79,8 +81,8 @@ class Documented:
             else:
                 new_raw = self.plus_decay(g, w)
                 new = self.phi(new_raw)
-            m = new if from_raw else average(m, new, *rates, self.units)
-            raw = new_raw if from_raw else average(raw, new_raw, *rates, self.units)
+            m = new if from_raw else average(m, new, *rates, self.units, **lost)
+            raw = new_raw if from_raw else average(raw, new_raw, *rates, self.units, **lost)
             # Φ of the momentum is the momentum of Φ, but for decay added in between.
             if self.placement == "update":
                 direction = either(m, self.phi_of_a_direction(stored(raw, self.units)))
@@ -104,7 +106,8 @@ class Documented:
                 g = self.phi(self.plus_decay(g, w))
             else:
                 g = self.plus_decay(g, w)
-            m = average(m, g, beta1, 1 - beta1, self.units)
+            lost = self.profile.underflow
+            m = average(m, g, beta1, 1 - beta1, self.units, underflow=lost)
             v = average(v, squared(g, self.units), beta2, 1 - beta2, self.units)
             direction = quotient(m, v, t, beta1, beta2, *rest)
             if self.placement == "update":
