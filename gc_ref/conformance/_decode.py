@@ -106,12 +106,13 @@ def _one_step(
             np, what, w, g, state, t, hyper, slot, track.model_means[t - 1]
         )  # fmt: skip
         slope: Any = 1.0
-        if reading.algorithm == "adam" and what.mistake != "base-dropped":
+        divides = reading.algorithm == "adam" and what.mistake != "base-dropped"
+        if divides:
             c2 = 1.0 if what.mistake == "bias-correction-missing" else 1 - hyper["beta2"] ** t
             slope = 1 / (np.sqrt(now.second / c2) + hyper["eps"])
         history: Any = reach + float(np.abs(now.first).max(initial=0.0))
         # Where Adam magnifies rounding without end, no agreement says anything.
-        summed = np.minimum(slope * history, WIDEST) if reading.algorithm == "adam" else history
+        summed = np.minimum(slope * history, WIDEST) if divides else history
         scale = np.abs(w) + hyper["lr"] * summed
         if what.mistake == "weights-centralized":
             scale = np.full_like(w, np.max(scale, initial=0.0))
