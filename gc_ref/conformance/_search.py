@@ -16,6 +16,7 @@ from gc_ref.conformance._models import UNAMBIGUOUS
 from gc_ref.conformance._plants import model_mean, slots_of
 from gc_ref.conformance._port import Case
 from gc_ref.conformance._semantics import SCHEDULES, Semantics
+from gc_ref.conformance.adapters._optax_tree import paths
 
 if TYPE_CHECKING:
     from gc_ref.conformance._judge import Judge
@@ -58,8 +59,9 @@ class Search:
         if case.id not in self.observed:
             trajectory = self.judge.run(case)
             steps, groups = trajectory.steps, trajectory.groups
-            if self.judge.port.kind == "optax":  # a tree is flattened by name
-                names = sorted(p.name for p in case.parameters)
+            if self.judge.port.kind == "optax":  # a tree is flattened in the order of its keys
+                where = paths(case.parameters, layout=self.layout)
+                names = sorted(where, key=lambda name: where[name])
                 groups = (tuple(names[: len(names) // 2]), tuple(names[len(names) // 2 :]))
             slots = slots_of(case.parameters, self.layout, groups=groups)
             named = {p.name: p for p in case.parameters}
