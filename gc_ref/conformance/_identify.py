@@ -15,8 +15,10 @@ import numpy as np
 
 from gc_ref.conformance._centers import CENTERS
 from gc_ref.conformance._conventions import CONVENTIONS
+from gc_ref.conformance._decode import decay_factors
 from gc_ref.conformance._deviations import DEVIATIONS
 from gc_ref.conformance._explanation import Explanation
+from gc_ref.conformance._identify_base import explain_by_base
 from gc_ref.conformance._port import PortError, SkippedError
 from gc_ref.conformance._search import Search
 from gc_ref.conformance._sharing import shared_state
@@ -86,8 +88,6 @@ def _right(judge: Judge) -> tuple[str, ...]:
 def _search(judge: Judge, failed: dict[str, CheckReport]) -> Diagnosis:
     by_checks = _from_checks(judge, failed)
     if judge.settled.mode == "base":
-        from gc_ref.conformance._identify_base import explain_by_base
-
         found = explain_by_base(judge) or Search(judge).explanations()
         found = [e for e in found if e.deviations]
         if not found and not by_checks:
@@ -159,8 +159,6 @@ def _decay(judge: Judge, search: Search, found: Explanation) -> str:
         return ""
     case = judge.decayed
     tracks, hyper = search.tracks(case), search.hyper(case, found.reading)
-    from gc_ref.conformance._decode import decay_factors
-
     listed = [t for t in tracks.values() if t.slot.rank > 1]
     factors = decay_factors(listed, found.what, found.reading, hyper)
     if factors is None or all(abs(f - 1) < 1e-3 or abs(f) < 1e-3 for f in factors):
@@ -183,8 +181,8 @@ def _unknown(
     if near is not None:
         explanation, off = near
         names = ", ".join(off[:6]) + (", ..." if len(off) > 6 else "")
-        ids = _seen(explanation.deviations).split(",")[0].rstrip(")") + ")"
-        label = ids if explanation.deviations else ""
+        ids = ", ".join(f"`{i}`" for i in explanation.deviations)
+        label = f" ({ids})" if ids else ""
         said.append(f"nearest: {'; '.join(explanation.words)}{label}; it differs at {names}")
     return Diagnosis(words=tuple(said))
 

@@ -57,7 +57,7 @@ def explain_by_base(judge: Judge) -> list[Explanation]:
     if weights <= untouched:
         return [Explanation(Semantics(center="none"), reading)]
     for name in names:
-        fed = judge.run(_fed(case, name, judge.layout), port=base).steps
+        fed = judge.run(_fed(case, Semantics(center=name), judge.layout), port=base).steps
         acting = {k for k in weights if _alike([s[k] for s in got], [s[k] for s in fed])}
         if not acting or not weights <= acting | untouched:
             continue
@@ -84,16 +84,15 @@ def _with_vectors(judge: Judge, case: Case, reading: Reading) -> list[Explanatio
     got = judge.run(case).steps
     tried = [Semantics(center=c, vectors=v) for v in ("mean", "erase") for c in ("mean", "whole")]
     for what in (*tried, Semantics(center="model", vectors="mean")):
-        fed = judge.run(_fed(case, what.center, judge.layout, what), port=judge.port.base).steps
+        fed = judge.run(_fed(case, what, judge.layout), port=judge.port.base).steps
         names = [p.name for p in case.parameters if p.shape]  # a scalar is erased with them or not
         if all(_alike([s[k] for s in got], [s[k] for s in fed]) for k in names):
             return [Explanation(what, reading)]
     return []
 
 
-def _fed(case: Case, center: str, layout: str, what: Semantics | None = None) -> Case:
-    """Return the case with the output of a center in place of the gradients."""
-    what = what or Semantics(center=center)
+def _fed(case: Case, what: Semantics, layout: str) -> Case:
+    """Return the case with what a semantics makes of them in place of the gradients."""
     slots = slots_of(case.parameters, layout)
     before = {p.name: np.zeros(p.shape) for p in case.parameters}
     gradients = []
@@ -108,7 +107,7 @@ def _fed(case: Case, center: str, layout: str, what: Semantics | None = None) ->
             )
             before[k] = wide
         gradients.append(fed)
-    return replace(case, id=f"fed-{center}-{what.vectors}", gradients=tuple(gradients))
+    return replace(case, id=f"fed-{what.center}-{what.vectors}", gradients=tuple(gradients))
 
 
 def _alike(left: list[Array], right: list[Array]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -138,7 +137,7 @@ def legend() -> str:
     words = [f"{i:2} {id}" for i, id in enumerate(CHECKS, 1)]
     half = -(-len(words) // 3)
     table = (words[i::half] for i in range(half))
-    return os.linesep.join("  ".join(f"{w:32}" for w in row).rstrip() for row in table)
+    return "\n".join("  ".join(f"{w:32}" for w in row).rstrip() for row in table)
 
 
 def line(row: Row) -> str:
