@@ -9,14 +9,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gc_ref.conformance._accept import accept, read_before
+from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._deviations import DEVIATIONS
+from gc_ref.conformance._expectations import ExpectationError, read_file, section_of
 from gc_ref.conformance._explain import explain
 from gc_ref.conformance._options import USAGE, make_parser
 from gc_ref.conformance._plants import FRAMEWORKS
 from gc_ref.conformance._port import PortError
 from gc_ref.conformance._port_options import port_of, working_directory
 from gc_ref.conformance._report import Report
-from gc_ref.conformance._run import check
+from gc_ref.conformance._run import judge_port
 from gc_ref.conformance._targets import UsageError
 from gc_ref.conformance.adapters._calls import process_kept
 
@@ -55,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.command == "selftest":
             return _selftest(options)
         return _judge(options)
-    except UsageError as error:
+    except (UsageError, ExpectationError) as error:
         return _complain(USAGE, str(error))
     except PortError as error:
         return _complain(NOT_DRIVEN, str(error))
@@ -66,16 +69,22 @@ def _judge(options: argparse.Namespace) -> int:
     written = options.json
     if written and written != "-":
         written = os.path.join(working_directory(), written)  # a port may change the directory
+    known = read_file(options.expected) if options.expected else None
+    before = read_before(options.accept) if options.accept else None
     with process_kept():
-        report = check(
-            port_of(options), suite=options.suite, seed=options.seed,
-            max_examples=options.max_examples,
+        port = port_of(options)
+        report = judge_port(
+            port, suite=options.suite, seed=options.seed, max_examples=options.max_examples,
+            expectations=section_of(port.name, known, options.expected) if known else None,
+            unshrunk=CHECKS if options.accept else (), replays=True,
         )  # fmt: skip
     try:
         _write(report, written, options.command == "identify")
     except OSError as error:
         where = f"--json {options.json}" if options.json else "standard output"
         return _complain(USAGE, f"{where}: {error.strerror}")
+    if before is not None and report.verdict != "error":
+        _complain(0, accept(report, options.accept, before))
     return _status(report, options.min_checks)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -54,13 +54,19 @@ class Judge:
         Number of fuzzed examples for each fuzzing check.
     known : Known, optional
         What is right, shared with the judges of other ports.
+    unshrunk : iterable of str
+        Checks that are expected to fail: no smaller counterexample is looked for.
+    replays : bool
+        Whether counterexamples get a snippet that shows them without gc-ref.
     """
 
     def __init__(
-        self, port: Port, *, seed: int, suite: str, max_examples: int, known: Known | None = None
-    ) -> None:
+        self, port: Port, *, seed: int, suite: str, max_examples: int, known: Known | None = None,
+        unshrunk: Iterable[str] = (), replays: bool = False,
+    ) -> None:  # fmt: skip
         self.port, self.seed, self.suite, self.max_examples = port, seed, suite, max_examples
         self.known = known or Known()
+        self.unshrunk, self.replays = frozenset(unshrunk), replays
         self._runs: dict[tuple[int, str, frozenset[str]], tuple[Case, Trajectory]] = {}
         self.cases_made: dict[tuple[int, str], Case] = {}
         #: Φ as the port shows it, by parameter and gradient: filled by the laws.

@@ -17,6 +17,7 @@ from gc_ref.conformance._port import PortError, SkippedError
 
 if TYPE_CHECKING:
     from gc_ref.conformance._checks import Check
+    from gc_ref.conformance._expectations import Expectation
     from gc_ref.conformance._judge import Judge
     from gc_ref.conformance._results import Outcome
 
@@ -46,6 +47,12 @@ class CheckReport:
         The smallest parameter that shows it: gradients, expected, got, bound.
     rerun : str
         Command (or line of Python) that gives the same result again.
+    replay : str
+        Program that shows the counterexample without gc-ref; empty where there is none.
+    expectation : Expectation or None
+        What was known of this check before the run: ``reason``, ``issue``, ``deviation``.
+    found : str
+        What the check said by itself, where the expectation made another status of it.
 
     Examples
     --------
@@ -64,18 +71,25 @@ class CheckReport:
     ulps: float | None
     counterexample: Mapping[str, Any] | None
     rerun: str
+    replay: str = ""
+    expectation: Expectation | None = None
+    found: str = ""
 
     @classmethod
     def of(cls, check: Check, outcome: Outcome, rerun: str) -> CheckReport:
         """Entry for a check and its outcome."""
+        shown = outcome.counterexample
+        replay = shown.get("replay", "") if shown else ""
+        if shown:
+            shown = {k: v for k, v in shown.items() if k != "replay"}
         return cls(
             check.id, check.clause, check.sentence, outcome.status, outcome.message,
-            outcome.ratio, outcome.ulps, outcome.counterexample, rerun,
+            outcome.ratio, outcome.ulps, shown, rerun, replay,
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as the JSON report has it."""
-        return {
+        entry = {
             "id": self.id,
             "clause": self.clause,
             "status": self.status,
@@ -85,6 +99,16 @@ class CheckReport:
             "counterexample": self.counterexample,
             "rerun": self.rerun,
         }
+        if self.replay:
+            entry["replay"] = self.replay
+        if self.expectation:
+            entry["expectation"] = self.expectation.to_json()
+        return entry
+
+    @property
+    def said_something(self) -> bool:
+        """Whether the check said something about the port."""
+        return (self.found or self.status) not in ("not-applicable", "error")
 
 
 @dataclass(frozen=True)
@@ -177,7 +201,7 @@ class Report:
     @property
     def checks_run(self) -> int:
         """Number of checks that said something about the port."""
-        return sum(c.status not in ("not-applicable", "error") for c in self.checks)
+        return sum(c.said_something for c in self.checks)
 
     def with_status(self, *statuses: str) -> tuple[CheckReport, ...]:
         """Checks of these statuses."""

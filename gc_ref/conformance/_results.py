@@ -15,6 +15,7 @@ from gc_ref.conformance._port import Array, Case, Parameter
 if TYPE_CHECKING:
     from gc_ref.conformance._compare import Comparison
     from gc_ref.conformance._judge import Judge
+    from gc_ref.conformance._report import CheckReport
     from gc_ref.conformance._settled import Match
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "counterexample",
     "describe",
     "failed",
+    "found_by_fuzzing",
     "not_applicable",
     "passed",
 ]
@@ -36,6 +38,8 @@ STATUSES = (
     "indeterminate",
     "error",
 )
+#: How the message begins of what only fuzzing found.
+FUZZED = "fuzzing found"
 #: Names that a reader knows the kinds by.
 KIND_NAMES = {
     "dense": "Dense",
@@ -85,6 +89,14 @@ def failed(
     if comparison is not None:
         ratio, ulps = comparison.ratio, comparison.ulps
     return Outcome("failed", message, ratio, ulps, counterexample)
+
+
+def found_by_fuzzing(check: Outcome | CheckReport) -> bool:
+    """Whether only fuzzing saw the failure, so that another run may see none.
+
+    A frozen case that fails is often shown by a smaller example of fuzzing; its message stays.
+    """
+    return check.message.startswith(FUZZED)
 
 
 def describe(parameter: Parameter) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gc_ref.conformance._checks import CHECKS, Check
+from gc_ref.conformance._expectations import Expectations, Given, expectations_of
+from gc_ref.conformance._expected_failures import hold_report
 from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Port, PortError, ShapeChangedError, SkippedError
 from gc_ref.conformance._report import CheckReport, Report
@@ -20,8 +22,9 @@ DEFAULT_EXAMPLES = {"quick": 40, "full": 1000}
 
 
 def check(
-    port: Port, *, suite: str = "quick", seed: int = 0, max_examples: int | None = None
-) -> Report:
+    port: Port, *, suite: str = "quick", seed: int = 0, max_examples: int | None = None,
+    expected: Given | None = None,
+) -> Report:  # fmt: skip
     """Judge a port.
 
     Parameters
@@ -36,6 +39,10 @@ def check(
     max_examples : int, optional
         Fuzzed examples for each check that fuzzes; 40 in the quick suite, 1,000 in the
         full one. Ports whose every run compiles a model (Keras, optax) are not fuzzed.
+    expected : path or mapping, optional
+        Known failures: a TOML file (see `gc-ref check --expected`), or check id to the reason,
+        or to a mapping with ``reason``, ``issue`` and ``deviation``. A listed check that fails
+        is an ``expected-failure``; one that passes makes the port deviate.
 
     Returns
     -------
@@ -46,7 +53,8 @@ def check(
     Raises
     ------
     ValueError
-        For an unknown suite, or a negative seed or number of examples.
+        For an unknown suite, a negative seed or number of examples, or for known
+        failures that name no check, or give no reason.
 
     Examples
     --------
@@ -56,7 +64,10 @@ def check(
     >>> check(operator_port(half_centralized), max_examples=0).verdict
     'deviates'
     """
-    return judge_port(port, suite=suite, seed=seed, max_examples=max_examples)
+    return judge_port(
+        port, suite=suite, seed=seed, max_examples=max_examples, replays=True,
+        expectations=expectations_of(port.name, expected),
+    )  # fmt: skip
 
 
 def judge_port(
@@ -66,6 +77,9 @@ def judge_port(
     seed: int = 0,
     max_examples: int | None = None,
     known: Known | None = None,
+    expectations: Expectations | None = None,
+    unshrunk: Iterable[str] = (),
+    replays: bool = False,
 ) -> Report:
     """Judge a port as `check` does; ``known`` is shared by whoever judges many."""
     if suite not in SUITES:
@@ -76,15 +90,20 @@ def judge_port(
         max_examples = DEFAULT_EXAMPLES[suite]
     if max_examples < 0:
         raise ValueError(f"max_examples must not be negative, got {max_examples}")
-    judge = Judge(port, seed=seed, suite=suite, max_examples=max_examples, known=known)
-    rerun = rerun_command(port, suite=suite, seed=seed, max_examples=max_examples)
+    judge = Judge(
+        port, seed=seed, suite=suite, max_examples=max_examples, known=known,
+        unshrunk=expectations.entries if expectations else unshrunk, replays=replays,
+    )  # fmt: skip
+    rerun = rerun_command(
+        port, suite=suite, seed=seed, max_examples=max_examples, expectations=expectations
+    )
     found: list[CheckReport] = []
     for entry in CHECKS.values():
         outcome = _unless_broken(judge, outcome_of(judge, entry, found))
         found.append(CheckReport.of(entry, outcome, rerun))
         if outcome.status == "error":  # a port that cannot be driven says nothing more
             break
-    return Report.of(judge, found, suite=suite)
+    return hold_report(Report.of(judge, found, suite=suite), expectations)
 
 
 def outcome_of(judge: Judge, entry: Check, before: Sequence[CheckReport] = ()) -> Outcome:
@@ -109,11 +128,18 @@ def _unless_broken(judge: Judge, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def rerun_command(port: Port, *, suite: str, seed: int, max_examples: int) -> str:
+def rerun_command(
+    port: Port, *, suite: str, seed: int, max_examples: int,
+    expectations: Expectations | None = None,
+) -> str:  # fmt: skip
     """Return the command, or the line of Python, that gives the same report again."""
     options: dict[str, Any] = {"suite": suite, "seed": seed}
     if max_examples != DEFAULT_EXAMPLES[suite]:
         options["max_examples"] = max_examples
+    if expectations:
+        options["expected"] = expectations.source or {
+            id: entry.reason for id, entry in expectations.entries.items()
+        }
     if port.target is None and not port.by_command:
         arguments = ", ".join(f"{k}={v!r}" for k, v in options.items())
         return f"check({port.name}, {arguments})"

@@ -17,6 +17,7 @@ __all__ = ["render", "render_diagnosis"]
 WIDTH = 96
 #: Parts of the environment that the line of versions leaves to other lines.
 HIDDEN = ("platform", "gc_ref", "arithmetic")
+LABELS = {"indeterminate": "UNDECIDED", "unexpected-pass": "UNEXPECTED PASS"}
 
 
 def render(report: Report) -> str:
@@ -47,7 +48,13 @@ def _lines(report: Report) -> Iterator[str]:
     for check in report.with_status("error", "failed", "unexpected-pass", "indeterminate"):
         yield from _finding(check)
         yield ""
-    passed = report.with_status("passed", "expected-failure")
+    known = report.with_status("expected-failure")
+    if known:
+        yield f"Failed as expected ({len(known)}):"
+        for check in known:
+            yield from _wrap(f"  {check.id}: ", f"{check.message}; known: {check.expectation}")
+        yield ""
+    passed = report.with_status("passed")
     if passed:
         yield f"Passed ({len(passed)}):"
         for check in passed:
@@ -90,7 +97,12 @@ def _verdict(report: Report) -> str:
     if report.verdict == "deviates":
         ids = ", ".join(c.id for c in failed[:4]) + (", ..." if len(failed) > 4 else "")
         return f"DEVIATES: {name} fails {len(failed)} of {report.checks_run} checks ({ids})"
-    words = f"CONFORMS: {name} passes {report.checks_run} of {report.checks_run} checks"
+    known = len(report.with_status("expected-failure"))
+    words = f"{name} passes {report.checks_run - known} of {report.checks_run} checks"
+    if known:
+        words = f"CONFORMS with {known} expected failure{'s'[: known > 1]}: {words}"
+    else:
+        words = f"CONFORMS: {words}"
     if not report.recognized:
         words += "; GC only, its optimizer is not recognized: name --algorithm or --base"
     return words
@@ -107,8 +119,9 @@ def _context(report: Report) -> str:
 
 
 def _diagnosis(report: Report) -> Iterator[str]:
-    """What a deviating port does, if it is known, in sentences."""
-    if report.verdict != "deviates" or not report.diagnosis:
+    """What a port with failures does, if it is known, in sentences."""
+    failing = report.verdict == "deviates" or report.with_status("expected-failure")
+    if report.verdict == "error" or not failing or not report.diagnosis:
         return
     head = "Identified: " if report.identified else "Not identified: "
     yield from _wrap(head, report.diagnosis[0])
@@ -117,7 +130,7 @@ def _diagnosis(report: Report) -> Iterator[str]:
 
 
 def _finding(check: CheckReport) -> Iterator[str]:
-    label = {"indeterminate": "UNDECIDED"}.get(check.status, "FAILED")
+    label = LABELS.get(check.status, "FAILED")
     if check.status == "error":  # not a finding of that check: it was the first to need the run
         yield f"ERROR  the port could not be driven (for {check.id}), so nothing more was checked"
     else:
@@ -157,8 +170,6 @@ def _counterexample(shown: Mapping[str, Any]) -> Iterator[str]:
 
 def _passed(check: CheckReport) -> Iterator[str]:
     parts = []
-    if check.status == "expected-failure":
-        parts.append("expected failure")
     if check.ratio:
         parts.append(f"worst error {check.ratio:.2g} of its bound")
     if check.message:
