@@ -105,7 +105,7 @@ class Expectations:
     @property
     def place(self) -> str:
         """The file, in words."""
-        return self.source or "expected"
+        return self.source or "the list of known failures"
 
 
 #: What `check` and `parametrize_with_checks` take for the known failures of one port.
@@ -197,7 +197,9 @@ def parse_entries(entries: Mapping[str, Any], where: str) -> dict[str, Expectati
     return found
 
 
-def expectations_of(port: str, given: Given | None) -> Expectations | None:
+def expectations_of(
+    port: str, given: Given | None, *, where: str = "expected"
+) -> Expectations | None:
     """Return what is known of a port, from a file or a mapping; None where nothing was given.
 
     Raises
@@ -208,12 +210,12 @@ def expectations_of(port: str, given: Given | None) -> Expectations | None:
     if given is None:
         return None
     if isinstance(given, Mapping):
-        entries = parse_entries(given, "expected")
-        _refuse_blank(entries, "expected")
+        entries = parse_entries(given, where)
+        _refuse_blank(entries, where)
         return Expectations(entries)
     if not isinstance(given, (str, os.PathLike)):
         raise ExpectationError(
-            "expected: give the path of a TOML file, or a mapping from check id to reason, "
+            f"{where}: give the path of a TOML file, or a mapping from check id to reason, "
             f"not {type(given).__name__}"
         )
     return section_of(port, read_file(given), os.fspath(given))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gc_ref.conformance._judge import Judge
     from gc_ref.conformance._results import Outcome
 
-__all__ = ["SCHEMA", "CheckReport", "Report"]
+__all__ = ["SCHEMA", "CheckReport", "Report", "verdict_of"]
 
 SCHEMA = "gc-ref-report/1"
 
@@ -191,12 +191,7 @@ class Report:
     @property
     def verdict(self) -> str:
         """``"conforms"``, ``"deviates"``, or ``"error"`` where the port could not be driven."""
-        statuses = {c.status for c in self.checks}
-        if "error" in statuses:
-            return "error"
-        if statuses & {"failed", "unexpected-pass", "indeterminate"}:
-            return "deviates"
-        return "conforms"
+        return verdict_of(c.status for c in self.checks)
 
     @property
     def checks_run(self) -> int:
@@ -236,6 +231,16 @@ class Report:
     def __str__(self) -> str:
         """Return the text report."""
         return self.to_text()
+
+
+def verdict_of(statuses: Iterable[str]) -> str:
+    """Return the verdict on a port whose checks have these statuses."""
+    found = set(statuses)
+    if "error" in found:
+        return "error"
+    if found & {"failed", "unexpected-pass", "indeterminate"}:
+        return "deviates"
+    return "conforms"
 
 
 def _arithmetic(judge: Judge) -> str:

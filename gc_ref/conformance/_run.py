@@ -14,7 +14,15 @@ from gc_ref.conformance._report import CheckReport, Report
 from gc_ref.conformance._results import Outcome, failed, not_applicable
 from gc_ref.conformance._runs import Known
 
-__all__ = ["DEFAULT_EXAMPLES", "SUITES", "check", "judge_port", "outcome_of"]
+__all__ = [
+    "DEFAULT_EXAMPLES",
+    "SUITES",
+    "check",
+    "judge_port",
+    "outcome_of",
+    "report_of",
+    "rerun_command",
+]
 
 SUITES = ("quick", "full")
 #: Fuzzed examples per check, unless told otherwise.
@@ -99,11 +107,16 @@ def judge_port(
     )
     found: list[CheckReport] = []
     for entry in CHECKS.values():
-        outcome = _unless_broken(judge, outcome_of(judge, entry, found))
-        found.append(CheckReport.of(entry, outcome, rerun))
-        if outcome.status == "error":  # a port that cannot be driven says nothing more
+        found.append(report_of(judge, entry, found, rerun))
+        if found[-1].status == "error":  # a port that cannot be driven says nothing more
             break
     return hold_report(Report.of(judge, found, suite=suite), expectations)
+
+
+def report_of(judge: Judge, entry: Check, before: Sequence[CheckReport], rerun: str) -> CheckReport:
+    """Run one check and report what it found."""
+    outcome = _unless_broken(judge, outcome_of(judge, entry, before))
+    return CheckReport.of(entry, outcome, rerun)
 
 
 def outcome_of(judge: Judge, entry: Check, before: Sequence[CheckReport] = ()) -> Outcome:

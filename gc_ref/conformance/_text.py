@@ -12,7 +12,7 @@ from gc_ref.conformance._conventions import CONVENTIONS
 if TYPE_CHECKING:
     from gc_ref.conformance._report import CheckReport, Report
 
-__all__ = ["render", "render_diagnosis"]
+__all__ = ["render", "render_diagnosis", "render_finding"]
 
 WIDTH = 96
 #: Parts of the environment that the line of versions leaves to other lines.
@@ -36,6 +36,12 @@ def render_diagnosis(report: Report) -> str:
         lines += _finding(check)
     lines += ["", *_conventions(report), *_notes(report)]
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
+
+
+def render_finding(check: CheckReport) -> str:
+    """Render one finding, as the report has it."""
+    lines = [line.rstrip() for line in _finding(check)]
+    return "\n".join(lines).removeprefix("FAILED  ")
 
 
 def _lines(report: Report) -> Iterator[str]:
