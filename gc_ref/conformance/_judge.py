@@ -82,7 +82,7 @@ class Judge:
         port = port or self.port
         key = (id(port), f"{case.id}/{id(case.gradients)}", case.drive)
         if key not in self._runs:
-            trajectory = port.run(self._for_both(case))
+            trajectory = port.run(self.handed(case))
             require_complete(case, trajectory, port)
             self._runs[key] = (case, trajectory)  # the case is kept alive: its id is the key
             if port is self.port:
@@ -91,9 +91,9 @@ class Judge:
 
     def run_again(self, case: Case) -> Trajectory:
         """Drive the port through a case once more, whatever it answered before."""
-        return self.port.run(self._for_both(case))
+        return self.port.run(self.handed(case))
 
-    def _for_both(self, case: Case) -> Case:
+    def handed(self, case: Case) -> Case:
         """Return the case with hyperparameters that a port and its base both take.
 
         What only one of them takes stays as its author set it: the two are compared.

@@ -112,7 +112,7 @@ def counterexample(
     p, worst = match.parameter, match.comparison
     index = tuple(int(i) for i in np.unravel_index(worst.position, p.shape or (1,)))
     grads = [np.asarray(g[p.name]) for g in case.gradients[: match.step + 1]]
-    return {
+    shown = {
         "case": case.id,
         "dtype": case.dtype,
         "parameter": p.name,
@@ -127,6 +127,11 @@ def counterexample(
         "got": _number(worst.got),
         "bound": _number(worst.tau),
     }
+    if judge.replays:
+        from gc_ref.conformance._replay import replay
+
+        shown["replay"] = replay(judge, case, match)
+    return shown
 
 
 def _slice_at(grad: Array, index: tuple[int, ...], axes: tuple[int, ...] | None) -> list[Any]:

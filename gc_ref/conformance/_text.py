@@ -41,6 +41,8 @@ def render_diagnosis(report: Report) -> str:
 def render_finding(check: CheckReport) -> str:
     """Render one finding, as the report has it."""
     lines = [line.rstrip() for line in _finding(check)]
+    if check.replay:
+        lines += [line.rstrip() for line in _replay(check)]
     return "\n".join(lines).removeprefix("FAILED  ")
 
 
@@ -51,8 +53,12 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _wrap("Arithmetic granted: ", report.environment["arithmetic"])
     yield from _diagnosis(report)
     yield ""
+    shown = False
     for check in report.with_status("error", "failed", "unexpected-pass", "indeterminate"):
         yield from _finding(check)
+        if check.replay and not shown:  # one is enough: the others are in the JSON report
+            yield from _replay(check)
+            shown = True
         yield ""
     known = report.with_status("expected-failure")
     if known:
@@ -153,6 +159,15 @@ def _finding(check: CheckReport) -> Iterator[str]:
         elif ulps:
             yield f"  no rounding is allowed here: the error is{ulps.removeprefix(',')}"
     yield f"  rerun: {check.rerun}"
+
+
+def _replay(check: CheckReport) -> Iterator[str]:
+    if check.replay.startswith("#"):  # why there is none
+        yield f"  replay: {check.replay.removeprefix('# ').strip()}"
+        return
+    yield "  replay, without gc-ref:"
+    yield ""
+    yield from (f"    {line}" for line in check.replay.splitlines())
 
 
 def _counterexample(shown: Mapping[str, Any]) -> Iterator[str]:
