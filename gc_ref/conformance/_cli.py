@@ -9,14 +9,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._deviations import DEVIATIONS
 from gc_ref.conformance._explain import explain
 from gc_ref.conformance._options import USAGE, make_parser
 from gc_ref.conformance._plants import FRAMEWORKS
 from gc_ref.conformance._port import PortError
 from gc_ref.conformance._port_options import port_of, working_directory
+from gc_ref.conformance._progress import watching
 from gc_ref.conformance._report import Report
-from gc_ref.conformance._run import check
+from gc_ref.conformance._run import judge_port
 from gc_ref.conformance._targets import UsageError
 from gc_ref.conformance.adapters._calls import process_kept
 
@@ -66,10 +68,13 @@ def _judge(options: argparse.Namespace) -> int:
     written = options.json
     if written and written != "-":
         written = os.path.join(working_directory(), written)  # a port may change the directory
-    with process_kept():
-        report = check(
+    with (
+        process_kept(),
+        watching(sys.stderr, total=len(CHECKS), verbose=options.verbose) as watch,
+    ):
+        report = judge_port(
             port_of(options), suite=options.suite, seed=options.seed,
-            max_examples=options.max_examples,
+            max_examples=options.max_examples, watch=watch,
         )  # fmt: skip
     try:
         _write(report, written, options.command == "identify")

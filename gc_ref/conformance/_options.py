@@ -107,6 +107,9 @@ def _add_judging(judge: argparse.ArgumentParser) -> None:
     judge.add_argument("--max-examples", type=_count, metavar="N", help="fuzzed examples per check")
     judge.add_argument("--seed", type=_count, default=0, metavar="N")
     judge.add_argument("--json", metavar="FILE|-", help="write the JSON report (- for stdout)")
+    judge.add_argument(
+        "--verbose", action="store_true", help="say on standard error what runs (else a bar there)"
+    )
     judge.add_argument("--min-checks", type=_count, default=1, metavar="N")
 
 
