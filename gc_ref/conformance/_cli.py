@@ -14,10 +14,11 @@ from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._deviations import DEVIATIONS
 from gc_ref.conformance._expectations import ExpectationError, read_file, section_of
 from gc_ref.conformance._explain import explain
-from gc_ref.conformance._options import USAGE, make_parser
+from gc_ref.conformance._options import USAGE, parse_words
 from gc_ref.conformance._plants import FRAMEWORKS
 from gc_ref.conformance._port import PortError
 from gc_ref.conformance._port_options import port_of, working_directory
+from gc_ref.conformance._progress import watching
 from gc_ref.conformance._report import Report
 from gc_ref.conformance._run import judge_port
 from gc_ref.conformance._targets import UsageError
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # Φ on an ASCII terminal must not be the end
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    options = make_parser().parse_args(argv)
+    options = parse_words(argv)
     try:
         if options.command == "explain":
             print(explain(options.id), end="")
@@ -71,12 +72,15 @@ def _judge(options: argparse.Namespace) -> int:
         written = os.path.join(working_directory(), written)  # a port may change the directory
     known = read_file(options.expected) if options.expected else None
     before = read_before(options.accept) if options.accept else None
-    with process_kept():
+    with (
+        process_kept(),
+        watching(sys.stderr, total=len(CHECKS), verbose=options.verbose) as watch,
+    ):
         port = port_of(options)
         report = judge_port(
             port, suite=options.suite, seed=options.seed, max_examples=options.max_examples,
+            watch=watch, unshrunk=CHECKS if options.accept else (), replays=True,
             expectations=section_of(port.name, known, options.expected) if known else None,
-            unshrunk=CHECKS if options.accept else (), replays=True,
         )  # fmt: skip
     try:
         _write(report, written, options.command == "identify")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from typing import NoReturn
 
 import gc_ref
 from gc_ref.conformance._plants import FRAMEWORKS
 from gc_ref.conformance._run import SUITES
 
-__all__ = ["USAGE", "make_parser"]
+__all__ = ["USAGE", "make_parser", "parse_words"]
 
 USAGE = 2
 
@@ -53,6 +54,18 @@ class _Parser(argparse.ArgumentParser):
         self.exit(USAGE, f"gc-ref: {message} (see {self.prog} --help)\n")
 
 
+def parse_words(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse a command line; wrong usage ends the process with status 2."""
+    parser = make_parser()
+    options, rest = parser.parse_known_args(argv)
+    if rest:
+        target = getattr(options, "target", None) or ""
+        quote = f"; quote a program with its words: '{target} {rest[0]}'"
+        hint = quote if target.startswith("exec:") and not rest[0].startswith("--") else ""
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+    return options
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = _Parser(prog="gc-ref", description="Reference and oracle of Gradient Centralization.")
@@ -79,8 +92,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--deviation", action="append", metavar="ID", help="only this one (may be repeated)"
     )
     selftest.add_argument("--seed", type=_count, default=0, metavar="N")
-    explain = add("explain", "explain a check or a deviation", "What an id stands for.", "")
-    explain.add_argument("id", metavar="ID", help="of a check or a deviation")
+    explain = add(
+        "explain", "explain a check, deviation or convention", "What an id stands for.", ""
+    )
+    explain.add_argument("id", metavar="ID", help="of a check, a deviation or a convention")
     return parser
 
 
@@ -111,6 +126,9 @@ def _add_judging(judge: argparse.ArgumentParser) -> None:
     judge.add_argument("--max-examples", type=_count, metavar="N", help="fuzzed examples per check")
     judge.add_argument("--seed", type=_count, default=0, metavar="N")
     judge.add_argument("--json", metavar="FILE|-", help="write the JSON report (- for stdout)")
+    judge.add_argument(
+        "--verbose", action="store_true", help="say on standard error what runs (else a bar there)"
+    )
     judge.add_argument("--min-checks", type=_count, default=1, metavar="N")
 
 

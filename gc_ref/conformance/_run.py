@@ -10,6 +10,7 @@ from gc_ref.conformance._expectations import Expectations, Given, expectations_o
 from gc_ref.conformance._expected_failures import hold_report
 from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Port, PortError, ShapeChangedError, SkippedError
+from gc_ref.conformance._progress import Watch
 from gc_ref.conformance._report import CheckReport, Report
 from gc_ref.conformance._results import Outcome, failed, not_applicable
 from gc_ref.conformance._runs import Known
@@ -85,11 +86,15 @@ def judge_port(
     seed: int = 0,
     max_examples: int | None = None,
     known: Known | None = None,
+    watch: Watch | None = None,
     expectations: Expectations | None = None,
     unshrunk: Iterable[str] = (),
     replays: bool = False,
 ) -> Report:
-    """Judge a port as `check` does; ``known`` is shared by whoever judges many."""
+    """Judge a port as `check` does; ``known`` is shared by whoever judges many.
+
+    ``watch`` is told of each check and each run.
+    """
     if suite not in SUITES:
         raise ValueError(f"unknown suite {suite!r}; known: {', '.join(SUITES)}")
     if seed < 0:
@@ -98,18 +103,22 @@ def judge_port(
         max_examples = DEFAULT_EXAMPLES[suite]
     if max_examples < 0:
         raise ValueError(f"max_examples must not be negative, got {max_examples}")
+    watch = watch or Watch()
     judge = Judge(
-        port, seed=seed, suite=suite, max_examples=max_examples, known=known,
+        watch.over(port), seed=seed, suite=suite, max_examples=max_examples, known=known,
         unshrunk=expectations.entries if expectations else unshrunk, replays=replays,
     )  # fmt: skip
     rerun = rerun_command(
         port, suite=suite, seed=seed, max_examples=max_examples, expectations=expectations
     )
     found: list[CheckReport] = []
-    for entry in CHECKS.values():
+    for number, entry in enumerate(CHECKS.values(), 1):
+        watch.begins(entry, number, len(CHECKS))
         found.append(report_of(judge, entry, found, rerun))
+        watch.ends(found[-1])
         if found[-1].status == "error":  # a port that cannot be driven says nothing more
             break
+    watch.diagnoses()
     return hold_report(Report.of(judge, found, suite=suite), expectations)
 
 
