@@ -64,7 +64,8 @@ def _lines(report: Report) -> Iterator[str]:
     if known:
         yield f"Failed as expected ({len(known)}):"
         for check in known:
-            yield from _wrap(f"  {check.id}: ", f"{check.message}; known: {check.expectation}")
+            known_as = f"; known: {check.expectation}" if check.expectation else ""
+            yield from _wrap(f"  {check.id}: ", check.message + known_as)
         yield ""
     passed = report.with_status("passed")
     if passed:
