@@ -342,7 +342,7 @@ USAGE = [
     (["check", "--convention", "placement=update"], ["placement", "operator"]),
     (["check", "--markdown", "report.md"], ["--markdown"]),
     (["check", "--html", "report.html"], ["--html"]),
-    (["check", "--expected", "known.toml"], ["--expected"]),
+    (["check", "--expected", "known.toml"], ["known.toml: No such file"]),
     (["check", "--max", "3"], ["--max"]),  # no abbreviations
 ]
 
@@ -657,6 +657,7 @@ def test_help_lists_what_exists_and_nothing_else(run):
         "--help", "--framework", "--layout", "--algorithm", "--base", "--set", "--base-set",
         "--convention", "--suite", "--max-examples", "--seed", "--json", "--min-checks",
         "--timeout", "--verbose",
+            "--expected", "--accept",
     }  # fmt: skip
     for kind in ("operator", "torch", "keras", "optax", "numpy"):
         assert f"  {kind} " in out
