@@ -20,6 +20,9 @@ from gc_ref.conformance._progress import watching
 from gc_ref.conformance._report import Report
 from gc_ref.conformance._run import judge_port
 from gc_ref.conformance._targets import UsageError
+from gc_ref.conformance._vectors import VectorError, versions_up_to
+from gc_ref.conformance._vectors_command import run_vectors_command
+from gc_ref.conformance._vectors_read import load_all
 from gc_ref.conformance.adapters._calls import process_kept
 
 __all__ = ["main"]
@@ -56,8 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         if options.command == "selftest":
             return _selftest(options)
+        if options.command == "vectors":
+            status, problem = run_vectors_command(options)
+            return _complain(status, problem) if problem else status
         return _judge(options)
-    except UsageError as error:
+    except (UsageError, VectorError) as error:
         return _complain(USAGE, str(error))
     except PortError as error:
         return _complain(NOT_DRIVEN, str(error))
@@ -68,13 +74,19 @@ def _judge(options: argparse.Namespace) -> int:
     written = options.json
     if written and written != "-":
         written = os.path.join(working_directory(), written)  # a port may change the directory
+    try:
+        versions_up_to(options.suite_version)
+        given = load_all(options.vectors)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     with (
         process_kept(),
         watching(sys.stderr, total=len(CHECKS), verbose=options.verbose) as watch,
     ):
         report = judge_port(
             port_of(options), suite=options.suite, seed=options.seed,
-            max_examples=options.max_examples, watch=watch,
+            max_examples=options.max_examples, suite_version=options.suite_version, given=given,
+            watch=watch,
         )  # fmt: skip
     try:
         _write(report, written, options.command == "identify")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -25,6 +25,7 @@ from gc_ref.conformance._port import (
 )
 from gc_ref.conformance._runs import Known, require_complete
 from gc_ref.conformance._settled import Match, Settled
+from gc_ref.conformance._vectors import Vector
 
 __all__ = ["Judge"]
 
@@ -54,12 +55,20 @@ class Judge:
         Number of fuzzed examples for each fuzzing check.
     known : Known, optional
         What is right, shared with the judges of other ports.
+    suite_version : str, optional
+        Frozen vectors up to this one; all of them by default.
+    vectors : sequence of Vector
+        Further vectors, of the user.
     """
 
     def __init__(
-        self, port: Port, *, seed: int, suite: str, max_examples: int, known: Known | None = None
-    ) -> None:
+        self, port: Port, *, seed: int, suite: str, max_examples: int, known: Known | None = None,
+        suite_version: str | None = None, vectors: Sequence[Vector] = (),
+    ) -> None:  # fmt: skip
         self.port, self.seed, self.suite, self.max_examples = port, seed, suite, max_examples
+        self.suite_version, self.vectors = suite_version, tuple(vectors)
+        #: Ids of the vectors that the port was held against, and passed.
+        self.vectors_held: set[str] = set()
         self.known = known or Known()
         self._runs: dict[tuple[int, str, frozenset[str]], tuple[Case, Trajectory]] = {}
         self.cases_made: dict[tuple[int, str], Case] = {}

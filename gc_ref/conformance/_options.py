@@ -9,6 +9,7 @@ from typing import NoReturn
 import gc_ref
 from gc_ref.conformance._plants import FRAMEWORKS
 from gc_ref.conformance._run import SUITES
+from gc_ref.conformance._vectors_command import add_vectors_command
 
 __all__ = ["USAGE", "make_parser"]
 
@@ -44,6 +45,10 @@ matrix. The exit status is 0 only if each is caught by two checks that are there
 one, where the catalogue says why only one can), a correct control port passes and an absurd one
 fails.
 """
+VECTORS = """\
+Frozen vectors are inputs with their exact expected values and bounds, in files that a program in
+any language can read: see the README among them.
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -77,6 +82,8 @@ def make_parser() -> argparse.ArgumentParser:
     selftest.add_argument("--seed", type=_count, default=0, metavar="N")
     explain = add("explain", "explain a check or a deviation", "What an id stands for.", "")
     explain.add_argument("id", metavar="ID", help="of a check or a deviation")
+    vectors = add("vectors", "copy, verify or add frozen vectors", VECTORS)
+    add_vectors_command(vectors, _count)
     return parser
 
 
@@ -104,6 +111,12 @@ def _add_judging(judge: argparse.ArgumentParser) -> None:
         "--timeout", type=_seconds, metavar="SECONDS", help="limit of a program's case (60)"
     )
     judge.add_argument("--suite", choices=SUITES, default="quick")
+    judge.add_argument(
+        "--suite-version", metavar="VERSION", help="leave out frozen vectors that came after it"
+    )
+    judge.add_argument(
+        "--vectors", action="append", default=[], metavar="FILE", help="judge these vectors too"
+    )
     judge.add_argument("--max-examples", type=_count, metavar="N", help="fuzzed examples per check")
     judge.add_argument("--seed", type=_count, default=0, metavar="N")
     judge.add_argument("--json", metavar="FILE|-", help="write the JSON report (- for stdout)")

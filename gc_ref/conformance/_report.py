@@ -14,6 +14,7 @@ import numpy as np
 import gc_ref
 from gc_ref.conformance._identify import diagnose
 from gc_ref.conformance._port import PortError, SkippedError
+from gc_ref.conformance._vectors import LATEST
 
 if TYPE_CHECKING:
     from gc_ref.conformance._checks import Check
@@ -107,6 +108,10 @@ class Report:
         What the port does, in sentences.
     notes : tuple of str
         What was noticed and is not judged, and what was assumed.
+    suite_version : str
+        Suite of the frozen vectors.
+    vectors : int
+        Number of vectors that the port was held against and passed.
     environment : mapping
         Versions that matter for seeing the same again, and under ``arithmetic`` what
         rounding the port was granted: sums, hyperparameters, subnormal numbers.
@@ -131,6 +136,8 @@ class Report:
     environment: Mapping[str, str]
     recognized: bool = True
     diagnosis: tuple[str, ...] = ()
+    suite_version: str = LATEST
+    vectors: int = 0
 
     @classmethod
     def of(cls, judge: Judge, checks: Sequence[CheckReport], *, suite: str) -> Report:
@@ -161,7 +168,8 @@ class Report:
         return cls(
             {"name": port.name, "kind": port.kind, "target": port.target},
             suite, judge.seed, conventions, tuple(checks), diagnosis.identified, tuple(notes),
-            environment, recognized, diagnosis.words,
+            environment, recognized, diagnosis.words, judge.suite_version or LATEST,
+            len(judge.vectors_held),
         )  # fmt: skip
 
     @property
@@ -188,6 +196,7 @@ class Report:
         return {
             "schema": SCHEMA,
             "suite": self.suite,
+            "suite_version": self.suite_version,
             "seed": self.seed,
             "port": dict(self.port),
             "verdict": self.verdict,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from gc_ref.conformance._checks import CHECKS, Check
@@ -12,6 +13,8 @@ from gc_ref.conformance._progress import Watch
 from gc_ref.conformance._report import CheckReport, Report
 from gc_ref.conformance._results import Outcome, failed, not_applicable
 from gc_ref.conformance._runs import Known
+from gc_ref.conformance._vectors import versions_up_to
+from gc_ref.conformance._vectors_read import Given, load_all
 
 __all__ = ["DEFAULT_EXAMPLES", "SUITES", "check", "judge_port", "outcome_of"]
 
@@ -21,7 +24,13 @@ DEFAULT_EXAMPLES = {"quick": 40, "full": 1000}
 
 
 def check(
-    port: Port, *, suite: str = "quick", seed: int = 0, max_examples: int | None = None
+    port: Port,
+    *,
+    suite: str = "quick",
+    seed: int = 0,
+    max_examples: int | None = None,
+    suite_version: str | None = None,
+    vectors: Sequence[str | Path] = (),
 ) -> Report:
     """Judge a port.
 
@@ -37,6 +46,12 @@ def check(
     max_examples : int, optional
         Fuzzed examples for each check that fuzzes; 40 in the quick suite, 1,000 in the
         full one. Ports whose every run compiles a model (Keras, optax) are not fuzzed.
+    suite_version : str, optional
+        Suite of frozen vectors, such as ``"2026.1"``: those that came later are left out.
+        The latest by default. Ports whose every run compiles a model are held against
+        frozen vectors in the full suite, or where a version is named.
+    vectors : sequence of path
+        Files of further vectors, as ``gc-ref vectors add`` makes them.
 
     Returns
     -------
@@ -47,7 +62,8 @@ def check(
     Raises
     ------
     ValueError
-        For an unknown suite, or a negative seed or number of examples.
+        For an unknown suite or suite version, a negative seed or number of examples, or a
+        file of vectors that cannot be used.
 
     Examples
     --------
@@ -57,7 +73,10 @@ def check(
     >>> check(operator_port(half_centralized), max_examples=0).verdict
     'deviates'
     """
-    return judge_port(port, suite=suite, seed=seed, max_examples=max_examples)
+    return judge_port(
+        port, suite=suite, seed=seed, max_examples=max_examples, suite_version=suite_version,
+        given=load_all(vectors),
+    )  # fmt: skip
 
 
 def judge_port(
@@ -66,6 +85,8 @@ def judge_port(
     suite: str = "quick",
     seed: int = 0,
     max_examples: int | None = None,
+    suite_version: str | None = None,
+    given: Given | None = None,
     known: Known | None = None,
     watch: Watch | None = None,
 ) -> Report:
@@ -81,11 +102,16 @@ def judge_port(
         max_examples = DEFAULT_EXAMPLES[suite]
     if max_examples < 0:
         raise ValueError(f"max_examples must not be negative, got {max_examples}")
-    watch = watch or Watch()
+    versions_up_to(suite_version)  # an unknown one is said before anything runs
+    watch, given = watch or Watch(), given or Given()
     judge = Judge(
-        watch.over(port), seed=seed, suite=suite, max_examples=max_examples, known=known
+        watch.over(port), seed=seed, suite=suite, max_examples=max_examples, known=known,
+        suite_version=suite_version, vectors=given.vectors,
     )  # fmt: skip
-    rerun = rerun_command(port, suite=suite, seed=seed, max_examples=max_examples)
+    rerun = rerun_command(
+        port, suite=suite, seed=seed, max_examples=max_examples, suite_version=suite_version,
+        files=given.files,
+    )  # fmt: skip
     found: list[CheckReport] = []
     for number, entry in enumerate(CHECKS.values(), 1):
         watch.begins(entry, number, len(CHECKS))
@@ -120,17 +146,25 @@ def _unless_broken(judge: Judge, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def rerun_command(port: Port, *, suite: str, seed: int, max_examples: int) -> str:
+def rerun_command(
+    port: Port, *, suite: str, seed: int, max_examples: int, suite_version: str | None = None,
+    files: Sequence[str] = (),
+) -> str:  # fmt: skip
     """Return the command, or the line of Python, that gives the same report again."""
     options: dict[str, Any] = {"suite": suite, "seed": seed}
     if max_examples != DEFAULT_EXAMPLES[suite]:
         options["max_examples"] = max_examples
+    if suite_version is not None:
+        options["suite_version"] = suite_version
     if port.target is None and not port.by_command:
+        options |= {"vectors": list(files)} if files else {}
         arguments = ", ".join(f"{k}={v!r}" for k, v in options.items())
         return f"check({port.name}, {arguments})"
     words = ["gc-ref", "check", *([port.target] if port.target else []), *port.options]
     for key, value in options.items():
         words += [f"--{key.replace('_', '-')}", str(value)]
+    for file in files:
+        words += ["--vectors", file]
     import shlex
 
     return shlex.join(words)

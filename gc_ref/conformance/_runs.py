@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from gc_ref.conformance._compare import Expected
 from gc_ref.conformance._port import Case, Port, PortError, ShapeChangedError, Trajectory
 
 __all__ = ["Known", "require_complete"]
+
+Made = TypeVar("Made")
 
 
 class Known:
@@ -20,15 +22,16 @@ class Known:
     """
 
     def __init__(self) -> None:
-        self.cases: dict[tuple[object, ...], Case] = {}
+        self.cases: dict[tuple[object, ...], Any] = {}
         self.steps: dict[tuple[object, ...], list[Expected]] = {}
 
-    def case(self, make: Callable[..., Case], *args: Any, **kwargs: Any) -> Case:
-        """Return a case, made once for the same arguments."""
+    def case(self, make: Callable[..., Made], *args: Any, **kwargs: Any) -> Made:
+        """Return a case (or a pack of them), made once for the same arguments."""
         key = (make, args, tuple(sorted(kwargs.items())))
         if key not in self.cases:
             self.cases[key] = make(*args, **kwargs)
-        return self.cases[key]
+        made: Made = self.cases[key]
+        return made
 
 
 def require_complete(case: Case, trajectory: Trajectory, port: Port) -> None:
