@@ -207,7 +207,7 @@ def eq_1():
             Weight(fan_in=16, fan_out=16, label="dense-16x16"),
             Weight(fan_in=8, fan_out=1, label="dense-one-output"),
             Weight(fan_in=1, fan_out=4, label="dense-one-input"),
-            Weight(fan_in=64, fan_out=9, label="dense-large"),
+            Weight(fan_in=64, fan_out=16, label="dense-large"),
             Weight(fan_in=2, fan_out=4, label="dense-two-inputs"),
             conv1d, conv2d,
             Weight("conv1d", 1, 4, 1, label="conv1d-one-input"),

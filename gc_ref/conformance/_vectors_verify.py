@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref.conformance._deviations import DEVIATIONS
+from gc_ref.conformance._deviations import DEVIATIONS, Plant
 from gc_ref.conformance._results import _number
 from gc_ref.conformance._vectors import (
     LATEST,
@@ -20,6 +21,7 @@ from gc_ref.conformance._vectors import (
     frozen,
     versions_up_to,
 )
+from gc_ref.conformance._vectors_kills import answers_of, forms
 from gc_ref.conformance._vectors_read import load_all, parse_object
 from gc_ref.conformance.adapters._exec_numbers import ProtocolError, clean, read_number, short
 
@@ -39,6 +41,7 @@ class Miss:
     step: int = 0
     position: int = 0
     got: float | None = None
+    values: tuple[tuple[float, ...], ...] = ()  # where there are as many as there must be
 
     def shown(self) -> dict[str, Any] | None:
         """Return the worst value as JSON has it."""
@@ -82,6 +85,7 @@ class Verified:
         """Deviations that would fail the same vectors, and how well that agrees (0 to 1).
 
         The agreement is the number of vectors that both fail, over those that either does.
+        Of several that agree alike, those remain whose answers are nearest to the port's.
         """
         failing = {m.vector.id for m in self.missed}
         kills: dict[str, set[str]] = {}
@@ -92,8 +96,28 @@ class Verified:
         best = max(agree.values(), default=0.0)
         if not failing or best < NEAREST:
             return 0.0, ()
-        names = [form.partition("/")[0] for form in agree if agree[form] == best]
+        alike = {form: plant for form, plant in forms() if agree.get(form) == best}
+        if len({form.partition("/")[0] for form in alike}) > 1:
+            score = {form: self._answers_like(plant) for form, plant in alike.items()}
+            alike = {f: p for f, p in alike.items() if score[f] == max(score.values())}
+        names = [form.partition("/")[0] for form in alike]
         return best, tuple(d for d in DEVIATIONS if d in names)
+
+    def _answers_like(self, plant: Plant) -> int:
+        """Number of failed vectors that a form answers as the port does, up to rounding."""
+        count = 0
+        for miss in self.missed:
+            theirs = answers_of(miss.vector, plant)
+            if theirs is not None and miss.values and len(miss.values) == len(theirs):
+                count += all(
+                    abs(g - a) <= 2 * b
+                    for got, answer, bound in zip(
+                        miss.values, theirs, miss.vector.bound, strict=True
+                    )
+                    for g, a, b in zip(got, answer, bound, strict=True)
+                    if b < math.inf
+                )
+        return count
 
     @property
     def identified(self) -> tuple[str, ...]:
@@ -150,9 +174,7 @@ def verify(
     _require_form(found, path)
     said = found.get("suite_version")
     if said and suite_version and said != suite_version:
-        raise VectorError(
-            f"{path} is of suite {said}, and --suite-version asks for {suite_version}"
-        )
+        raise VectorError(f"{path} is of suite {said}, --suite-version asks for {suite_version}")
     version = suite_version or said or LATEST
     try:
         versions_up_to(version)
@@ -201,9 +223,7 @@ def _sort_in(
     if isinstance(answer, dict):
         reason = answer.get("skipped")
         if set(answer) != {"skipped"} or not isinstance(reason, str) or not reason.strip():
-            raise VectorError(
-                f'{path}: {vector.id}: expected values, or {{"skipped": "the reason"}}'
-            )
+            raise VectorError(f'{path}: {vector.id}: expected values, or {{"skipped": "why"}}')
         verified.skipped[vector.id] = clean(reason)
         return
     values = _values(answer, f"{path}: {vector.id}")
@@ -249,4 +269,5 @@ def _miss(vector: Vector, values: list[list[float]]) -> Miss | None:
     step, position = misses[0]  # the first step that is off; later ones carry it on
     count = Counter(s for s, _ in misses)[step]
     words = f"{count} of {size} values are off at step {step + 1}"
-    return Miss(vector, words, step, position, values[step][position])
+    kept = tuple(map(tuple, values))
+    return Miss(vector, words, step, position, values[step][position], kept)
