@@ -274,7 +274,7 @@ USAGE = [
     (["explain"], ["ID"]),
     (["explain", "layout-swaped"], ["'layout-swaped'", "did you mean layout-swapped"]),
     (["explain", "???"], ["known:", "law/linear", "lr-twice"]),
-    (["vectors"], ["'vectors'"]),
+    (["vectors"], ["ACTION"]),
     (["check", "one", "two"], ["two"]),
     (["check", ""], ["KIND:MODULE_OR_FILE.py:ATTRIBUTE"]),
     (["check", "ports.py"], ["'ports.py'", "KIND:MODULE_OR_FILE.py:ATTRIBUTE"]),
@@ -654,7 +654,7 @@ def test_help_lists_what_exists_and_nothing_else(run):
     assert set(re.findall(r"--[a-z-]+", out)) == {
         "--help", "--framework", "--layout", "--algorithm", "--base", "--set", "--base-set",
         "--convention", "--suite", "--max-examples", "--seed", "--json", "--min-checks",
-        "--timeout",
+        "--timeout", "--verbose", "--suite-version", "--vectors",
     }  # fmt: skip
     for kind in ("operator", "torch", "keras", "optax", "numpy"):
         assert f"  {kind} " in out
@@ -666,9 +666,8 @@ def test_help_lists_what_exists_and_nothing_else(run):
 def test_help_lists_the_commands(run):
     status, out, _ = run("--help")
     assert status == 0
-    for command in ("check", "identify", "selftest", "explain"):
+    for command in ("check", "identify", "selftest", "explain", "vectors"):
         assert command in out
-    assert "vectors" not in out
 
 
 def test_identify_says_what_a_wrong_port_does(run):

@@ -279,7 +279,8 @@ def test_what_is_not_for_the_port_is_noted(tmp_path, members, reason):
         operator_port(centralize, name="mine"), max_examples=0, given=load_all([path])
     )
     assert report.verdict == "conforms"
-    assert f"vector:my-own was not judged: {reason}" in report.notes
+    [note] = [n for n in report.notes if n.startswith("vector:my-own was not judged: ")]
+    assert reason in note
 
 
 def test_steps_are_not_for_an_operator(tmp_path):
@@ -312,8 +313,8 @@ def test_sums_in_half_precision_are_noted_and_not_accused(tmp_path):
     report = check(operator_port(naive, name="mine"), max_examples=0, vectors=[path])
     assert report.verdict == "conforms"
     assert any("accumulates float16 sums in float16" in note for note in report.notes)
-    twice = operator_port(lambda g: 2 * naive(g) if g.shape == (64, 1) else naive(g), name="mine")
-    assert check(twice, max_examples=0, vectors=[path]).verdict == "deviates"
+    far = operator_port(lambda g: naive(g) + 20 * (g.shape == (64, 1)), name="mine")
+    assert check(far, max_examples=0, vectors=[path]).verdict == "deviates"
 
 
 @pytest.mark.parametrize(
