@@ -12,7 +12,7 @@ from pathlib import Path
 from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._deviations import DEVIATIONS
 from gc_ref.conformance._explain import explain
-from gc_ref.conformance._options import USAGE, make_parser
+from gc_ref.conformance._options import USAGE, parse_words
 from gc_ref.conformance._plants import FRAMEWORKS
 from gc_ref.conformance._port import PortError
 from gc_ref.conformance._port_options import port_of, working_directory
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # Φ on an ASCII terminal must not be the end
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    options = make_parser().parse_args(argv)
+    options = parse_words(argv)
     try:
         if options.command == "explain":
             print(explain(options.id), end="")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from typing import NoReturn
 
 import gc_ref
@@ -11,7 +12,7 @@ from gc_ref.conformance._plants import FRAMEWORKS
 from gc_ref.conformance._run import SUITES
 from gc_ref.conformance._vectors_command import add_vectors_command
 
-__all__ = ["USAGE", "make_parser"]
+__all__ = ["USAGE", "make_parser", "parse_words"]
 
 USAGE = 2
 
@@ -58,6 +59,18 @@ class _Parser(argparse.ArgumentParser):
         self.exit(USAGE, f"gc-ref: {message} (see {self.prog} --help)\n")
 
 
+def parse_words(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse a command line; wrong usage ends the process with status 2."""
+    parser = make_parser()
+    options, rest = parser.parse_known_args(argv)
+    if rest:
+        target = getattr(options, "target", None) or ""
+        quote = f"; quote a program with its words: '{target} {rest[0]}'"
+        hint = quote if target.startswith("exec:") and not rest[0].startswith("--") else ""
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+    return options
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = _Parser(prog="gc-ref", description="Reference and oracle of Gradient Centralization.")
@@ -80,8 +93,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--deviation", action="append", metavar="ID", help="only this one (may be repeated)"
     )
     selftest.add_argument("--seed", type=_count, default=0, metavar="N")
-    explain = add("explain", "explain a check or a deviation", "What an id stands for.", "")
-    explain.add_argument("id", metavar="ID", help="of a check or a deviation")
+    explain = add(
+        "explain", "explain a check, deviation or convention", "What an id stands for.", ""
+    )
+    explain.add_argument("id", metavar="ID", help="of a check, a deviation or a convention")
     vectors = add("vectors", "copy, verify or add frozen vectors", VECTORS)
     add_vectors_command(vectors, _count)
     return parser
