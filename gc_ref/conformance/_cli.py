@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from gc_ref.conformance._deviations import DEVIATIONS
 from gc_ref.conformance._explain import explain
+from gc_ref.conformance._join import join
 from gc_ref.conformance._options import USAGE, make_parser
+from gc_ref.conformance._outputs import Outputs
 from gc_ref.conformance._plants import FRAMEWORKS
 from gc_ref.conformance._port import PortError
-from gc_ref.conformance._port_options import port_of, working_directory
+from gc_ref.conformance._port_options import port_of
 from gc_ref.conformance._report import Report
 from gc_ref.conformance._run import check
 from gc_ref.conformance._targets import UsageError
@@ -54,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         if options.command == "selftest":
             return _selftest(options)
+        if options.command == "report":
+            return join(options)
         return _judge(options)
     except UsageError as error:
         return _complain(USAGE, str(error))
@@ -63,27 +65,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _judge(options: argparse.Namespace) -> int:
     """Run ``check`` or ``identify``: the same judgment, shown in two ways."""
-    written = options.json
-    if written and written != "-":
-        written = os.path.join(working_directory(), written)  # a port may change the directory
+    outputs = Outputs(options)  # what cannot be written is said before the run, not after
     with process_kept():
         report = check(
             port_of(options), suite=options.suite, seed=options.seed,
             max_examples=options.max_examples,
         )  # fmt: skip
-    try:
-        _write(report, written, options.command == "identify")
-    except OSError as error:
-        where = f"--json {options.json}" if options.json else "standard output"
-        return _complain(USAGE, f"{where}: {error.strerror}")
+    if outputs.direct is None:
+        try:
+            print(report.to_text(identify=options.command == "identify"), end="", flush=True)
+        except OSError as error:
+            raise UsageError(f"standard output: {error.strerror}") from error
+    outputs.write({
+        "json": report.to_json, "markdown": report.to_markdown, "html": report.to_html,
+        "badge": lambda: report.to_badge(least=options.min_checks),
+    })  # fmt: skip
     return _status(report, options.min_checks)
-
-
-def _write(report: Report, path: str | None, identify: bool) -> None:
-    text = report.to_json() if path == "-" else report.to_text(identify=identify)
-    print(text, end="")
-    if path and path != "-":
-        Path(path).write_text(report.to_json(), encoding="utf-8")
 
 
 def _status(report: Report, least: int) -> int:
