@@ -19,7 +19,7 @@ def render_badge(report: Mapping[str, Any], *, least: int = 1) -> str:
     expected = len(with_status(report, "expected-failure"))
     if report["verdict"] == "error":
         message, color = "could not be judged", "lightgrey"
-    elif ran < least:
+    elif not ran or ran < least:
         message, color = f"only {counted(ran, 'check')} ran", "lightgrey"
     elif report["verdict"] == "deviates":
         failed = len(with_status(report, "failed", "unexpected-pass", "indeterminate"))

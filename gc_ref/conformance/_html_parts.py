@@ -65,7 +65,7 @@ def table(
     """
     # Roles are said twice, as a phone's style makes blocks of the rows.
     role = {n: f' role="{r}"' if css == "stack" else "" for n, r in ROLES.items()}
-    yield f'<div class="scroll" role="region" aria-label="{escape(caption)}" tabindex="0">'
+    yield f'<div class="scroll" role="group" aria-label="{escape(caption)}" tabindex="0">'
     yield f'<table class="{css}"{role["table"]}><caption>{escape(caption)}</caption>'
     numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(head))]
     yield f"<thead{role['group']}><tr{role['row']}>" + "".join(
@@ -136,6 +136,6 @@ def page(title: str, body: Sequence[str], *, css: str = "") -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light dark">',
         '<link rel="icon" href="data:,">',  # or browsers ask the server for one
-        f"<title>{escape(title)}</title>", f"<style>\n{style}</style>", "</head>", f"<body{_css(css)}>",
-        *body, "</body>", "</html>", "",
+        f"<title>{escape(title)}</title>", f"<style>\n{style}</style>", "</head>",
+        f"<body{_css(css)}>", *body, "</body>", "</html>", "",
     ])  # fmt: skip

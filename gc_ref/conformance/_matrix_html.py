@@ -55,7 +55,8 @@ def _matrix(reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             status_cell(s or "not-applicable", *CELL[s])
             for s in (status_of(r, id) for r in reports)
         )
-        grid.append([Cell(f"<code>{escape(id)}</code>"), *cells])
+        name = escape(id).replace("/", "/<wbr>")  # a phone breaks the line there
+        grid.append([Cell(f"<code>{name}</code>"), *cells])
     yield from table("What each check says of each port", ("check", *names), grid, css="matrix")
     yield (
         '<ul class="small">'

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gc_ref.conformance._port_options import working_directory
 from gc_ref.conformance._targets import UsageError
+from gc_ref.conformance._words import clean
 
 __all__ = ["OUTPUTS", "Outputs", "add_outputs"]
 
@@ -51,6 +52,9 @@ class Outputs:
         here = working_directory()  # a port may change the directory
         named = {n: getattr(options, n, None) for n in OUTPUTS}
         self.shown = {n: path for n, path in named.items() if path is not None}
+        for name, path in self.shown.items():
+            if "\0" in path:
+                raise UsageError(f"--{name} {clean(path)}: no file can have this name")
         self.paths = {n: _real(here, path) for n, path in self.shown.items() if path != "-"}
         direct = [n for n, path in self.shown.items() if path == "-"]
         if len(direct) > 1:
@@ -106,8 +110,6 @@ def _special(path: str) -> bool:
 
 def _problem(path: str) -> str:
     """Say why a file cannot be written; nothing where it looks as if it can."""
-    if "\0" in path:
-        return "no file can have this name"
     folder = os.path.dirname(path)
     if os.path.isdir(path):
         return "is a directory"
