@@ -118,7 +118,8 @@ def headline(report: Report) -> str:
         return f"{name} could not be judged to the end"
     if report["verdict"] == "deviates":
         known = identified(report)
-        if known:
+        several = report["diagnosis"] and report["diagnosis"][0].endswith(":")
+        if known and not several:  # which of several it is nobody knows
             return f"{name} deviates: {known[0].sentence or known[0].id}"
         return f"{name} deviates: {len(failures(report))} of {counted(ran, 'check')} failed"
     if not ran:

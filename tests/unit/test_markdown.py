@@ -84,6 +84,15 @@ def test_a_port_that_conforms_has_no_failures_and_one_that_raises_says_what():
     assert "RuntimeError: no luck" in rendered("raises")
 
 
+def test_the_headline_names_no_deviation_where_several_would_do_the_same():
+    report = _reports.report("swapped")
+    report["identified"] = ["layout-swapped", "partial-axes"]
+    report["diagnosis"] = ["several known semantics do the same on every case tried:", "a", "b"]
+    text = render_markdown(report)
+    assert text.startswith("## ✗ swapped deviates: 9 of 19 checks failed\n")
+    assert "- a." in text
+
+
 def test_known_failures_are_said():
     text = rendered(KNOWN)
     assert "conforms but for 9 known failures" in text
