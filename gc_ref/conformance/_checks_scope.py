@@ -68,8 +68,11 @@ def every_weight(judge: Judge) -> Outcome:
         if not judge.operator and not any(_untouched(judge, p) for p in vectors):
             return not_applicable(NOTHING_FITS)
     if not wrong and not left_alone:
+        held = [p for p in _weights(judge) if judge.rule_for(p, settled) != "none"]
+        beside = len(_weights(judge)) - len(held)
         return passed(
-            f"{len(_weights(judge))} weights of {len({p.kind for p in _weights(judge)})} kinds"
+            f"{len(held)} weights of {len({p.kind for p in held})} kinds"
+            + (f"; {beside} out of scope are left alone" if beside else "")
         )
     parts = [f"{_kinds(g)} {verb}" for g, verb in (
         (left_alone, "keep their mean (left alone)"),

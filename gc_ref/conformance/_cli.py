@@ -7,16 +7,18 @@ import io
 import sys
 from collections.abc import Sequence
 
+from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._deviations import DEVIATIONS
 from gc_ref.conformance._explain import explain
 from gc_ref.conformance._join import join
-from gc_ref.conformance._options import USAGE, make_parser
+from gc_ref.conformance._options import USAGE, parse_words
 from gc_ref.conformance._outputs import Outputs
 from gc_ref.conformance._plants import FRAMEWORKS
 from gc_ref.conformance._port import PortError
 from gc_ref.conformance._port_options import port_of
+from gc_ref.conformance._progress import watching
 from gc_ref.conformance._report import Report
-from gc_ref.conformance._run import check
+from gc_ref.conformance._run import judge_port
 from gc_ref.conformance._targets import UsageError
 from gc_ref.conformance.adapters._calls import process_kept
 
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # Φ on an ASCII terminal must not be the end
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    options = make_parser().parse_args(argv)
+    options = parse_words(argv)
     try:
         if options.command == "explain":
             print(explain(options.id), end="")
@@ -66,10 +68,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _judge(options: argparse.Namespace) -> int:
     """Run ``check`` or ``identify``: the same judgment, shown in two ways."""
     outputs = Outputs(options)  # what cannot be written is said before the run, not after
-    with process_kept():
-        report = check(
+    with (
+        process_kept(),
+        watching(sys.stderr, total=len(CHECKS), verbose=options.verbose) as watch,
+    ):
+        report = judge_port(
             port_of(options), suite=options.suite, seed=options.seed,
-            max_examples=options.max_examples,
+            max_examples=options.max_examples, watch=watch,
         )  # fmt: skip
     if outputs.direct is None:
         try:

@@ -1,12 +1,13 @@
-"""What the id of a check or of a deviation stands for."""
+"""What the id of a check or of a deviation, or the name of a convention, stands for."""
 
 from __future__ import annotations
 
 import difflib
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gc_ref.conformance._checks import CHECKS, Check
+from gc_ref.conformance._conventions import CONVENTIONS
 from gc_ref.conformance._deviations import DEVIATIONS, Deviation
 from gc_ref.conformance._targets import UsageError
 
@@ -14,12 +15,13 @@ __all__ = ["explain"]
 
 
 def explain(id: str) -> str:
-    """Explain a check or a deviation: clause, meaning, where it was seen.
+    """Explain a check or a deviation: clause, meaning, where it was seen; or a convention.
 
     Parameters
     ----------
     id : str
-        Id of either, for instance ``"law/zero-mean"`` or ``"layout-swapped"``.
+        Id of either, for instance ``"law/zero-mean"`` or ``"layout-swapped"``, or the name
+        of a convention: ``"placement"``.
 
     Returns
     -------
@@ -29,7 +31,7 @@ def explain(id: str) -> str:
     Raises
     ------
     UsageError
-        If there is no such id; the message names the nearest.
+        If there is no such name; the message names the nearest.
 
     Examples
     --------
@@ -44,10 +46,12 @@ def explain(id: str) -> str:
         return _table(id, "check", _of_check(CHECKS[id]))
     if id in DEVIATIONS:
         return _table(id, "deviation", _of_deviation(DEVIATIONS[id]))
-    known = [*CHECKS, *DEVIATIONS]
+    if id in CONVENTIONS:
+        return _table(id, "convention: a choice, never a failure", CONVENTIONS[id].values.items())
+    known = [*CHECKS, *DEVIATIONS, *CONVENTIONS]
     near = difflib.get_close_matches(id, known, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
-    raise UsageError(f"no check and no deviation is called {id!r}; {hint}")
+    raise UsageError(f"no check, deviation or convention is called {id!r}; {hint}")
 
 
 def _of_check(check: Check) -> Iterator[tuple[str, str]]:
@@ -66,7 +70,7 @@ def _of_deviation(deviation: Deviation) -> Iterator[tuple[str, str]]:
         yield "one check", f"may be all that finds it: {deviation.only}"
 
 
-def _table(id: str, what: str, rows: Iterator[tuple[str, str]]) -> str:
+def _table(id: str, what: str, rows: Iterable[tuple[str, str]]) -> str:
     lines = [f"{id} ({what})"]
     listed = list(rows)
     width = max(len(name) for name, _ in listed) + 2

@@ -55,6 +55,7 @@ def settle(judge: Judge) -> Settled:
         return _with_scope(judge, Settled("operator", conventions))
     if port.algorithm:
         best, _ = _best_reading(judge, conventions, port.algorithm)
+        best = replace(best, remarks=(*best.remarks, *_not_offered(judge, best)))
         return with_decay(judge, _with_scope(judge, best))
     if port.base:
         return with_base_decay(judge, _with_scope(judge, _base_reading(judge, conventions)))
@@ -79,6 +80,17 @@ def settle(judge: Judge) -> Settled:
     remark = f"assumed {words}: it explains {explained:.0%} of the parameters exactly"
     best = replace(best, remarks=(*best.remarks, remark))
     return with_decay(judge, _with_scope(judge, best))
+
+
+def _not_offered(judge: Judge, reading: Settled) -> tuple[str, ...]:
+    """Name the hyperparameters of Algorithm 2 that the port lets nobody choose, as a remark."""
+    needed = {"beta1", "beta2", "eps"} if reading.mode == "adam" else set()
+    lacking = sorted(needed - judge.port.takes - set(judge.port.fixed))
+    if not lacking:
+        return ()
+    values = judge.hyperparameters(judge.integers, reading.assumed)
+    assumed = ", ".join(f"{name} = {values[name]:g}" for name in lacking)
+    return (f"the port lets nobody choose what Algorithm 2 needs; assumed {assumed}",)
 
 
 def _unknown(judge: Judge, conventions: Conventions) -> Settled:

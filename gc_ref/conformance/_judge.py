@@ -56,6 +56,7 @@ class Judge:
         self.port, self.seed, self.suite, self.max_examples = port, seed, suite, max_examples
         self.known = known or Known()
         self._runs: dict[tuple[int, str, frozenset[str]], tuple[Case, Trajectory]] = {}
+        self._matches: dict[tuple[int, int], Match] = {}
         self.cases_made: dict[tuple[int, str], Case] = {}
         #: Φ as the port shows it, by parameter and gradient: filled by the laws.
         self.answers: dict[tuple[str, bytes], Any] = {}
@@ -223,6 +224,15 @@ class Judge:
             return self._match_base(case, parameter, rule, settled)
         trajectory = self.run(case)
         wanted = self.expected(case, parameter, rule, settled, overrides)
+        key = (id(trajectory), id(wanted))  # both are kept alive, and asked for again and again
+        if key not in self._matches:
+            self._matches[key] = self._match_steps(case, parameter, trajectory, wanted, settled)
+        return self._matches[key]
+
+    def _match_steps(
+        self, case: Case, parameter: Parameter, trajectory: Trajectory, wanted: list[Expected],
+        settled: Settled,
+    ) -> Match:  # fmt: skip
         worst: tuple[int, Comparison] | None = None
         inexact = undecided = 0
         for step, (values, want) in enumerate(zip(trajectory.steps, wanted, strict=True)):

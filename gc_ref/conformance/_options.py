@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from typing import NoReturn
 
 import gc_ref
@@ -12,7 +13,7 @@ from gc_ref.conformance._outputs import OUTPUTS, add_outputs
 from gc_ref.conformance._plants import FRAMEWORKS
 from gc_ref.conformance._run import SUITES
 
-__all__ = ["USAGE", "make_parser"]
+__all__ = ["USAGE", "make_parser", "parse_words"]
 
 USAGE = 2
 
@@ -58,6 +59,18 @@ class _Parser(argparse.ArgumentParser):
         self.exit(USAGE, f"gc-ref: {message} (see {self.prog} --help)\n")
 
 
+def parse_words(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse a command line; wrong usage ends the process with status 2."""
+    parser = make_parser()
+    options, rest = parser.parse_known_args(argv)
+    if rest:
+        target = getattr(options, "target", None) or ""
+        quote = f"; quote a program with its words: '{target} {rest[0]}'"
+        hint = quote if target.startswith("exec:") and not rest[0].startswith("--") else ""
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+    return options
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = _Parser(prog="gc-ref", description="Reference and oracle of Gradient Centralization.")
@@ -86,8 +99,10 @@ def make_parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--schema", action="store_true", help="print the JSON Schema of reports, and nothing else"
     )
-    explain = add("explain", "explain a check or a deviation", "What an id stands for.", "")
-    explain.add_argument("id", metavar="ID", help="of a check or a deviation")
+    explain = add(
+        "explain", "explain a check, deviation or convention", "What an id stands for.", ""
+    )
+    explain.add_argument("id", metavar="ID", help="of a check, a deviation or a convention")
     return parser
 
 
@@ -118,6 +133,9 @@ def _add_judging(judge: argparse.ArgumentParser) -> None:
     judge.add_argument("--max-examples", type=_count, metavar="N", help="fuzzed examples per check")
     judge.add_argument("--seed", type=_count, default=0, metavar="N")
     add_outputs(judge, *OUTPUTS)
+    judge.add_argument(
+        "--verbose", action="store_true", help="say on standard error what runs (else a bar there)"
+    )
     judge.add_argument("--min-checks", type=_count, default=1, metavar="N")
 
 

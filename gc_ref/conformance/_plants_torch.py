@@ -30,30 +30,30 @@ def _base(plant: Plant) -> Any:
     base: Any = torch.optim.Optimizer
 
     class Planted(base):  # type: ignore[misc]
-        @torch.no_grad()
         def step(self, closure: Any = None) -> None:
             """Carry every parameter one step on."""
-            groups = self.param_groups
-            listed = [(n, p) for n, group in enumerate(groups) for p in group["params"]]
-            first = next((p.ndim for _, p in listed if p.ndim > 1), 2)
-            flat = torch.cat([p.grad.ravel() for _, p in listed])
-            shared: dict[Any, Any] = {}
-            numbers = places([p.ndim for _, p in listed])
-            for (number, p), (i, count) in zip(listed, numbers, strict=True):
-                kept = self.state[p]
-                if what.mistake == "state-aliased":
-                    kept = shared.setdefault(tuple(p.shape), kept)
-                if not kept:
-                    kept.update(t=0, now=[torch.zeros_like(p) for _ in range(3)])
-                self.state[p].update(t=self.state[p].get("t", 0) + 1, now=kept["now"])
-                slot = Slot(tuple(p.shape), 0, i, count, first, group=number)
-                weight, state = step(
-                    xp, what, p, p.grad, State(*kept["now"]), self.state[p]["t"],
-                    _hyper(groups[number]), slot, flat.mean(),
-                )  # fmt: skip
-                p.copy_(weight)
-                kept["now"] = [x.clone() for x in state]
-                self.state[p]["now"] = kept["now"]
+            with torch.no_grad():
+                groups = self.param_groups
+                listed = [(n, p) for n, group in enumerate(groups) for p in group["params"]]
+                first = next((p.ndim for _, p in listed if p.ndim > 1), 2)
+                flat = torch.cat([p.grad.ravel() for _, p in listed])
+                shared: dict[Any, Any] = {}
+                numbers = places([p.ndim for _, p in listed])
+                for (number, p), (i, count) in zip(listed, numbers, strict=True):
+                    kept = self.state[p]
+                    if what.mistake == "state-aliased":
+                        kept = shared.setdefault(tuple(p.shape), kept)
+                    if not kept:
+                        kept.update(t=0, now=[torch.zeros_like(p) for _ in range(3)])
+                    self.state[p].update(t=self.state[p].get("t", 0) + 1, now=kept["now"])
+                    slot = Slot(tuple(p.shape), 0, i, count, first, group=number)
+                    weight, state = step(
+                        xp, what, p, p.grad, State(*kept["now"]), self.state[p]["t"],
+                        _hyper(groups[number]), slot, flat.mean(),
+                    )  # fmt: skip
+                    p.copy_(weight)
+                    kept["now"] = [x.clone() for x in state]
+                    self.state[p]["now"] = kept["now"]
 
     return Planted
 
@@ -107,18 +107,18 @@ def _gradient_alias(plant: Plant) -> Any:
         def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.0) -> None:
             super().__init__(params, {"lr": lr, "momentum": momentum})
 
-        @torch.no_grad()
         def step(self, closure: Any = None) -> None:
             """Heavy-ball momentum whose buffer is the first gradient itself."""
-            for group in self.param_groups:
-                for p in group["params"]:
-                    g = p.grad
-                    if p.ndim > 1:
-                        g -= g.mean(dim=tuple(range(1, p.ndim)), keepdim=True)
-                    if "momentum_buffer" not in self.state[p]:
-                        self.state[p]["momentum_buffer"] = g
-                    else:
-                        self.state[p]["momentum_buffer"].mul_(group["momentum"]).add_(g)
-                    p.sub_(group["lr"] * self.state[p]["momentum_buffer"])
+            with torch.no_grad():
+                for group in self.param_groups:
+                    for p in group["params"]:
+                        g = p.grad
+                        if p.ndim > 1:
+                            g -= g.mean(dim=tuple(range(1, p.ndim)), keepdim=True)
+                        if "momentum_buffer" not in self.state[p]:
+                            self.state[p]["momentum_buffer"] = g
+                        else:
+                            self.state[p]["momentum_buffer"].mul_(group["momentum"]).add_(g)
+                        p.sub_(group["lr"] * self.state[p]["momentum_buffer"])
 
     return GradientAlias

@@ -8,6 +8,7 @@ from typing import Any
 from gc_ref.conformance._checks import CHECKS, Check
 from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Port, PortError, ShapeChangedError, SkippedError
+from gc_ref.conformance._progress import Watch
 from gc_ref.conformance._report import CheckReport, Report
 from gc_ref.conformance._results import Outcome, failed, not_applicable
 from gc_ref.conformance._runs import Known
@@ -66,8 +67,12 @@ def judge_port(
     seed: int = 0,
     max_examples: int | None = None,
     known: Known | None = None,
+    watch: Watch | None = None,
 ) -> Report:
-    """Judge a port as `check` does; ``known`` is shared by whoever judges many."""
+    """Judge a port as `check` does; ``known`` is shared by whoever judges many.
+
+    ``watch`` is told of each check and each run.
+    """
     if suite not in SUITES:
         raise ValueError(f"unknown suite {suite!r}; known: {', '.join(SUITES)}")
     if seed < 0:
@@ -76,14 +81,20 @@ def judge_port(
         max_examples = DEFAULT_EXAMPLES[suite]
     if max_examples < 0:
         raise ValueError(f"max_examples must not be negative, got {max_examples}")
-    judge = Judge(port, seed=seed, suite=suite, max_examples=max_examples, known=known)
+    watch = watch or Watch()
+    judge = Judge(
+        watch.over(port), seed=seed, suite=suite, max_examples=max_examples, known=known
+    )  # fmt: skip
     rerun = rerun_command(port, suite=suite, seed=seed, max_examples=max_examples)
     found: list[CheckReport] = []
-    for entry in CHECKS.values():
+    for number, entry in enumerate(CHECKS.values(), 1):
+        watch.begins(entry, number, len(CHECKS))
         outcome = _unless_broken(judge, outcome_of(judge, entry, found))
+        watch.ends(outcome)
         found.append(CheckReport.of(entry, outcome, rerun))
         if outcome.status == "error":  # a port that cannot be driven says nothing more
             break
+    watch.diagnoses()
     return Report.of(judge, found, suite=suite)
 
 

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from gc_ref.conformance._compare import Expected
-from gc_ref.conformance._port import Case, Port, PortError, ShapeChangedError, Trajectory
+from gc_ref.conformance._port import (
+    Array,
+    Case,
+    Parameter,
+    Port,
+    PortError,
+    ShapeChangedError,
+    Trajectory,
+)
 
 __all__ = ["Known", "require_complete", "run_key"]
 
@@ -22,6 +30,8 @@ class Known:
     def __init__(self) -> None:
         self.cases: dict[tuple[object, ...], Case] = {}
         self.steps: dict[tuple[object, ...], list[Expected]] = {}
+        #: What each law asks about a weight and its gradients.
+        self.asked: dict[tuple[object, ...], list[tuple[Parameter, Array]]] = {}
 
     def case(self, make: Callable[..., Case], *args: Any, **kwargs: Any) -> Case:
         """Return a case, made once for the same arguments."""

@@ -6,10 +6,13 @@ prints a table: how often each catalogued deviation was caught, by two checks th
 for it (or by one, where the catalogue says why), and how often any correct port of the zoo was
 accused. Who is caught is not judged further; who is not goes through all checks. The exit
 status is 0 only if every deviation was caught every time and no correct port was ever accused.
+With --record FILE each seed's outcomes are kept there as it ends, and a run that was cut off
+goes on where it stopped.
 """
 
 import argparse
 import collections
+import json
 import multiprocessing
 import sys
 import time
@@ -73,23 +76,34 @@ def table(outcomes, seeds):
     return "\n".join(lines), right == judged
 
 
+def recorded(path):
+    """Pairs of a seed and its outcomes that an earlier run has left."""
+    if path and path.exists():
+        yield from map(json.loads, path.read_text(encoding="utf-8").splitlines())
+
+
 def main():
     """Run all seeds, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--record", type=Path, metavar="FILE")
     options = parser.parse_args()
     start = time.time()
-    outcomes = []
     chosen = range(options.first, options.first + options.seeds)
+    outcomes = {seed: found for seed, found in recorded(options.record) if seed in chosen}
     with multiprocessing.Pool(options.jobs) as pool:
-        for done, found in enumerate(pool.imap(judge_seed, chosen), 1):
-            outcomes += found
+        left = [seed for seed in chosen if seed not in outcomes]
+        for seed, found in zip(left, pool.imap(judge_seed, left), strict=True):
+            outcomes[seed] = found
+            if options.record:
+                with options.record.open("a", encoding="utf-8") as file:
+                    print(json.dumps([seed, found]), file=file)
             wrong = [f"{name} ({kind})" for kind, name, right in found if not right]
-            print(f"{done}/{options.seeds}, {time.time() - start:.0f} s", *wrong,
+            print(f"{len(outcomes)}/{options.seeds}, {time.time() - start:.0f} s", *wrong,
                   file=sys.stderr, flush=True)  # fmt: skip
-    text, right = table(outcomes, options.seeds)
+    text, right = table([o for found in outcomes.values() for o in found], options.seeds)
     print(text)
     return 0 if right else 1
 

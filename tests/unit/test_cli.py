@@ -272,6 +272,8 @@ USAGE = [
     (["selftest", "--framework", "mxnet"], ["mxnet", "numpy"]),
     (["selftest", "--deviation", "no-such"], ["no-such", "layout-swapped"]),
     (["explain"], ["ID"]),
+    (["check", "exec:./port", "sgdm"], ["arguments: sgdm", "quote", "'exec:./port sgdm'"]),
+    (["check", "exec:./port", "--sgdm"], ["unrecognized arguments: --sgdm"]),
     (["explain", "layout-swaped"], ["'layout-swaped'", "did you mean layout-swapped"]),
     (["explain", "???"], ["known:", "law/linear", "lr-twice"]),
     (["vectors"], ["'vectors'"]),
@@ -655,7 +657,7 @@ def test_help_lists_what_exists_and_nothing_else(run):
     assert set(re.findall(r"--[a-z-]+", out)) == {
         "--help", "--framework", "--layout", "--algorithm", "--base", "--set", "--base-set",
         "--convention", "--suite", "--max-examples", "--seed", "--json", "--min-checks",
-        "--timeout", "--markdown", "--html", "--badge",
+        "--timeout", "--markdown", "--html", "--badge", "--verbose",
     }  # fmt: skip
     for kind in ("operator", "torch", "keras", "optax", "numpy"):
         assert f"  {kind} " in out
@@ -701,11 +703,19 @@ def test_the_report_says_what_was_identified(run):
     assert report["diagnosis"] == ["0.5 times the mean is removed (`partial`)"]
 
 
-@pytest.mark.parametrize("id", ["law/linear", "layout-swapped"])
-def test_explain(run, id):
+@pytest.mark.parametrize(
+    ("id", "needed"),
+    [
+        ("law/linear", "Eq. 2"),
+        ("layout-swapped", "seen in"),
+        ("placement", "decayed-gradient: centralizes the gradient with its L2 decay"),
+    ],
+)
+def test_explain(run, id, needed):
     status, out, err = run("explain", id)
     assert (status, err) == (0, "")
     assert out.startswith(f"{id} (")
+    assert needed in " ".join(out.split())
     assert out.count("\n") >= 4
 
 

@@ -1,10 +1,13 @@
 """Conventions are inferred from what a port does, and requirements never are."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from _numpy_optimizers import adam, identity, phi, rmsprop, sgdm
 
-from gc_ref.conformance import numpy_port, operator_port
+from gc_ref.conformance import check, numpy_port, operator_port
 from gc_ref.conformance._infer import rules_followed
 from gc_ref.conformance._judge import Judge
 
@@ -103,6 +106,14 @@ def test_what_was_assumed_is_said(run, mode, form, words):
     assert not any("assumed" in r for r in judge(run, algorithm=mode).settled.remarks)
 
 
+def test_hyperparameters_that_an_algorithm_needs_and_nobody_can_choose_are_named():
+    port = numpy_port(adam(), algorithm="adam")
+    poor = replace(port, takes=frozenset({"lr", "beta1"}), fixed={"beta2": 0.5})
+    settled = Judge(poor, seed=0, suite="quick", max_examples=0).settled
+    assert "assumed eps = 1e-08" in " ".join(settled.remarks)
+    assert "beta" not in " ".join(settled.remarks)
+
+
 def conv_only(g):
     return phi(g) if g.ndim > 2 else g
 
@@ -123,6 +134,16 @@ def keeps_single(g):
 def test_scope(maker, algorithm, centralize, want):
     found = values(maker(centralize), algorithm=algorithm)
     assert {k: found[k] for k in ("scope", "fan_in_one", "axes_rule") if k in found} == want
+
+
+def test_what_is_out_of_scope_is_not_counted_among_what_is_held():
+    report = check(numpy_port(sgdm(conv_only), algorithm="sgdm"), max_examples=0)
+    [entry] = [c for c in report.checks if c.id == "scope/every-weight"]
+    held, beside = map(int, re.findall(r"(\d+) (?:weights|out of scope)", entry.message))
+    model = judge(sgdm(conv_only)).integers.parameters
+    assert entry.status == "passed"
+    assert held + beside == sum(p.value.ndim > 1 for p in model)
+    assert held == sum(p.value.ndim > 2 for p in model)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ HTML comments on the lines before a block say what to do with it:
 ``file: NAME``      write the block to this file; later blocks use it
 ``run: status=N``   a shell block: run it, and expect this exit status
 ``needs: NAMES``    frameworks that the block needs: markers of conftest.py
+``ci: KIND``        a recipe for a CI system: tests/unit/test_ci_recipes.py runs what it says
 ``not run: WHY``    leave it alone
 
 Python blocks without ``file:`` are run as programs. A ``text`` block is the output of the
@@ -47,7 +48,7 @@ class Block:
     @property
     def is_program(self):
         return "run" in self.directives or (
-            self.language == "python" and not {"file", "not run"} & set(self.directives)
+            self.language == "python" and not {"file", "not run", "ci"} & set(self.directives)
         )
 
 
@@ -140,7 +141,7 @@ def test_block_does_what_the_document_says(block, tmp_path):
 @pytest.mark.parametrize("block", EVERY, ids=lambda block: block.name)
 def test_no_block_is_forgotten(block):
     """Run, an output of what is run, a file that is used later, or marked with a reason."""
-    if block.is_program or set(SETUP) & set(block.directives):
+    if block.is_program or {*SETUP, "ci"} & set(block.directives):
         return
     if "not run" in block.directives:
         assert block.directives["not run"].strip()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -20,6 +21,8 @@ __all__ = ["Lines", "Program", "ProgramError", "preview"]
 
 #: How much is read at once; how much of the standard error is kept for messages.
 CHUNK, TAIL = 1 << 16, 4096
+#: A stack frame as Node and Java print them, after the message: they would crowd it out.
+FRAME = re.compile(r"^\s+at .*$", re.MULTILINE)
 #: How often a silent child is looked at: a grandchild may keep its pipes open after it.
 TICK = 0.05
 #: After a pipe broke: time for the child to exit, so that the message can say how.
@@ -104,7 +107,8 @@ class Lines:
         """Return the end of what the child wrote to its standard error, on one line."""
         for _ in range(16):  # what is there; a flood has an end here
             self._pump(0.0)
-        text = " ".join(bytes(self._tail).decode("utf-8", "backslashreplace").split())
+        text = bytes(self._tail).decode("utf-8", "backslashreplace")
+        text = " ".join(FRAME.sub("", text).split())
         text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
         return f"...{text[-300:]}" if len(text) > 300 else text
 
