@@ -49,6 +49,7 @@ def matches(
             undecayed = judge.match(case, p, rule, settled, {"decay": "none"})
             match = undecayed if undecayed.within else match
         found.append((match, judge.axes(p, rule)))
+    judge.measured[case.id, case.dtype] = [m for m, _ in found]
     return found
 
 

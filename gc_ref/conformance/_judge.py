@@ -16,14 +16,8 @@ from gc_ref.conformance import _cases as cases
 from gc_ref.conformance._base import base_fed_with, compare_to_base
 from gc_ref.conformance._compare import Comparison, Expected, compare
 from gc_ref.conformance._expected import axes_in_scope, expected_steps
-from gc_ref.conformance._port import (
-    Array,
-    Case,
-    Parameter,
-    Port,
-    Trajectory,
-)
-from gc_ref.conformance._runs import Known, require_complete
+from gc_ref.conformance._port import Array, Case, Parameter, Port, Trajectory
+from gc_ref.conformance._runs import Known, require_complete, run_key
 from gc_ref.conformance._settled import Match, Settled
 from gc_ref.conformance._vectors import Vector
 
@@ -78,13 +72,15 @@ class Judge:
         self.notes: list[str] = []
         #: Dtypes that the port has refused: noted, and not tried again.
         self.refused: set[str] = set()
+        #: Matches of each case and dtype that was held to a formula or a base: for the report.
+        self.measured: dict[tuple[str, str], list[Match]] = {}
 
     # ---- runs
 
     def run(self, case: Case, *, port: Port | None = None) -> Trajectory:
         """Drive the port (or another) through a case; the same run is never made twice."""
         port = port or self.port
-        key = (id(port), f"{case.id}/{id(case.gradients)}", case.drive)
+        key = run_key(case, port)
         if key not in self._runs:
             trajectory = port.run(self._for_both(case))
             require_complete(case, trajectory, port)
@@ -92,6 +88,15 @@ class Judge:
             if port is self.port:
                 self.notes += [n for n in trajectory.notes if n not in self.notes]
         return self._runs[key][1]
+
+    def has_run(self, case: Case, *, port: Port | None = None) -> bool:
+        """Whether a run is there already, so that asking for it costs nothing."""
+        return run_key(case, port or self.port) in self._runs
+
+    def cases_run(self) -> list[Case]:
+        """Cases that the port has been driven through in the plain way, in order."""
+        return [c for (who, _, drive), (c, _) in self._runs.items()
+                if who == id(self.port) and not drive]  # fmt: skip
 
     def run_again(self, case: Case) -> Trajectory:
         """Drive the port through a case once more, whatever it answered before."""

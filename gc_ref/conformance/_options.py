@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import gc_ref
+from gc_ref.conformance._join import REPORT
+from gc_ref.conformance._outputs import OUTPUTS, add_outputs
 from gc_ref.conformance._plants import FRAMEWORKS
 from gc_ref.conformance._run import SUITES
 from gc_ref.conformance._vectors_command import add_vectors_command
@@ -34,7 +36,10 @@ exit status:
   0 conforms   1 deviates   2 wrong usage   3 the port could not be loaded or driven
   4 fewer checks ran than --min-checks
 """
-
+REPORT_STATUS = """\
+exit status:
+  0 rendered, whatever the reports say   2 wrong usage, or a file that is no report
+"""
 
 IDENTIFY = """\
 Say in words which semantics a port has: the mean over which axes, of which weights, at which
@@ -93,6 +98,12 @@ def make_parser() -> argparse.ArgumentParser:
         "--deviation", action="append", metavar="ID", help="only this one (may be repeated)"
     )
     selftest.add_argument("--seed", type=_count, default=0, metavar="N")
+    report = add("report", "render reports, or join many into one table", REPORT, REPORT_STATUS)
+    report.add_argument("files", nargs="*", metavar="FILE", help="that gc-ref check --json wrote")
+    add_outputs(report, "markdown", "html")
+    report.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of reports, and nothing else"
+    )
     explain = add(
         "explain", "explain a check, deviation or convention", "What an id stands for.", ""
     )
@@ -134,7 +145,7 @@ def _add_judging(judge: argparse.ArgumentParser) -> None:
     )
     judge.add_argument("--max-examples", type=_count, metavar="N", help="fuzzed examples per check")
     judge.add_argument("--seed", type=_count, default=0, metavar="N")
-    judge.add_argument("--json", metavar="FILE|-", help="write the JSON report (- for stdout)")
+    add_outputs(judge, *OUTPUTS)
     judge.add_argument(
         "--verbose", action="store_true", help="say on standard error what runs (else a bar there)"
     )

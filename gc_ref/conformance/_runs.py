@@ -18,7 +18,7 @@ from gc_ref.conformance._port import (
     Trajectory,
 )
 
-__all__ = ["Known", "require_complete"]
+__all__ = ["Known", "require_complete", "run_key"]
 
 Made = TypeVar("Made")
 
@@ -62,3 +62,8 @@ def require_complete(case: Case, trajectory: Trajectory, port: Port) -> None:
                     f"{p.name} of shape {p.shape} came back with shape "
                     f"{tuple(np.shape(step[p.name]))} in step {number} of case {case.id}"
                 )
+
+
+def run_key(case: Case, port: Port) -> tuple[int, str, frozenset[str]]:
+    """Return what tells one run of a case from another."""
+    return id(port), f"{case.id}/{id(case.gradients)}", case.drive

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gc_ref.conformance._deviations import DEVIATIONS, Plant
-from gc_ref.conformance._results import _number
+from gc_ref.conformance._results import number
 from gc_ref.conformance._vectors import (
     LATEST,
     Vector,
@@ -52,9 +52,9 @@ class Miss:
         return {
             "step": self.step + 1,
             "index": index,
-            "expected": _number(v.expected[self.step][self.position]),
-            "got": _number(self.got),
-            "bound": _number(v.bound[self.step][self.position]),
+            "expected": number(v.expected[self.step][self.position]),
+            "got": number(self.got),
+            "bound": number(v.bound[self.step][self.position]),
         }
 
 
@@ -260,9 +260,9 @@ def _miss(vector: Vector, values: list[list[float]]) -> Miss | None:
     if len(values) != len(vector.expected):
         return Miss(vector, f"{len(values)} steps, the vector has {len(vector.expected)}")
     size = len(vector.expected[0])
-    for number, row in enumerate(values, 1):
+    for step, row in enumerate(values, 1):
         if len(row) != size:
-            return Miss(vector, f"{len(row)} values at step {number}, the vector has {size}")
+            return Miss(vector, f"{len(row)} values at step {step}, the vector has {size}")
     misses = vector.misses(values)
     if not misses:
         return None

@@ -340,8 +340,9 @@ USAGE = [
     (["check", "--algorithm", "adam", "--convention", "first_momentum=zero"], ["first_momentum"]),
     (["check", "operator:ports.py:plain", "--convention", "decay=l2"], ["decay", "operator"]),
     (["check", "--convention", "placement=update"], ["placement", "operator"]),
-    (["check", "--markdown", "report.md"], ["--markdown"]),
-    (["check", "--html", "report.html"], ["--html"]),
+    (["check", "--markdown", "no/report.md"], ["--markdown"]),
+    (["check", "--html", "no/report.html"], ["--html"]),
+    (["report"], ["FILE"]),
     (["check", "--expected", "known.toml"], ["--expected"]),
     (["check", "--max", "3"], ["--max"]),  # no abbreviations
 ]
@@ -360,8 +361,8 @@ def test_status_2_usage_is_one_line(run, words, needed):
 
 @pytest.mark.parametrize("path", ["missing/report.json", "."])
 def test_a_report_that_cannot_be_written_is_a_usage_error(run, path):
-    status, _, err = run(*quick("operator:ports.py:plain", "--json", path))
-    assert status == 2
+    status, out, err = run(*quick("operator:ports.py:plain", "--json", path))
+    assert (status, out) == (2, "")
     assert err.startswith(f"gc-ref: --json {path}: ")
     assert err.count("\n") == 1
 
@@ -656,7 +657,7 @@ def test_help_lists_what_exists_and_nothing_else(run):
     assert set(re.findall(r"--[a-z-]+", out)) == {
         "--help", "--framework", "--layout", "--algorithm", "--base", "--set", "--base-set",
         "--convention", "--suite", "--max-examples", "--seed", "--json", "--min-checks",
-        "--timeout", "--verbose", "--suite-version", "--vectors",
+        "--timeout", "--verbose", "--suite-version", "--vectors", "--markdown", "--html", "--badge",
     }  # fmt: skip
     for kind in ("operator", "torch", "keras", "optax", "numpy"):
         assert f"  {kind} " in out
