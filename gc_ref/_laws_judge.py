@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -108,6 +109,15 @@ def index_text(index: tuple[int | slice, ...]) -> str:
     return "[" + ", ".join(":" if isinstance(i, slice) else str(i) for i in index) + "]"
 
 
+@lru_cache(maxsize=512)
+def _bound(
+    data: bytes, dtype: Any, shape: tuple[int, ...], output_axis: Axis, profile: bounds.Profile
+) -> Any:
+    """`bounds.centralize`, remembered: each law asks for that of the same few gradients."""
+    values = np.frombuffer(data, dtype).reshape(shape)
+    return bounds.centralize(values, output_axis=output_axis, profile=profile)
+
+
 @dataclass(frozen=True)
 class Judge:
     """One law about arrays of one shape: what it needs to look and to decide.
@@ -187,7 +197,8 @@ class Judge:
             values = rationals(values).astype(np.float64)
         if not np.isfinite(np.asarray(values).astype(np.float64)).all():
             raise ValueError(f"{self.law}: the gradient must be finite")
-        tau = bounds.centralize(values, output_axis=self.output_axis, profile=self.profile)
+        array = np.asarray(values)
+        tau = _bound(array.tobytes(), array.dtype, array.shape, self.output_axis, self.profile)
         if not np.isfinite(tau).all():
             if returned:
                 raise LawError(self.law, self.clause, "the operator returned far too large values")

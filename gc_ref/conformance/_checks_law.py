@@ -187,9 +187,12 @@ def _asked(
     """What a law asks about each weight: it is held to the exact Φ, which remembers."""
     found = []
     for p, g, h, axes in group:
-        questions: list[tuple[Parameter, Array]] = []
-        law(recorder(questions, p, axes, judge), g, h, axes, profile)
-        found.append(questions)
+        key = (law, profile, p.name, axes, g.tobytes(), h.tobytes())
+        if key not in judge.known.asked:
+            questions: list[tuple[Parameter, Array]] = []
+            law(recorder(questions, p, axes, judge), g, h, axes, profile)
+            judge.known.asked[key] = questions
+        found.append(judge.known.asked[key])
     return found
 
 

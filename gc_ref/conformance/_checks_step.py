@@ -22,7 +22,7 @@ from gc_ref.conformance._results import (
     passed,
 )
 
-__all__ = ["base_law", "constraint", "theorem_4_1"]
+__all__ = ["base_law", "constraint", "theorem_4_1", "unconstrained"]
 
 #: The laws are evaluated in rational numbers: on weights of at most so many elements.
 LARGEST = 128
@@ -66,7 +66,7 @@ def base_law(judge: Judge) -> Outcome:
     return passed(message, ratio=ratio)
 
 
-def _constrained(judge: Judge) -> str:
+def unconstrained(judge: Judge) -> str:
     """Reason why the weight constraint does not bind this port, or nothing."""
     if judge.operator:
         return NO_STEPS
@@ -96,7 +96,7 @@ def _cases(judge: Judge) -> list[Case]:
 
 def constraint(judge: Judge) -> Outcome:
     """step/constraint: the sum of each neuron's weights stays where it began."""
-    reason = _constrained(judge)
+    reason = unconstrained(judge)
     if reason:
         return not_applicable(reason)
     return _on_weights(judge, theorem=False)
@@ -104,7 +104,7 @@ def constraint(judge: Judge) -> Outcome:
 
 def theorem_4_1(judge: Judge) -> Outcome:
     """step/theorem-4.1: the response to a constant added to the input never changes."""
-    reason = _constrained(judge)
+    reason = unconstrained(judge)
     if reason:
         return not_applicable(reason)
     return _on_weights(judge, theorem=True)

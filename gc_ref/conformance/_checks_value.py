@@ -19,6 +19,7 @@ from gc_ref.conformance._results import (
     passed,
 )
 from gc_ref.conformance._settled import Match, Settled
+from gc_ref.conformance._vectors_judge import hold_vectors
 
 __all__ = ["ACCUMULATES", "HALF", "hold", "step_algorithm", "value_bounded", "value_exact"]
 
@@ -48,6 +49,7 @@ def matches(
             undecayed = judge.match(case, p, rule, settled, {"decay": "none"})
             match = undecayed if undecayed.within else match
         found.append((match, judge.axes(p, rule)))
+    judge.measured[case.id, case.dtype] = [m for m, _ in found]
     return found
 
 
@@ -98,7 +100,7 @@ def value_exact(judge: Judge) -> Outcome:
     note = ""
     if count:
         note = f"{count} of {total} elements are within the bound but not bit-exact"
-    return replace(outcome, message=note)
+    return hold_vectors(judge, "value/exact", replace(outcome, message=note))
 
 
 def _inexact(judge: Judge, case: Case) -> tuple[int, int]:
@@ -182,7 +184,8 @@ def value_bounded(judge: Judge) -> Outcome:
         if other.status != "passed":
             return other
         outcome = max(outcome, other, key=lambda o: o.ratio or 0.0)
-    return _fuzzed(judge) or outcome
+    outcome = hold_vectors(judge, "value/bounded", outcome)
+    return outcome if outcome.status != "passed" else _fuzzed(judge) or outcome
 
 
 def _fuzzed(judge: Judge) -> Outcome | None:
@@ -208,4 +211,5 @@ def step_algorithm(judge: Judge, algorithm: str) -> Outcome:
         outcomes.append(hold(judge, case, what))
         if outcomes[-1].status != "passed":
             return outcomes[-1]
-    return max(outcomes, key=lambda o: o.ratio or 0.0)
+    worst = max(outcomes, key=lambda o: o.ratio or 0.0)
+    return hold_vectors(judge, f"step/{algorithm}", worst)

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from gc_ref.conformance._accept import accept, read_before
 from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._deviations import DEVIATIONS
 from gc_ref.conformance._expectations import ExpectationError, read_file, section_of
 from gc_ref.conformance._explain import explain
+from gc_ref.conformance._join import join
 from gc_ref.conformance._options import USAGE, parse_words
+from gc_ref.conformance._outputs import Outputs
 from gc_ref.conformance._plants import FRAMEWORKS
 from gc_ref.conformance._port import PortError
-from gc_ref.conformance._port_options import port_of, working_directory
+from gc_ref.conformance._port_options import port_of
 from gc_ref.conformance._progress import watching
 from gc_ref.conformance._report import Report
 from gc_ref.conformance._run import judge_port
 from gc_ref.conformance._targets import UsageError
+from gc_ref.conformance._vectors import VectorError, versions_up_to
+from gc_ref.conformance._vectors_command import run_vectors_command
+from gc_ref.conformance._vectors_read import load_all
 from gc_ref.conformance.adapters._calls import process_kept
 
 __all__ = ["main"]
@@ -58,8 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         if options.command == "selftest":
             return _selftest(options)
+        if options.command == "vectors":
+            status, problem = run_vectors_command(options)
+            return _complain(status, problem) if problem else status
+        if options.command == "report":
+            return join(options)
         return _judge(options)
-    except (UsageError, ExpectationError) as error:
+    except (UsageError, ExpectationError, VectorError) as error:
         return _complain(USAGE, str(error))
     except PortError as error:
         return _complain(NOT_DRIVEN, str(error))
@@ -67,9 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _judge(options: argparse.Namespace) -> int:
     """Run ``check`` or ``identify``: the same judgment, shown in two ways."""
-    written = options.json
-    if written and written != "-":
-        written = os.path.join(working_directory(), written)  # a port may change the directory
+    outputs = Outputs(options)  # what cannot be written is said before the run, not after
+    try:
+        versions_up_to(options.suite_version)
+        given = load_all(options.vectors)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     known = read_file(options.expected) if options.expected else None
     before = read_before(options.accept) if options.accept else None
     with (
@@ -79,24 +90,22 @@ def _judge(options: argparse.Namespace) -> int:
         port = port_of(options)
         report = judge_port(
             port, suite=options.suite, seed=options.seed, max_examples=options.max_examples,
-            watch=watch, unshrunk=CHECKS if options.accept else (), replays=True,
+            suite_version=options.suite_version, given=given, watch=watch, replays=True,
+            unshrunk=CHECKS if options.accept else (),
             expectations=section_of(port.name, known, options.expected) if known else None,
         )  # fmt: skip
-    try:
-        _write(report, written, options.command == "identify")
-    except OSError as error:
-        where = f"--json {options.json}" if options.json else "standard output"
-        return _complain(USAGE, f"{where}: {error.strerror}")
+    if outputs.direct is None:
+        try:
+            print(report.to_text(identify=options.command == "identify"), end="", flush=True)
+        except OSError as error:
+            raise UsageError(f"standard output: {error.strerror}") from error
+    outputs.write({
+        "json": report.to_json, "markdown": report.to_markdown, "html": report.to_html,
+        "badge": lambda: report.to_badge(least=options.min_checks),
+    })  # fmt: skip
     if before is not None and report.verdict != "error":
         _complain(0, accept(report, options.accept, before))
     return _status(report, options.min_checks)
-
-
-def _write(report: Report, path: str | None, identify: bool) -> None:
-    text = report.to_json() if path == "-" else report.to_text(identify=identify)
-    print(text, end="")
-    if path and path != "-":
-        Path(path).write_text(report.to_json(), encoding="utf-8")
 
 
 def _status(report: Report, least: int) -> int:

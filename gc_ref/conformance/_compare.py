@@ -118,7 +118,8 @@ def compare(got: Array, want: Expected, dtype: str, *, useless: Array | None = N
     inexact = int((away & used).sum()) + sum(e != 0 for e in errors.values())
     at = int(np.argmax(used))
     worst, worst_error = 0.0, want.distance(float(values[at]), at)
-    for i in _candidates(values, low, high, taus, away | near, used):
+    off = away | near
+    for i in _candidates(values, low, high, taus, off, used) if off.any() else ():
         error = errors[i] if i in errors else want.distance(float(values[i]), i)
         hopeless = error == math.inf or (error > 0 and taus[i] == 0)
         ratio = math.inf if hopeless else error / float(taus[i]) if error else 0.0

@@ -12,6 +12,7 @@ from hypothesis.errors import Flaky, NoSuchExample
 from gc_ref import strategies
 from gc_ref.conformance._port import Case, Parameter, PortError, SkippedError
 from gc_ref.conformance._results import FUZZED, Outcome, counterexample, describe, failed
+from gc_ref.conformance._vectors_found import whole_case
 
 if TYPE_CHECKING:
     from gc_ref.conformance._judge import Judge
@@ -80,7 +81,8 @@ def fuzz(judge: Judge) -> Outcome | None:
     return failed(
         f"{FUZZED} {describe(match.parameter)} wrong at step {match.step + 1}",
         comparison=match.comparison,
-        counterexample=counterexample(judge, case, match, axes),
+        counterexample=counterexample(judge, case, match, axes)
+        | {"frozen": whole_case(judge, case, match)},
     )
 
 

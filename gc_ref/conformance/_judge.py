@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -16,15 +16,10 @@ from gc_ref.conformance import _cases as cases
 from gc_ref.conformance._base import base_fed_with, compare_to_base
 from gc_ref.conformance._compare import Comparison, Expected, compare
 from gc_ref.conformance._expected import axes_in_scope, expected_steps
-from gc_ref.conformance._port import (
-    Array,
-    Case,
-    Parameter,
-    Port,
-    Trajectory,
-)
-from gc_ref.conformance._runs import Known, require_complete
+from gc_ref.conformance._port import Array, Case, Parameter, Port, Trajectory
+from gc_ref.conformance._runs import Known, require_complete, run_key
 from gc_ref.conformance._settled import Match, Settled
+from gc_ref.conformance._vectors import Vector
 
 __all__ = ["Judge"]
 
@@ -58,29 +53,40 @@ class Judge:
         Checks that are expected to fail: no smaller counterexample is looked for.
     replays : bool
         Whether counterexamples get a snippet that shows them without gc-ref.
+    suite_version : str, optional
+        Frozen vectors up to this one; all of them by default.
+    vectors : sequence of Vector
+        Further vectors, of the user.
     """
 
     def __init__(
         self, port: Port, *, seed: int, suite: str, max_examples: int, known: Known | None = None,
         unshrunk: Iterable[str] = (), replays: bool = False,
+        suite_version: str | None = None, vectors: Sequence[Vector] = (),
     ) -> None:  # fmt: skip
         self.port, self.seed, self.suite, self.max_examples = port, seed, suite, max_examples
+        self.suite_version, self.vectors = suite_version, tuple(vectors)
+        #: Ids of the vectors that the port was held against, and passed.
+        self.vectors_held: set[str] = set()
         self.known = known or Known()
         self.unshrunk, self.replays = frozenset(unshrunk), replays
         self._runs: dict[tuple[int, str, frozenset[str]], tuple[Case, Trajectory]] = {}
+        self._matches: dict[tuple[int, int], Match] = {}
         self.cases_made: dict[tuple[int, str], Case] = {}
         #: Φ as the port shows it, by parameter and gradient: filled by the laws.
         self.answers: dict[tuple[str, bytes], Any] = {}
         self.notes: list[str] = []
         #: Dtypes that the port has refused: noted, and not tried again.
         self.refused: set[str] = set()
+        #: Matches of each case and dtype that was held to a formula or a base: for the report.
+        self.measured: dict[tuple[str, str], list[Match]] = {}
 
     # ---- runs
 
     def run(self, case: Case, *, port: Port | None = None) -> Trajectory:
         """Drive the port (or another) through a case; the same run is never made twice."""
         port = port or self.port
-        key = (id(port), f"{case.id}/{id(case.gradients)}", case.drive)
+        key = run_key(case, port)
         if key not in self._runs:
             trajectory = port.run(self.handed(case))
             require_complete(case, trajectory, port)
@@ -88,6 +94,15 @@ class Judge:
             if port is self.port:
                 self.notes += [n for n in trajectory.notes if n not in self.notes]
         return self._runs[key][1]
+
+    def has_run(self, case: Case, *, port: Port | None = None) -> bool:
+        """Whether a run is there already, so that asking for it costs nothing."""
+        return run_key(case, port or self.port) in self._runs
+
+    def cases_run(self) -> list[Case]:
+        """Cases that the port has been driven through in the plain way, in order."""
+        return [c for (who, _, drive), (c, _) in self._runs.items()
+                if who == id(self.port) and not drive]  # fmt: skip
 
     def run_again(self, case: Case) -> Trajectory:
         """Drive the port through a case once more, whatever it answered before."""
@@ -224,6 +239,15 @@ class Judge:
             return self._match_base(case, parameter, rule, settled)
         trajectory = self.run(case)
         wanted = self.expected(case, parameter, rule, settled, overrides)
+        key = (id(trajectory), id(wanted))  # both are kept alive, and asked for again and again
+        if key not in self._matches:
+            self._matches[key] = self._match_steps(case, parameter, trajectory, wanted, settled)
+        return self._matches[key]
+
+    def _match_steps(
+        self, case: Case, parameter: Parameter, trajectory: Trajectory, wanted: list[Expected],
+        settled: Settled,
+    ) -> Match:  # fmt: skip
         worst: tuple[int, Comparison] | None = None
         inexact = undecided = 0
         for step, (values, want) in enumerate(zip(trajectory.steps, wanted, strict=True)):

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import gc_ref
+from gc_ref.conformance._join import REPORT
+from gc_ref.conformance._outputs import OUTPUTS, add_outputs
 from gc_ref.conformance._plants import FRAMEWORKS
 from gc_ref.conformance._run import SUITES
+from gc_ref.conformance._vectors_command import add_vectors_command
 
 __all__ = ["USAGE", "make_parser", "parse_words"]
 
@@ -33,7 +36,10 @@ exit status:
   0 conforms   1 deviates   2 wrong usage   3 the port could not be loaded or driven
   4 fewer checks ran than --min-checks
 """
-
+REPORT_STATUS = """\
+exit status:
+  0 rendered, whatever the reports say   2 wrong usage, or a file that is no report
+"""
 
 IDENTIFY = """\
 Say in words which semantics a port has: the mean over which axes, of which weights, at which
@@ -44,6 +50,10 @@ Judge every catalogued wrong port, in every framework that is installed, and pri
 matrix. The exit status is 0 only if each is caught by two checks that are there for it (or by
 one, where the catalogue says why only one can), a correct control port passes and an absurd one
 fails.
+"""
+VECTORS = """\
+Frozen vectors are inputs with their exact expected values and bounds, in files that a program in
+any language can read: see the README among them.
 """
 
 
@@ -92,10 +102,18 @@ def make_parser() -> argparse.ArgumentParser:
         "--deviation", action="append", metavar="ID", help="only this one (may be repeated)"
     )
     selftest.add_argument("--seed", type=_count, default=0, metavar="N")
+    report = add("report", "render reports, or join many into one table", REPORT, REPORT_STATUS)
+    report.add_argument("files", nargs="*", metavar="FILE", help="that gc-ref check --json wrote")
+    add_outputs(report, "markdown", "html")
+    report.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of reports, and nothing else"
+    )
     explain = add(
         "explain", "explain a check, deviation or convention", "What an id stands for.", ""
     )
     explain.add_argument("id", metavar="ID", help="of a check, a deviation or a convention")
+    vectors = add("vectors", "copy, verify or add frozen vectors", VECTORS)
+    add_vectors_command(vectors, _count)
     return parser
 
 
@@ -123,9 +141,15 @@ def _add_judging(judge: argparse.ArgumentParser) -> None:
         "--timeout", type=_seconds, metavar="SECONDS", help="limit of a program's case (60)"
     )
     judge.add_argument("--suite", choices=SUITES, default="quick")
+    judge.add_argument(
+        "--suite-version", metavar="VERSION", help="leave out frozen vectors that came after it"
+    )
+    judge.add_argument(
+        "--vectors", action="append", default=[], metavar="FILE", help="judge these vectors too"
+    )
     judge.add_argument("--max-examples", type=_count, metavar="N", help="fuzzed examples per check")
     judge.add_argument("--seed", type=_count, default=0, metavar="N")
-    judge.add_argument("--json", metavar="FILE|-", help="write the JSON report (- for stdout)")
+    add_outputs(judge, *OUTPUTS)
     judge.add_argument(
         "--verbose", action="store_true", help="say on standard error what runs (else a bar there)"
     )

@@ -6,14 +6,16 @@ import json
 import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import gc_ref
+from gc_ref.conformance._evidence import collect
 from gc_ref.conformance._identify import diagnose
 from gc_ref.conformance._port import PortError, SkippedError
+from gc_ref.conformance._vectors import LATEST
 
 if TYPE_CHECKING:
     from gc_ref.conformance._checks import Check
@@ -131,9 +133,16 @@ class Report:
         What the port does, in sentences.
     notes : tuple of str
         What was noticed and is not judged, and what was assumed.
+    suite_version : str
+        Suite of the frozen vectors.
+    vectors : int
+        Number of vectors that the port was held against and passed.
     environment : mapping
         Versions that matter for seeing the same again, and under ``arithmetic`` what
         rounding the port was granted: sums, hyperparameters, subnormal numbers.
+    evidence : mapping
+        What the pictures show: means left, ratios to the bounds, sums of weights over the
+        steps, the smallest counterexample's whole output neuron.
 
     Examples
     --------
@@ -155,6 +164,9 @@ class Report:
     environment: Mapping[str, str]
     recognized: bool = True
     diagnosis: tuple[str, ...] = ()
+    suite_version: str = LATEST
+    vectors: int = 0
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, judge: Judge, checks: Sequence[CheckReport], *, suite: str) -> Report:
@@ -185,7 +197,8 @@ class Report:
         return cls(
             {"name": port.name, "kind": port.kind, "target": port.target},
             suite, judge.seed, conventions, tuple(checks), diagnosis.identified, tuple(notes),
-            environment, recognized, diagnosis.words,
+            environment, recognized, diagnosis.words, judge.suite_version or LATEST,
+            len(judge.vectors_held), collect(judge, checks),
         )  # fmt: skip
 
     @property
@@ -207,20 +220,41 @@ class Report:
         return {
             "schema": SCHEMA,
             "suite": self.suite,
+            "suite_version": self.suite_version,
             "seed": self.seed,
             "port": dict(self.port),
             "verdict": self.verdict,
             "conventions": {k: dict(v) for k, v in self.conventions.items()},
             "identified": list(self.identified),
             "diagnosis": list(self.diagnosis),
+            "recognized": self.recognized,
             "checks": [c.to_json() for c in self.checks],
             "notes": list(self.notes),
             "environment": dict(self.environment),
+            "evidence": dict(self.evidence),
         }
 
     def to_json(self) -> str:
         """Return the JSON report, schema ``gc-ref-report/1``: the same run gives the same bytes."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def to_markdown(self) -> str:
+        """Return the report in Markdown, for the summary of a CI job."""
+        from gc_ref.conformance._markdown import render_markdown
+
+        return render_markdown(self.to_dict())
+
+    def to_html(self) -> str:
+        """Return the report as one page that needs nothing else (pictures: ``gc-ref[report]``)."""
+        from gc_ref.conformance._html import render_html
+
+        return render_html(self.to_dict())
+
+    def to_badge(self, *, least: int = 1) -> str:
+        """Return JSON for a badge of shields.io; not green if fewer than ``least`` checks ran."""
+        from gc_ref.conformance._badge import render_badge
+
+        return render_badge(self.to_dict(), least=least)
 
     def to_text(self, *, identify: bool = False) -> str:
         """Return the report that a port's author reads (``identify``: the diagnosis alone)."""

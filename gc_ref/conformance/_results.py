@@ -26,7 +26,9 @@ __all__ = [
     "failed",
     "found_by_fuzzing",
     "not_applicable",
+    "number",
     "passed",
+    "slice_at",
 ]
 
 STATUSES = (
@@ -121,11 +123,11 @@ def counterexample(
         "output_axis": None if axes is None else list(axes),
         "step": match.step + 1,
         "index": list(index) if p.shape else [],
-        "gradient": [_slice_at(g, index, axes) for g in grads],
-        "weight": None if judge.operator else _number(p.value.ravel()[worst.position]),
-        "expected": _number(float(worst.expected)),
-        "got": _number(worst.got),
-        "bound": _number(worst.tau),
+        "gradient": [slice_at(g, index, axes) for g in grads],
+        "weight": None if judge.operator else number(p.value.ravel()[worst.position]),
+        "expected": number(float(worst.expected)),
+        "got": number(worst.got),
+        "bound": number(worst.tau),
     }
     if judge.replays:
         from gc_ref.conformance._replay import replay
@@ -134,7 +136,7 @@ def counterexample(
     return shown
 
 
-def _slice_at(grad: Array, index: tuple[int, ...], axes: tuple[int, ...] | None) -> list[Any]:
+def slice_at(grad: Array, index: tuple[int, ...], axes: tuple[int, ...] | None) -> list[Any]:
     """Return the inputs of the output neuron at ``index``, as a short list."""
     if axes is None or grad.ndim < 2:
         values = grad.ravel()
@@ -142,10 +144,10 @@ def _slice_at(grad: Array, index: tuple[int, ...], axes: tuple[int, ...] | None)
         outputs = tuple(grad.shape[i] for i in axes)
         row = int(np.ravel_multi_index(tuple(index[i] for i in axes), outputs))
         values = slices(grad, axes)[row]
-    return [_number(v) for v in values[:64].tolist()]
+    return [number(v) for v in values[:64].tolist()]
 
 
-def _number(value: float) -> float | str:
+def number(value: float) -> float | str:
     """Return a number that JSON can hold: non-finite ones by name."""
     value = float(value)
     if math.isnan(value):

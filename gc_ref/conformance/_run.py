@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from gc_ref.conformance._checks import CHECKS, Check
-from gc_ref.conformance._expectations import Expectations, Given, expectations_of
+from gc_ref.conformance._expectations import Expectations, KnownFailures, expectations_of
 from gc_ref.conformance._expected_failures import hold_report
 from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Port, PortError, ShapeChangedError, SkippedError
@@ -14,6 +15,8 @@ from gc_ref.conformance._progress import Watch
 from gc_ref.conformance._report import CheckReport, Report
 from gc_ref.conformance._results import Outcome, failed, not_applicable
 from gc_ref.conformance._runs import Known
+from gc_ref.conformance._vectors import versions_up_to
+from gc_ref.conformance._vectors_read import Given, load_all
 
 __all__ = [
     "DEFAULT_EXAMPLES",
@@ -31,9 +34,15 @@ DEFAULT_EXAMPLES = {"quick": 40, "full": 1000}
 
 
 def check(
-    port: Port, *, suite: str = "quick", seed: int = 0, max_examples: int | None = None,
-    expected: Given | None = None,
-) -> Report:  # fmt: skip
+    port: Port,
+    *,
+    suite: str = "quick",
+    seed: int = 0,
+    max_examples: int | None = None,
+    suite_version: str | None = None,
+    vectors: Sequence[str | Path] = (),
+    expected: KnownFailures | None = None,
+) -> Report:
     """Judge a port.
 
     Parameters
@@ -48,6 +57,12 @@ def check(
     max_examples : int, optional
         Fuzzed examples for each check that fuzzes; 40 in the quick suite, 1,000 in the
         full one. Ports whose every run compiles a model (Keras, optax) are not fuzzed.
+    suite_version : str, optional
+        Suite of frozen vectors, such as ``"2026.1"``: those that came later are left out.
+        The latest by default. Ports whose every run compiles a model are held against
+        frozen vectors in the full suite, or where a version is named.
+    vectors : sequence of path
+        Files of further vectors, as ``gc-ref vectors add`` makes them.
     expected : path or mapping, optional
         Known failures: a TOML file (see `gc-ref check --expected`), or check id to the reason,
         or to a mapping with ``reason``, ``issue`` and ``deviation``. A listed check that fails
@@ -62,8 +77,9 @@ def check(
     Raises
     ------
     ValueError
-        For an unknown suite, a negative seed or number of examples, or for known
-        failures that name no check, or give no reason.
+        For an unknown suite or suite version, a negative seed or number of examples, a
+        file of vectors that cannot be used, or for known failures that name no check, or
+        give no reason.
 
     Examples
     --------
@@ -74,8 +90,9 @@ def check(
     'deviates'
     """
     return judge_port(
-        port, suite=suite, seed=seed, max_examples=max_examples, replays=True,
-        expectations=expectations_of(port.name, expected),
+        port, suite=suite, seed=seed, max_examples=max_examples, suite_version=suite_version,
+        given=load_all(vectors),
+        expectations=expectations_of(port.name, expected), replays=True,
     )  # fmt: skip
 
 
@@ -85,6 +102,8 @@ def judge_port(
     suite: str = "quick",
     seed: int = 0,
     max_examples: int | None = None,
+    suite_version: str | None = None,
+    given: Given | None = None,
     known: Known | None = None,
     watch: Watch | None = None,
     expectations: Expectations | None = None,
@@ -103,14 +122,17 @@ def judge_port(
         max_examples = DEFAULT_EXAMPLES[suite]
     if max_examples < 0:
         raise ValueError(f"max_examples must not be negative, got {max_examples}")
-    watch = watch or Watch()
+    versions_up_to(suite_version)  # an unknown one is said before anything runs
+    watch, given = watch or Watch(), given or Given()
     judge = Judge(
         watch.over(port), seed=seed, suite=suite, max_examples=max_examples, known=known,
+        suite_version=suite_version, vectors=given.vectors,
         unshrunk=expectations.entries if expectations else unshrunk, replays=replays,
     )  # fmt: skip
     rerun = rerun_command(
-        port, suite=suite, seed=seed, max_examples=max_examples, expectations=expectations
-    )
+        port, suite=suite, seed=seed, max_examples=max_examples, suite_version=suite_version,
+        files=given.files, expectations=expectations,
+    )  # fmt: skip
     found: list[CheckReport] = []
     for number, entry in enumerate(CHECKS.values(), 1):
         watch.begins(entry, number, len(CHECKS))
@@ -151,8 +173,8 @@ def _unless_broken(judge: Judge, outcome: Outcome) -> Outcome:
 
 
 def rerun_command(
-    port: Port, *, suite: str, seed: int, max_examples: int,
-    expectations: Expectations | None = None,
+    port: Port, *, suite: str, seed: int, max_examples: int, suite_version: str | None = None,
+    files: Sequence[str] = (), expectations: Expectations | None = None,
 ) -> str:  # fmt: skip
     """Return the command, or the line of Python, that gives the same report again."""
     options: dict[str, Any] = {"suite": suite, "seed": seed}
@@ -162,12 +184,17 @@ def rerun_command(
         options["expected"] = expectations.source or {
             id: entry.reason for id, entry in expectations.entries.items()
         }
+    if suite_version is not None:
+        options["suite_version"] = suite_version
     if port.target is None and not port.by_command:
+        options |= {"vectors": list(files)} if files else {}
         arguments = ", ".join(f"{k}={v!r}" for k, v in options.items())
         return f"check({port.name}, {arguments})"
     words = ["gc-ref", "check", *([port.target] if port.target else []), *port.options]
     for key, value in options.items():
         words += [f"--{key.replace('_', '-')}", str(value)]
+    for file in files:
+        words += ["--vectors", file]
     import shlex
 
     return shlex.join(words)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gc_ref.conformance._compare import Expected
-from gc_ref.conformance._port import Case, Port, PortError, ShapeChangedError, Trajectory
+from gc_ref.conformance._port import (
+    Array,
+    Case,
+    Parameter,
+    Port,
+    PortError,
+    ShapeChangedError,
+    Trajectory,
+)
 
-__all__ = ["Known", "require_complete"]
+__all__ = ["Known", "require_complete", "run_key"]
+
+Made = TypeVar("Made")
 
 
 class Known:
@@ -20,15 +30,18 @@ class Known:
     """
 
     def __init__(self) -> None:
-        self.cases: dict[tuple[object, ...], Case] = {}
+        self.cases: dict[tuple[object, ...], Any] = {}
         self.steps: dict[tuple[object, ...], list[Expected]] = {}
+        #: What each law asks about a weight and its gradients.
+        self.asked: dict[tuple[object, ...], list[tuple[Parameter, Array]]] = {}
 
-    def case(self, make: Callable[..., Case], *args: Any, **kwargs: Any) -> Case:
-        """Return a case, made once for the same arguments."""
+    def case(self, make: Callable[..., Made], *args: Any, **kwargs: Any) -> Made:
+        """Return a case (or a pack of them), made once for the same arguments."""
         key = (make, args, tuple(sorted(kwargs.items())))
         if key not in self.cases:
             self.cases[key] = make(*args, **kwargs)
-        return self.cases[key]
+        made: Made = self.cases[key]
+        return made
 
 
 def require_complete(case: Case, trajectory: Trajectory, port: Port) -> None:
@@ -49,3 +62,8 @@ def require_complete(case: Case, trajectory: Trajectory, port: Port) -> None:
                     f"{p.name} of shape {p.shape} came back with shape "
                     f"{tuple(np.shape(step[p.name]))} in step {number} of case {case.id}"
                 )
+
+
+def run_key(case: Case, port: Port) -> tuple[int, str, frozenset[str]]:
+    """Return what tells one run of a case from another."""
+    return id(port), f"{case.id}/{id(case.gradients)}", case.drive

@@ -127,7 +127,8 @@ def _context(report: Report) -> str:
     target = f" {report.port['target']}" if report.port["target"] else ""
     return (
         f"gc-ref {environment['gc_ref']}, {report.port['kind']} port{target}, "
-        f"suite {report.suite}, seed {report.seed}; {', '.join(versions)}"
+        f"suite {report.suite} {report.suite_version} ({report.vectors} vectors passed), "
+        f"seed {report.seed}; {', '.join(versions)}"
     )
 
 

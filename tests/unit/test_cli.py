@@ -276,7 +276,7 @@ USAGE = [
     (["check", "exec:./port", "--sgdm"], ["unrecognized arguments: --sgdm"]),
     (["explain", "layout-swaped"], ["'layout-swaped'", "did you mean layout-swapped"]),
     (["explain", "???"], ["known:", "law/linear", "lr-twice"]),
-    (["vectors"], ["'vectors'"]),
+    (["vectors"], ["ACTION"]),
     (["check", "one", "two"], ["two"]),
     (["check", ""], ["KIND:MODULE_OR_FILE.py:ATTRIBUTE"]),
     (["check", "ports.py"], ["'ports.py'", "KIND:MODULE_OR_FILE.py:ATTRIBUTE"]),
@@ -340,8 +340,9 @@ USAGE = [
     (["check", "--algorithm", "adam", "--convention", "first_momentum=zero"], ["first_momentum"]),
     (["check", "operator:ports.py:plain", "--convention", "decay=l2"], ["decay", "operator"]),
     (["check", "--convention", "placement=update"], ["placement", "operator"]),
-    (["check", "--markdown", "report.md"], ["--markdown"]),
-    (["check", "--html", "report.html"], ["--html"]),
+    (["check", "--markdown", "no/report.md"], ["--markdown"]),
+    (["check", "--html", "no/report.html"], ["--html"]),
+    (["report"], ["FILE"]),
     (["check", "--expected", "known.toml"], ["known.toml: No such file"]),
     (["check", "--max", "3"], ["--max"]),  # no abbreviations
 ]
@@ -360,8 +361,8 @@ def test_status_2_usage_is_one_line(run, words, needed):
 
 @pytest.mark.parametrize("path", ["missing/report.json", "."])
 def test_a_report_that_cannot_be_written_is_a_usage_error(run, path):
-    status, _, err = run(*quick("operator:ports.py:plain", "--json", path))
-    assert status == 2
+    status, out, err = run(*quick("operator:ports.py:plain", "--json", path))
+    assert (status, out) == (2, "")
     assert err.startswith(f"gc-ref: --json {path}: ")
     assert err.count("\n") == 1
 
@@ -656,8 +657,8 @@ def test_help_lists_what_exists_and_nothing_else(run):
     assert set(re.findall(r"--[a-z-]+", out)) == {
         "--help", "--framework", "--layout", "--algorithm", "--base", "--set", "--base-set",
         "--convention", "--suite", "--max-examples", "--seed", "--json", "--min-checks",
-        "--timeout", "--verbose",
-            "--expected", "--accept",
+        "--timeout", "--verbose", "--suite-version", "--vectors", "--markdown", "--html", "--badge",
+        "--expected", "--accept",
     }  # fmt: skip
     for kind in ("operator", "torch", "keras", "optax", "numpy"):
         assert f"  {kind} " in out
@@ -669,9 +670,8 @@ def test_help_lists_what_exists_and_nothing_else(run):
 def test_help_lists_the_commands(run):
     status, out, _ = run("--help")
     assert status == 0
-    for command in ("check", "identify", "selftest", "explain"):
+    for command in ("check", "identify", "selftest", "explain", "vectors"):
         assert command in out
-    assert "vectors" not in out
 
 
 def test_identify_says_what_a_wrong_port_does(run):

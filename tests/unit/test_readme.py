@@ -26,7 +26,12 @@ from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._conventions import CONVENTIONS
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "conformance/README.md", "CONTRIBUTING.md")
+DOCUMENTS = (
+    "README.md",
+    "conformance/README.md",
+    "conformance/vectors/README.md",
+    "CONTRIBUTING.md",
+)
 SETUP = ("main-command", "test-command")
 DIRECTIVE = re.compile(r"<!-- ([a-z -]+?)(?:: (.+))? -->")
 

@@ -81,7 +81,8 @@ def test_fields_of_the_report(report):
         "schema", "suite", "port", "verdict", "conventions", "identified", "checks", "environment",
     }  # fmt: skip
     assert contract <= set(found)
-    assert set(found) - contract <= {"seed", "notes", "diagnosis"}
+    more = {"seed", "notes", "diagnosis", "suite_version", "recognized", "evidence"}
+    assert set(found) - contract <= more
     assert found["schema"] == "gc-ref-report/1"
     assert found["suite"] == "quick"
     assert found["port"] == {"name": report.port["name"], "kind": "operator", "target": None}
