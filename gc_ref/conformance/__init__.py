@@ -7,6 +7,7 @@
 'conforms'
 """
 
+from gc_ref.conformance._parametrize import parametrize_with_checks
 from gc_ref.conformance._port import Case, Parameter, Port, PortError, PortLoadError, Trajectory
 from gc_ref.conformance._report import CheckReport, Report
 from gc_ref.conformance._run import check
@@ -34,5 +35,6 @@ __all__ = [
     "numpy_port",
     "operator_port",
     "optax_port",
+    "parametrize_with_checks",
     "torch_port",
 ]

@@ -7,8 +7,10 @@ import io
 import sys
 from collections.abc import Sequence
 
+from gc_ref.conformance._accept import accept, read_before
 from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._deviations import DEVIATIONS
+from gc_ref.conformance._expectations import ExpectationError, read_file, section_of
 from gc_ref.conformance._explain import explain
 from gc_ref.conformance._join import join
 from gc_ref.conformance._options import USAGE, parse_words
@@ -65,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.command == "report":
             return join(options)
         return _judge(options)
-    except (UsageError, VectorError) as error:
+    except (UsageError, VectorError, ExpectationError) as error:
         return _complain(USAGE, str(error))
     except PortError as error:
         return _complain(NOT_DRIVEN, str(error))
@@ -74,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _judge(options: argparse.Namespace) -> int:
     """Run ``check`` or ``identify``: the same judgment, shown in two ways."""
     outputs = Outputs(options)  # what cannot be written is said before the run, not after
+    known = read_file(options.expected) if options.expected else None
+    before = read_before(options.accept) if options.accept else None
     try:
         versions_up_to(options.suite_version)
         given = load_all(options.vectors)
@@ -83,10 +87,12 @@ def _judge(options: argparse.Namespace) -> int:
         process_kept(),
         watching(sys.stderr, total=len(CHECKS), verbose=options.verbose) as watch,
     ):
+        port = port_of(options)
         report = judge_port(
-            port_of(options), suite=options.suite, seed=options.seed,
-            max_examples=options.max_examples, suite_version=options.suite_version, given=given,
-            watch=watch,
+            port, suite=options.suite, seed=options.seed, max_examples=options.max_examples,
+            suite_version=options.suite_version, given=given, watch=watch,
+            unshrunk=CHECKS if options.accept else (), replays=True,
+            expectations=section_of(port.name, known, options.expected) if known else None,
         )  # fmt: skip
     if outputs.direct is None:
         try:
@@ -97,6 +103,8 @@ def _judge(options: argparse.Namespace) -> int:
         "json": report.to_json, "markdown": report.to_markdown, "html": report.to_html,
         "badge": lambda: report.to_badge(least=options.min_checks),
     })  # fmt: skip
+    if before is not None and report.verdict != "error":
+        _complain(0, accept(report, options.accept, before))
     return _status(report, options.min_checks)
 
 

@@ -11,7 +11,7 @@ from hypothesis.errors import Flaky, NoSuchExample
 
 from gc_ref import strategies
 from gc_ref.conformance._port import Case, Parameter, PortError, SkippedError
-from gc_ref.conformance._results import Outcome, counterexample, describe, failed
+from gc_ref.conformance._results import FUZZED, Outcome, counterexample, describe, failed
 from gc_ref.conformance._vectors_found import whole_case
 
 if TYPE_CHECKING:
@@ -72,14 +72,14 @@ def fuzz(judge: Judge) -> Outcome | None:
         return None
     except Flaky:
         return failed(
-            "fuzzing found an example that is wrong once and right when it runs again: "
+            f"{FUZZED} an example that is wrong once and right when it runs again: "
             "the answer depends on what the port was given before"
         )
     case = _case(judge, example)
     match = _match(judge, case)  # raises again what the smallest example raises
     axes = judge.axes(match.parameter, judge.rule_for(match.parameter, judge.settled))
     return failed(
-        f"fuzzing found {describe(match.parameter)} wrong at step {match.step + 1}",
+        f"{FUZZED} {describe(match.parameter)} wrong at step {match.step + 1}",
         comparison=match.comparison,
         counterexample=counterexample(judge, case, match, axes)
         | {"frozen": whole_case(judge, case, match)},

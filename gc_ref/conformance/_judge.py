@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -53,17 +53,23 @@ class Judge:
         Frozen vectors up to this one; all of them by default.
     vectors : sequence of Vector
         Further vectors, of the user.
+    unshrunk : iterable of str
+        Checks that are expected to fail: no smaller counterexample is looked for.
+    replays : bool
+        Whether counterexamples get a snippet that shows them without gc-ref.
     """
 
     def __init__(
         self, port: Port, *, seed: int, suite: str, max_examples: int, known: Known | None = None,
         suite_version: str | None = None, vectors: Sequence[Vector] = (),
+        unshrunk: Iterable[str] = (), replays: bool = False,
     ) -> None:  # fmt: skip
         self.port, self.seed, self.suite, self.max_examples = port, seed, suite, max_examples
         self.suite_version, self.vectors = suite_version, tuple(vectors)
         #: Ids of the vectors that the port was held against, and passed.
         self.vectors_held: set[str] = set()
         self.known = known or Known()
+        self.unshrunk, self.replays = frozenset(unshrunk), replays
         self._runs: dict[tuple[int, str, frozenset[str]], tuple[Case, Trajectory]] = {}
         self._matches: dict[tuple[int, int], Match] = {}
         self.cases_made: dict[tuple[int, str], Case] = {}
@@ -82,7 +88,7 @@ class Judge:
         port = port or self.port
         key = run_key(case, port)
         if key not in self._runs:
-            trajectory = port.run(self._for_both(case))
+            trajectory = port.run(self.handed(case))
             require_complete(case, trajectory, port)
             self._runs[key] = (case, trajectory)  # the case is kept alive: its id is the key
             if port is self.port:
@@ -100,9 +106,9 @@ class Judge:
 
     def run_again(self, case: Case) -> Trajectory:
         """Drive the port through a case once more, whatever it answered before."""
-        return self.port.run(self._for_both(case))
+        return self.port.run(self.handed(case))
 
-    def _for_both(self, case: Case) -> Case:
+    def handed(self, case: Case) -> Case:
         """Return the case with hyperparameters that a port and its base both take.
 
         What only one of them takes stays as its author set it: the two are compared.

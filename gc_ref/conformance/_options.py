@@ -88,8 +88,12 @@ def make_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
 
-    _add_judging(add("check", "judge a port", DESCRIPTION))
-    _add_judging(add("identify", "say in words which semantics a port has", IDENTIFY))
+    judge = add("check", "judge a port", DESCRIPTION)
+    _add_judging(judge)
+    _add_known_failures(judge)
+    identify = add("identify", "say in words which semantics a port has", IDENTIFY)
+    _add_judging(identify)
+    identify.set_defaults(expected=None, accept=None)
     selftest = add("selftest", "judge every catalogued wrong port", SELFTEST, "")
     selftest.add_argument(
         "--framework", action="append", choices=FRAMEWORKS, help="only this one (may be repeated)"
@@ -150,6 +154,14 @@ def _add_judging(judge: argparse.ArgumentParser) -> None:
         "--verbose", action="store_true", help="say on standard error what runs (else a bar there)"
     )
     judge.add_argument("--min-checks", type=_count, default=1, metavar="N")
+
+
+def _add_known_failures(judge: argparse.ArgumentParser) -> None:
+    known = judge.add_mutually_exclusive_group()
+    known.add_argument("--expected", metavar="FILE.toml", help="strict list of known failures")
+    known.add_argument(
+        "--accept", metavar="FILE.toml", help="write that list from this run, reasons left to you"
+    )
 
 
 def _count(text: str) -> int:

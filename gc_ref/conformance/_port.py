@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gc_ref._layouts import LAYOUTS
 from gc_ref.conformance._conventions import refuse_meaningless
+from gc_ref.conformance._maker import Maker
 
 __all__ = [
     "Array",
@@ -243,6 +244,8 @@ class Port:
         Whether it is a bare function of a gradient though its kind does not say so.
     broken : callable
         Says what broke the port for good, whoever tolerated that run, or nothing.
+    maker : Maker or None
+        How the user makes what is driven, for programs that show a mistake without gc-ref.
 
     Examples
     --------
@@ -273,6 +276,7 @@ class Port:
     environment: Mapping[str, str] = field(default_factory=dict)
     operator: bool = False
     broken: Callable[[], str] = str
+    maker: Maker | None = None
 
     def __post_init__(self) -> None:
         """Refuse a layout or an algorithm that does not exist, and what goes with no such port."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from gc_ref.conformance._checks import Check
     from gc_ref.conformance._port import Case, Port, Trajectory
+    from gc_ref.conformance._report import CheckReport
     from gc_ref.conformance._results import Outcome
 
 __all__ = ["Bar", "Lines", "Watch", "watching"]
@@ -29,7 +30,7 @@ class Watch:
     def runs(self, case: Case) -> None:
         """Take note that the port runs a case."""
 
-    def ends(self, outcome: Outcome) -> None:
+    def ends(self, outcome: Outcome | CheckReport) -> None:
         """Take note of what the check found."""
 
     def diagnoses(self) -> None:
@@ -66,7 +67,7 @@ class Lines(Watch):
             f"{_count(steps, 'step')}"
         )
 
-    def ends(self, outcome: Outcome) -> None:
+    def ends(self, outcome: Outcome | CheckReport) -> None:
         """Write how it ended."""
         self._write(f"  {outcome.status}" + (f": {outcome.message}" if outcome.message else ""))
 
@@ -102,7 +103,7 @@ class Bar(Watch):
             self._shown = time.monotonic()
             self._bar.refresh()
 
-    def ends(self, outcome: Outcome) -> None:
+    def ends(self, outcome: Outcome | CheckReport) -> None:
         """Move on."""
         self._bar.update()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,11 @@ from gc_ref.conformance._vectors import LATEST
 
 if TYPE_CHECKING:
     from gc_ref.conformance._checks import Check
+    from gc_ref.conformance._expectations import Expectation
     from gc_ref.conformance._judge import Judge
     from gc_ref.conformance._results import Outcome
 
-__all__ = ["SCHEMA", "CheckReport", "Report"]
+__all__ = ["SCHEMA", "CheckReport", "Report", "verdict_of"]
 
 SCHEMA = "gc-ref-report/1"
 
@@ -48,6 +49,12 @@ class CheckReport:
         The smallest parameter that shows it: gradients, expected, got, bound.
     rerun : str
         Command (or line of Python) that gives the same result again.
+    replay : str
+        Program that shows the counterexample without gc-ref; empty where there is none.
+    expectation : Expectation or None
+        What was known of this check before the run: ``reason``, ``issue``, ``deviation``.
+    found : str
+        What the check said by itself, where the expectation made another status of it.
 
     Examples
     --------
@@ -66,18 +73,25 @@ class CheckReport:
     ulps: float | None
     counterexample: Mapping[str, Any] | None
     rerun: str
+    replay: str = ""
+    expectation: Expectation | None = None
+    found: str = ""
 
     @classmethod
     def of(cls, check: Check, outcome: Outcome, rerun: str) -> CheckReport:
         """Entry for a check and its outcome."""
+        shown = outcome.counterexample
+        replay = shown.get("replay", "") if shown else ""
+        if shown:
+            shown = {k: v for k, v in shown.items() if k != "replay"}
         return cls(
             check.id, check.clause, check.sentence, outcome.status, outcome.message,
-            outcome.ratio, outcome.ulps, outcome.counterexample, rerun,
+            outcome.ratio, outcome.ulps, shown, rerun, replay,
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as the JSON report has it."""
-        return {
+        entry = {
             "id": self.id,
             "clause": self.clause,
             "status": self.status,
@@ -87,6 +101,16 @@ class CheckReport:
             "counterexample": self.counterexample,
             "rerun": self.rerun,
         }
+        if self.replay:
+            entry["replay"] = self.replay
+        if self.expectation:
+            entry["expectation"] = self.expectation.to_json()
+        return entry
+
+    @property
+    def said_something(self) -> bool:
+        """Whether the check said something about the port."""
+        return (self.found or self.status) not in ("not-applicable", "error")
 
 
 @dataclass(frozen=True)
@@ -180,17 +204,12 @@ class Report:
     @property
     def verdict(self) -> str:
         """``"conforms"``, ``"deviates"``, or ``"error"`` where the port could not be driven."""
-        statuses = {c.status for c in self.checks}
-        if "error" in statuses:
-            return "error"
-        if statuses & {"failed", "unexpected-pass", "indeterminate"}:
-            return "deviates"
-        return "conforms"
+        return verdict_of(c.status for c in self.checks)
 
     @property
     def checks_run(self) -> int:
         """Number of checks that said something about the port."""
-        return sum(c.status not in ("not-applicable", "error") for c in self.checks)
+        return sum(c.said_something for c in self.checks)
 
     def with_status(self, *statuses: str) -> tuple[CheckReport, ...]:
         """Checks of these statuses."""
@@ -246,6 +265,16 @@ class Report:
     def __str__(self) -> str:
         """Return the text report."""
         return self.to_text()
+
+
+def verdict_of(statuses: Iterable[str]) -> str:
+    """Return the verdict on a port whose checks have these statuses."""
+    found = set(statuses)
+    if "error" in found:
+        return "error"
+    if found & {"failed", "unexpected-pass", "indeterminate"}:
+        return "deviates"
+    return "conforms"
 
 
 def _arithmetic(judge: Judge) -> str:

@@ -15,6 +15,7 @@ from gc_ref.conformance._port import Array, Case, Parameter
 if TYPE_CHECKING:
     from gc_ref.conformance._compare import Comparison
     from gc_ref.conformance._judge import Judge
+    from gc_ref.conformance._report import CheckReport
     from gc_ref.conformance._settled import Match
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "counterexample",
     "describe",
     "failed",
+    "found_by_fuzzing",
     "not_applicable",
     "number",
     "passed",
@@ -38,6 +40,8 @@ STATUSES = (
     "indeterminate",
     "error",
 )
+#: How the message begins of what only fuzzing found.
+FUZZED = "fuzzing found"
 #: Names that a reader knows the kinds by.
 KIND_NAMES = {
     "dense": "Dense",
@@ -89,6 +93,14 @@ def failed(
     return Outcome("failed", message, ratio, ulps, counterexample)
 
 
+def found_by_fuzzing(check: Outcome | CheckReport) -> bool:
+    """Whether only fuzzing saw the failure, so that another run may see none.
+
+    A frozen case that fails is often shown by a smaller example of fuzzing; its message stays.
+    """
+    return check.message.startswith(FUZZED)
+
+
 def describe(parameter: Parameter) -> str:
     """Name a parameter as a reader knows it: ``conv1d_0.kernel (Conv1D, shape (2, 4, 3))``."""
     name = KIND_NAMES[parameter.kind]
@@ -102,7 +114,7 @@ def counterexample(
     p, worst = match.parameter, match.comparison
     index = tuple(int(i) for i in np.unravel_index(worst.position, p.shape or (1,)))
     grads = [np.asarray(g[p.name]) for g in case.gradients[: match.step + 1]]
-    return {
+    shown = {
         "case": case.id,
         "dtype": case.dtype,
         "parameter": p.name,
@@ -117,6 +129,11 @@ def counterexample(
         "got": number(worst.got),
         "bound": number(worst.tau),
     }
+    if judge.replays:
+        from gc_ref.conformance._replay import replay
+
+        shown["replay"] = replay(judge, case, match)
+    return shown
 
 
 def slice_at(grad: Array, index: tuple[int, ...], axes: tuple[int, ...] | None) -> list[Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from gc_ref.conformance._checks import CHECKS, Check
+from gc_ref.conformance._expectations import Expectations, Given, expectations_of
+from gc_ref.conformance._expected_failures import hold_report
 from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Port, PortError, ShapeChangedError, SkippedError
 from gc_ref.conformance._progress import Watch
@@ -14,9 +16,17 @@ from gc_ref.conformance._report import CheckReport, Report
 from gc_ref.conformance._results import Outcome, failed, not_applicable
 from gc_ref.conformance._runs import Known
 from gc_ref.conformance._vectors import versions_up_to
-from gc_ref.conformance._vectors_read import Given, load_all
+from gc_ref.conformance._vectors_read import UserVectors, load_all
 
-__all__ = ["DEFAULT_EXAMPLES", "SUITES", "check", "judge_port", "outcome_of"]
+__all__ = [
+    "DEFAULT_EXAMPLES",
+    "SUITES",
+    "check",
+    "judge_port",
+    "outcome_of",
+    "report_of",
+    "rerun_command",
+]
 
 SUITES = ("quick", "full")
 #: Fuzzed examples per check, unless told otherwise.
@@ -29,6 +39,7 @@ def check(
     suite: str = "quick",
     seed: int = 0,
     max_examples: int | None = None,
+    expected: Given | None = None,
     suite_version: str | None = None,
     vectors: Sequence[str | Path] = (),
 ) -> Report:
@@ -46,6 +57,10 @@ def check(
     max_examples : int, optional
         Fuzzed examples for each check that fuzzes; 40 in the quick suite, 1,000 in the
         full one. Ports whose every run compiles a model (Keras, optax) are not fuzzed.
+    expected : path or mapping, optional
+        Known failures: a TOML file (see `gc-ref check --expected`), or check id to the reason,
+        or to a mapping with ``reason``, ``issue`` and ``deviation``. A listed check that fails
+        is an ``expected-failure``; one that passes makes the port deviate.
     suite_version : str, optional
         Suite of frozen vectors, such as ``"2026.1"``: those that came later are left out.
         The latest by default. Ports whose every run compiles a model are held against
@@ -62,8 +77,9 @@ def check(
     Raises
     ------
     ValueError
-        For an unknown suite or suite version, a negative seed or number of examples, or a
-        file of vectors that cannot be used.
+        For an unknown suite or suite version, a negative seed or number of examples, for
+        known failures that name no check or give no reason, or for a file of vectors that
+        cannot be used.
 
     Examples
     --------
@@ -75,7 +91,8 @@ def check(
     """
     return judge_port(
         port, suite=suite, seed=seed, max_examples=max_examples, suite_version=suite_version,
-        given=load_all(vectors),
+        given=load_all(vectors), replays=True,
+        expectations=expectations_of(port.name, expected),
     )  # fmt: skip
 
 
@@ -86,9 +103,12 @@ def judge_port(
     seed: int = 0,
     max_examples: int | None = None,
     suite_version: str | None = None,
-    given: Given | None = None,
+    given: UserVectors | None = None,
     known: Known | None = None,
     watch: Watch | None = None,
+    expectations: Expectations | None = None,
+    unshrunk: Iterable[str] = (),
+    replays: bool = False,
 ) -> Report:
     """Judge a port as `check` does; ``known`` is shared by whoever judges many.
 
@@ -103,25 +123,31 @@ def judge_port(
     if max_examples < 0:
         raise ValueError(f"max_examples must not be negative, got {max_examples}")
     versions_up_to(suite_version)  # an unknown one is said before anything runs
-    watch, given = watch or Watch(), given or Given()
+    watch, given = watch or Watch(), given or UserVectors()
     judge = Judge(
         watch.over(port), seed=seed, suite=suite, max_examples=max_examples, known=known,
         suite_version=suite_version, vectors=given.vectors,
+        unshrunk=expectations.entries if expectations else unshrunk, replays=replays,
     )  # fmt: skip
     rerun = rerun_command(
         port, suite=suite, seed=seed, max_examples=max_examples, suite_version=suite_version,
-        files=given.files,
+        files=given.files, expectations=expectations,
     )  # fmt: skip
     found: list[CheckReport] = []
     for number, entry in enumerate(CHECKS.values(), 1):
         watch.begins(entry, number, len(CHECKS))
-        outcome = _unless_broken(judge, outcome_of(judge, entry, found))
-        watch.ends(outcome)
-        found.append(CheckReport.of(entry, outcome, rerun))
-        if outcome.status == "error":  # a port that cannot be driven says nothing more
+        found.append(report_of(judge, entry, found, rerun))
+        watch.ends(found[-1])
+        if found[-1].status == "error":  # a port that cannot be driven says nothing more
             break
     watch.diagnoses()
-    return Report.of(judge, found, suite=suite)
+    return hold_report(Report.of(judge, found, suite=suite), expectations)
+
+
+def report_of(judge: Judge, entry: Check, before: Sequence[CheckReport], rerun: str) -> CheckReport:
+    """Run one check and report what it found."""
+    outcome = _unless_broken(judge, outcome_of(judge, entry, before))
+    return CheckReport.of(entry, outcome, rerun)
 
 
 def outcome_of(judge: Judge, entry: Check, before: Sequence[CheckReport] = ()) -> Outcome:
@@ -148,7 +174,7 @@ def _unless_broken(judge: Judge, outcome: Outcome) -> Outcome:
 
 def rerun_command(
     port: Port, *, suite: str, seed: int, max_examples: int, suite_version: str | None = None,
-    files: Sequence[str] = (),
+    files: Sequence[str] = (), expectations: Expectations | None = None,
 ) -> str:  # fmt: skip
     """Return the command, or the line of Python, that gives the same report again."""
     options: dict[str, Any] = {"suite": suite, "seed": seed}
@@ -156,6 +182,10 @@ def rerun_command(
         options["max_examples"] = max_examples
     if suite_version is not None:
         options["suite_version"] = suite_version
+    if expectations:
+        options["expected"] = expectations.source or {
+            id: entry.reason for id, entry in expectations.entries.items()
+        }
     if port.target is None and not port.by_command:
         options |= {"vectors": list(files)} if files else {}
         arguments = ", ".join(f"{k}={v!r}" for k, v in options.items())

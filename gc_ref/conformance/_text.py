@@ -12,11 +12,12 @@ from gc_ref.conformance._conventions import CONVENTIONS
 if TYPE_CHECKING:
     from gc_ref.conformance._report import CheckReport, Report
 
-__all__ = ["render", "render_diagnosis"]
+__all__ = ["render", "render_diagnosis", "render_finding"]
 
 WIDTH = 96
 #: Parts of the environment that the line of versions leaves to other lines.
 HIDDEN = ("platform", "gc_ref", "arithmetic")
+LABELS = {"indeterminate": "UNDECIDED", "unexpected-pass": "UNEXPECTED PASS"}
 
 
 def render(report: Report) -> str:
@@ -37,6 +38,14 @@ def render_diagnosis(report: Report) -> str:
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
+def render_finding(check: CheckReport) -> str:
+    """Render one finding, as the report has it."""
+    lines = [line.rstrip() for line in _finding(check)]
+    if check.replay:
+        lines += [line.rstrip() for line in _replay(check)]
+    return "\n".join(lines).removeprefix("FAILED  ")
+
+
 def _lines(report: Report) -> Iterator[str]:
     yield _verdict(report)
     yield _context(report)
@@ -44,10 +53,21 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _wrap("Arithmetic granted: ", report.environment["arithmetic"])
     yield from _diagnosis(report)
     yield ""
+    shown = False
     for check in report.with_status("error", "failed", "unexpected-pass", "indeterminate"):
         yield from _finding(check)
+        if check.replay and not shown:  # one is enough: the others are in the JSON report
+            yield from _replay(check)
+            shown = True
         yield ""
-    passed = report.with_status("passed", "expected-failure")
+    known = report.with_status("expected-failure")
+    if known:
+        yield f"Failed as expected ({len(known)}):"
+        for check in known:
+            known_as = f"; known: {check.expectation}" if check.expectation else ""
+            yield from _wrap(f"  {check.id}: ", check.message + known_as)
+        yield ""
+    passed = report.with_status("passed")
     if passed:
         yield f"Passed ({len(passed)}):"
         for check in passed:
@@ -90,7 +110,12 @@ def _verdict(report: Report) -> str:
     if report.verdict == "deviates":
         ids = ", ".join(c.id for c in failed[:4]) + (", ..." if len(failed) > 4 else "")
         return f"DEVIATES: {name} fails {len(failed)} of {report.checks_run} checks ({ids})"
-    words = f"CONFORMS: {name} passes {report.checks_run} of {report.checks_run} checks"
+    known = len(report.with_status("expected-failure"))
+    words = f"{name} passes {report.checks_run - known} of {report.checks_run} checks"
+    if known:
+        words = f"CONFORMS with {known} expected failure{'s'[: known > 1]}: {words}"
+    else:
+        words = f"CONFORMS: {words}"
     if not report.recognized:
         words += "; GC only, its optimizer is not recognized: name --algorithm or --base"
     return words
@@ -108,8 +133,9 @@ def _context(report: Report) -> str:
 
 
 def _diagnosis(report: Report) -> Iterator[str]:
-    """What a deviating port does, if it is known, in sentences."""
-    if report.verdict != "deviates" or not report.diagnosis:
+    """What a port with failures does, if it is known, in sentences."""
+    failing = report.verdict == "deviates" or report.with_status("expected-failure")
+    if report.verdict == "error" or not failing or not report.diagnosis:
         return
     head = "Identified: " if report.identified else "Not identified: "
     yield from _wrap(head, report.diagnosis[0])
@@ -118,7 +144,7 @@ def _diagnosis(report: Report) -> Iterator[str]:
 
 
 def _finding(check: CheckReport) -> Iterator[str]:
-    label = {"indeterminate": "UNDECIDED"}.get(check.status, "FAILED")
+    label = LABELS.get(check.status, "FAILED")
     if check.status == "error":  # not a finding of that check: it was the first to need the run
         yield f"ERROR  the port could not be driven (for {check.id}), so nothing more was checked"
     else:
@@ -135,6 +161,15 @@ def _finding(check: CheckReport) -> Iterator[str]:
         elif ulps:
             yield f"  no rounding is allowed here: the error is{ulps.removeprefix(',')}"
     yield f"  rerun: {check.rerun}"
+
+
+def _replay(check: CheckReport) -> Iterator[str]:
+    if check.replay.startswith("#"):  # why there is none
+        yield f"  replay: {check.replay.removeprefix('# ').strip()}"
+        return
+    yield "  replay, without gc-ref:"
+    yield ""
+    yield from (f"    {line}" for line in check.replay.splitlines())
 
 
 def _counterexample(shown: Mapping[str, Any]) -> Iterator[str]:
@@ -158,8 +193,6 @@ def _counterexample(shown: Mapping[str, Any]) -> Iterator[str]:
 
 def _passed(check: CheckReport) -> Iterator[str]:
     parts = []
-    if check.status == "expected-failure":
-        parts.append("expected failure")
     if check.ratio:
         parts.append(f"worst error {check.ratio:.2g} of its bound")
     if check.message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shlex
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gc_ref.conformance._conventions import parse_conventions, refuse_meaningless
+from gc_ref.conformance._maker import Maker
 from gc_ref.conformance._port import Case, Port, PortError, PortLoadError, SkippedError, Trajectory
 from gc_ref.conformance.adapters._exec_hello import (
     LONGEST_HELLO,
@@ -91,8 +93,9 @@ def exec_port(
     words = split_command(command)
     if not 0 < timeout < math.inf:
         raise ValueError(f"timeout must be a positive number of seconds, got {timeout!r}")
+    given = dict(settings or {})
     session = _Session(words, timeout)
-    hello = session.open(dict(settings or {}))
+    hello = session.open(given)
     if hello.kind == "operator" and (algorithm or base):
         raise PortLoadError(
             f"{session.label} is an operator, which takes no steps: "
@@ -121,16 +124,23 @@ def exec_port(
         "environment": {**_own(hello.versions), "numpy": np.__version__},
     }
     label = name or hello.name
+
+    def maker(centralized: bool) -> Maker:
+        detail = json.dumps([given, sorted(hello.hyperparameters), centralized])
+        return Maker("exec", tuple(words), dict, detail)
+
     off = None
     if hello.switch:
         off = Port(
             name=f"{label} with GC off",
             run=lambda case: session.run(case, hello, centralized=False),
+            maker=maker(False),
             **common,
         )
     return Port(
         name=label,
         run=lambda case: session.run(case, hello, centralized=True),
+        maker=maker(True),
         off=off,
         target=target,
         options=tuple(options),

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from gc_ref.conformance._conventions import parse_conventions
+from gc_ref.conformance._maker import Maker
 from gc_ref.conformance._port import Case, Port, PortLoadError, Trajectory
 from gc_ref.conformance.adapters._calls import one_line, quickly_compiled, refuse_coroutine
 from gc_ref.conformance.adapters._hyperparameters import Signature, read_signature
@@ -149,6 +150,9 @@ def keras_port(
         target=target,
         options=tuple(options),
         environment={**environment, **hint},
+        maker=Maker("keras", optimizer, lambda h: signature.arguments(h, fixed), backend)
+        if home.__name__ == "keras"
+        else None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gc_ref.conformance._conventions import parse_conventions
+from gc_ref.conformance._maker import Maker
 from gc_ref.conformance._port import Array, Case, Port, PortError, PortLoadError, Trajectory
 from gc_ref.conformance.adapters._calls import is_plain, one_line, quietly, refuse_coroutine
 
@@ -117,6 +118,7 @@ def numpy_port(
         target=target,
         options=tuple(options),
         environment={"numpy": np.__version__},
+        maker=Maker("numpy", run, lambda _: arguments),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gc_ref.conformance._conventions import parse_conventions
+from gc_ref.conformance._maker import Maker
 from gc_ref.conformance._port import Case, Port, PortError, PortLoadError, Trajectory
 from gc_ref.conformance.adapters._calls import one_line, quietly, refuse_coroutine
 from gc_ref.conformance.adapters._hyperparameters import ALIASES, Signature, read_signature
@@ -238,5 +239,11 @@ def _port(recipe: _Recipe, layout: str, **others: Any) -> Port:
         drives=frozenset({"eager", "checkpoint", "twin"}),
         flush_to_zero=True,  # found by experiment: XLA does on a CPU, with jit and without
         per_run_cost="dear",
+        maker=Maker(
+            "optax",
+            recipe.factory,
+            lambda h: recipe.signature.arguments(h, recipe.settings),
+            "scaled" if recipe.scaled else "",
+        ),
         **others,
     )

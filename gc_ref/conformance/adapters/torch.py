@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gc_ref.conformance._conventions import parse_conventions
+from gc_ref.conformance._maker import Maker
 from gc_ref.conformance._port import Case, Parameter, Port, PortLoadError, Trajectory
 from gc_ref.conformance.adapters._calls import one_line, quietly, refuse_coroutine
 from gc_ref.conformance.adapters._hyperparameters import Signature, read_signature, require_lr
@@ -215,5 +216,8 @@ def _port(recipe: _Recipe, layout: str, **others: Any) -> Port:
         dtypes=("float32", "float64"),
         drives=frozenset({"reuse-gradients", "checkpoint", "twin"}),
         flush_to_zero=False,  # found by experiment: PyTorch keeps subnormal numbers on a CPU
+        maker=Maker(
+            "torch", recipe.factory, lambda h: recipe.signature.arguments(h, recipe.settings)
+        ),
         **others,
     )

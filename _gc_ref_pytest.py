@@ -1,0 +1,172 @@
+"""The pytest plugin of gc-ref: options, and a session that judged nothing is not green.
+
+pytest loads this module at its start, before anyone measures coverage: it imports neither
+gc_ref nor anything that gc_ref needs until a test has done so. It knows the checks of
+`gc_ref.conformance.parametrize_with_checks` by an attribute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+DEFAULT_LEAST = 1
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("gc-ref", "Gradient Centralization (gc-ref)")
+    group.addoption(
+        "--gc-ref-suite", choices=("quick", "full"), default="quick", help="how much is run"
+    )
+    group.addoption(
+        "--gc-ref-max-examples", type=_count, metavar="N", help="fuzzed examples per check"
+    )
+    group.addoption("--gc-ref-seed", type=_count, default=0, metavar="N", help="of random cases")
+    group.addoption(
+        "--gc-ref-json", metavar="FILE", help="write the reports of all ports, a JSON list"
+    )
+    group.addoption(
+        "--gc-ref-min-checks",
+        type=_count,
+        metavar="N",
+        help="fail a session in which fewer checks said something of a port; without it, one in "
+        "which gc-ref tests were run, none was deselected, and no check said anything",
+    )
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start to listen; refuse a file that cannot be written before an hour has passed."""
+    path = config.getoption("--gc-ref-json")
+    if path is not None and not hasattr(config, "workerinput"):
+        target = config.invocation_params.dir / path
+        if target.is_dir() or not target.parent.is_dir():
+            why = "is a folder" if target.is_dir() else "lies in a folder that is not there"
+            raise pytest.UsageError(f"--gc-ref-json {path} {why}")
+    config.pluginmanager.register(Session(config), "gc-ref-session")
+
+
+def check_of(item: Any) -> Any:
+    """Return the check of a test made by parametrize_with_checks, or None."""
+    callspec = getattr(item, "callspec", None)
+    values = callspec.params.values() if callspec else ()
+    return next((v for v in values if getattr(v, "gc_ref_check", False) is True), None)
+
+
+class Session:
+    """What one process knows: under xdist the controller is told by the workers."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.worker = hasattr(config, "workerinput")
+        self.entries: dict[str, dict[str, Any]] = {}
+        self.summaries: list[dict[str, Any]] = []
+        self.deselected = False
+        self.sittings: dict[int, Any] = {}
+        self.line = ""
+
+    # ---- in the process that runs the tests
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """Remember that somebody chose some of the checks only."""
+        self.deselected |= any(check_of(item) is not None for item in items)
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Hand the options to the check."""
+        check = check_of(item)
+        if check is not None:
+            option = self.config.option
+            check.sitting.configure(
+                suite=option.gc_ref_suite,
+                seed=option.gc_ref_seed,
+                max_examples=option.gc_ref_max_examples,
+            )
+            check.last, check.test_id = None, item.nodeid
+            self.sittings[id(check.sitting)] = check.sitting
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, Any, Any]:
+        """Add what the check found to the report of its test; it travels to the controller."""
+        report: Any = yield
+        check = check_of(item)
+        if check is not None and report.when == "call":
+            entry = check.entry()
+            if entry is not None:
+                report.gc_ref = json.dumps(entry)
+            elif report.passed:
+                report.outcome = "failed"
+                report.longrepr = "the test judged nothing: it has to call check(port)"
+        return report
+
+    # ---- in the process that sees all reports
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Collect what the checks found, from all workers."""
+        if hasattr(report, "gc_ref"):
+            self.entries[report.nodeid] = json.loads(report.gc_ref)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: Any) -> None:
+        """Take over what a worker of xdist knows besides."""
+        told = json.loads(getattr(node, "workeroutput", {}).get("gc_ref", "{}"))
+        self.deselected |= told.get("deselected", False)
+        self.summaries += told.get("summaries", [])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the reports; see that something was judged."""
+        option = self.config.option
+        if option.gc_ref_json is not None:
+            self.summaries += [s.summary() for s in self.sittings.values() if s.found]
+        if self.worker:
+            told = {"deselected": self.deselected, "summaries": self.summaries}
+            self.config.workeroutput["gc_ref"] = json.dumps(told)  # type: ignore[attr-defined]
+            return
+        if option.collectonly:
+            return
+        if option.gc_ref_json is not None:
+            self._write(option.gc_ref_json)
+        ran = sum(e["said_something"] for e in self.entries.values())
+        least = option.gc_ref_min_checks
+        if least is None:
+            least = DEFAULT_LEAST if self.entries and not self.deselected else 0
+        if ran < least:
+            asked = option.gc_ref_min_checks is not None
+            self.line = (
+                f"gc-ref: only {ran} checks said something of a port, --gc-ref-min-checks asks "
+                f"for {least}"
+                if asked
+                else "gc-ref: no check said anything of a port, so nothing was judged"
+            )
+            if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say what was missing."""
+        if self.line:
+            terminalreporter.write_line(self.line, red=True)
+
+    def _write(self, path: str) -> None:
+        """Write all reports: what several workers found of one port is one report."""
+        reports: list[Any] = []
+        if self.entries:  # a test has imported gc_ref, here or in a worker
+            from gc_ref.conformance._session_report import join
+
+            reports = join(list(self.entries.values()), self.summaries)
+        text = json.dumps(reports, indent=2, ensure_ascii=False) + "\n"
+        try:
+            (self.config.invocation_params.dir / path).write_text(text, encoding="utf-8")
+        except OSError as error:
+            self.line = f"gc-ref: --gc-ref-json {path}: {error.strerror}"

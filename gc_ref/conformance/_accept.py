@@ -1,0 +1,131 @@
+"""Write the list of known failures from a run (``gc-ref check ... --accept FILE.toml``).
+
+The file keeps what it says of other ports, and the reasons of what still fails; comments
+are lost. New entries have the reason ``""``: until it is filled in, ``--expected`` refuses the
+file. The run's exit status is not changed by it, so that accepting is never green by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gc_ref.conformance._deviations import DEVIATIONS
+from gc_ref.conformance._expectations import Expectation, ExpectationError, read_file
+from gc_ref.conformance._results import found_by_fuzzing
+from gc_ref.conformance._toml import tables
+
+if TYPE_CHECKING:
+    from gc_ref.conformance._report import Report
+
+__all__ = ["accept", "read_before", "write_file"]
+
+Known = Mapping[str, Mapping[str, Expectation]]
+
+
+def read_before(path: str) -> Known:
+    """Read what the file has before the run, so that a broken one is told at once.
+
+    Raises
+    ------
+    ExpectationError
+        If it is there and wrong, or its folder is not there.
+    """
+    if not os.path.isdir(os.path.dirname(path) or "."):
+        raise ExpectationError(f"{path}: there is no such folder")
+    if not os.path.lexists(path) or (os.path.isfile(path) and not os.path.getsize(path)):
+        return {}
+    return read_file(path, blank_reasons=True)
+
+
+def accept(report: Report, path: str, before: Known) -> str:
+    """Write the failures of a run into a file; return what was done, in a line.
+
+    Raises
+    ------
+    ExpectationError
+        If there is nothing to accept, if only fuzzing found a failure, or if the file cannot
+        be written: it is left as it is.
+    """
+    name = str(report.port["name"])
+    failed = report.with_status("failed")
+    if report.verdict == "error":
+        raise ExpectationError(
+            f"{path} is not written: {name} could not be judged to the end, so nothing is known"
+        )
+    if fuzzed := [c.id for c in failed if found_by_fuzzing(c)]:
+        raise ExpectationError(
+            f"{path} is not written: only fuzzing found {', '.join(fuzzed)} wrong, which another "
+            "run may not. Freeze it first: gc-ref check ... --json REPORT.json, then gc-ref "
+            "vectors add REPORT.json FILE.json, and judge with --vectors FILE.json"
+        )
+    if not failed:
+        undecided = report.with_status("indeterminate")
+        why = "no check failed, some were undecided" if undecided else "nothing failed"
+        hint = f"; remove what it lists for {name}" if name in before else ""
+        raise ExpectationError(f"{path} is not written: {why}{hint}")
+    old = before.get(name, {})
+    new = {c.id: _entry(c.id, report.identified, old.get(c.id)) for c in failed}
+    write_file(path, {**before, name: new})
+    gone = [id for id in old if id not in new]
+    blank = [id for id, entry in new.items() if not entry.reason.strip()]
+    words = f"{path}: {len(new)} known failures of {name}"
+    if gone:
+        words += f"; removed, as they fail no more: {', '.join(gone)}"
+    if blank:
+        words += f"; fill in the reason of {', '.join(blank)}"
+    return words
+
+
+def _entry(check: str, identified: tuple[str, ...], old: Expectation | None) -> Expectation:
+    """Return the entry of a failed check, with the deviation if exactly one explains it."""
+    explains = [d for d in identified if len(identified) == 1 or check in DEVIATIONS[d].checks]
+    deviation = explains[0] if len(explains) == 1 else None
+    if old is None:
+        return Expectation("", None, deviation)
+    if old.deviation in identified:
+        deviation = old.deviation
+    return Expectation(old.reason, old.issue, deviation)
+
+
+def write_file(path: str, known: Known) -> None:
+    """Write a list of known failures, whole or not at all.
+
+    Raises
+    ------
+    ExpectationError
+        If it cannot be written.
+    """
+    found = [
+        ((port, check), {k: v for k, v in entry.to_json().items() if v is not None})
+        for port, entries in known.items()
+        for check, entry in entries.items()
+    ]
+    temporary = None
+    try:
+        text = tables(found, "ports")
+        goal = Path(os.path.realpath(path))
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", newline="\n", dir=goal.parent, prefix=".gc-ref-", delete=False
+        ) as file:
+            temporary = file.name
+            file.write(text)
+        os.chmod(temporary, goal.stat().st_mode & 0o777 if goal.exists() else _new_mode())
+        os.replace(temporary, goal)
+    except (OSError, ValueError) as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ExpectationError(f"{path} cannot be written: {why}") from error
+
+
+def _new_mode() -> int:
+    """Return the mode that a new file gets: a temporary one is private."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
