@@ -101,7 +101,7 @@ def write_file(path: str, known: Known) -> None:
         If it cannot be written.
     """
     found = [
-        ((port, check), {k: v for k, v in entry.to_json().items() if v is not None})
+        ((port, check), entry.to_json())
         for port, entries in known.items()
         for check, entry in entries.items()
     ]

@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.command == "report":
             return join(options)
         return _judge(options)
-    except (UsageError, VectorError, ExpectationError) as error:
+    except (UsageError, ExpectationError, VectorError) as error:
         return _complain(USAGE, str(error))
     except PortError as error:
         return _complain(NOT_DRIVEN, str(error))
@@ -76,13 +76,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _judge(options: argparse.Namespace) -> int:
     """Run ``check`` or ``identify``: the same judgment, shown in two ways."""
     outputs = Outputs(options)  # what cannot be written is said before the run, not after
-    known = read_file(options.expected) if options.expected else None
-    before = read_before(options.accept) if options.accept else None
     try:
         versions_up_to(options.suite_version)
         given = load_all(options.vectors)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    known = read_file(options.expected) if options.expected else None
+    before = read_before(options.accept) if options.accept else None
     with (
         process_kept(),
         watching(sys.stderr, total=len(CHECKS), verbose=options.verbose) as watch,
@@ -90,8 +90,8 @@ def _judge(options: argparse.Namespace) -> int:
         port = port_of(options)
         report = judge_port(
             port, suite=options.suite, seed=options.seed, max_examples=options.max_examples,
-            suite_version=options.suite_version, given=given, watch=watch,
-            unshrunk=CHECKS if options.accept else (), replays=True,
+            suite_version=options.suite_version, given=given, watch=watch, replays=True,
+            unshrunk=CHECKS if options.accept else (),
             expectations=section_of(port.name, known, options.expected) if known else None,
         )  # fmt: skip
     if outputs.direct is None:

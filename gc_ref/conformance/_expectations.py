@@ -43,7 +43,7 @@ __all__ = [
     "Expectation",
     "ExpectationError",
     "Expectations",
-    "Given",
+    "KnownFailures",
     "expectations_of",
     "parse_entries",
     "read_file",
@@ -75,9 +75,10 @@ class Expectation:
     issue: str | None = None
     deviation: str | None = None
 
-    def to_json(self) -> dict[str, str | None]:
-        """Return the entry as the JSON report has it."""
-        return {"reason": self.reason, "issue": self.issue, "deviation": self.deviation}
+    def to_json(self) -> dict[str, str]:
+        """Return the entry as the JSON report and the file have it."""
+        entry = {"reason": self.reason, "issue": self.issue, "deviation": self.deviation}
+        return {key: value for key, value in entry.items() if value is not None}
 
     def __str__(self) -> str:
         """Return the reason, and where it is tracked."""
@@ -109,7 +110,7 @@ class Expectations:
 
 
 #: What `check` and `parametrize_with_checks` take for the known failures of one port.
-Given: TypeAlias = str | os.PathLike[str] | Mapping[str, str | Mapping[str, str]]
+KnownFailures: TypeAlias = str | os.PathLike[str] | Mapping[str, str | Mapping[str, str]]
 
 
 def read_file(
@@ -198,7 +199,7 @@ def parse_entries(entries: Mapping[str, Any], where: str) -> dict[str, Expectati
 
 
 def expectations_of(
-    port: str, given: Given | None, *, where: str = "expected"
+    port: str, given: KnownFailures | None, *, where: str = "expected"
 ) -> Expectations | None:
     """Return what is known of a port, from a file or a mapping; None where nothing was given.
 

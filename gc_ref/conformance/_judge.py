@@ -49,20 +49,20 @@ class Judge:
         Number of fuzzed examples for each fuzzing check.
     known : Known, optional
         What is right, shared with the judges of other ports.
-    suite_version : str, optional
-        Frozen vectors up to this one; all of them by default.
-    vectors : sequence of Vector
-        Further vectors, of the user.
     unshrunk : iterable of str
         Checks that are expected to fail: no smaller counterexample is looked for.
     replays : bool
         Whether counterexamples get a snippet that shows them without gc-ref.
+    suite_version : str, optional
+        Frozen vectors up to this one; all of them by default.
+    vectors : sequence of Vector
+        Further vectors, of the user.
     """
 
     def __init__(
         self, port: Port, *, seed: int, suite: str, max_examples: int, known: Known | None = None,
-        suite_version: str | None = None, vectors: Sequence[Vector] = (),
         unshrunk: Iterable[str] = (), replays: bool = False,
+        suite_version: str | None = None, vectors: Sequence[Vector] = (),
     ) -> None:  # fmt: skip
         self.port, self.seed, self.suite, self.max_examples = port, seed, suite, max_examples
         self.suite_version, self.vectors = suite_version, tuple(vectors)

@@ -10,7 +10,7 @@ from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._expectations import (
     ExpectationError,
     Expectations,
-    Given,
+    KnownFailures,
     expectations_of,
     read_file,
     section_of,
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["parametrize_with_checks"]
 
 #: Known failures of all ports: a file, a mapping for each of them, or a function of the port.
-GivenForAll: TypeAlias = Given | Callable[[Port], Mapping[str, Any] | None]
+KnownFailuresOfAll: TypeAlias = KnownFailures | Callable[[Port], Mapping[str, Any] | None]
 
 
 def parametrize_with_checks(
-    ports: Port | Sequence[Port], *, expected_failed_checks: GivenForAll | None = None
+    ports: Port | Sequence[Port], *, expected_failed_checks: KnownFailuresOfAll | None = None
 ) -> pytest.MarkDecorator:
     """Make a test of each check of each port.
 
@@ -101,7 +101,7 @@ def _name(port: object) -> str:
 
 
 def _known_failures(
-    ports: Sequence[Port], given: GivenForAll | None
+    ports: Sequence[Port], given: KnownFailuresOfAll | None
 ) -> dict[str, Expectations | None]:
     """Return what is known of each port."""
     if isinstance(given, (str, os.PathLike)):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gc_ref.conformance._checks import CHECKS, Check
-from gc_ref.conformance._expectations import Expectations, Given, expectations_of
+from gc_ref.conformance._expectations import Expectations, KnownFailures, expectations_of
 from gc_ref.conformance._expected_failures import hold_report
 from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Port, PortError, ShapeChangedError, SkippedError
@@ -39,9 +39,9 @@ def check(
     suite: str = "quick",
     seed: int = 0,
     max_examples: int | None = None,
-    expected: Given | None = None,
     suite_version: str | None = None,
     vectors: Sequence[str | Path] = (),
+    expected: KnownFailures | None = None,
 ) -> Report:
     """Judge a port.
 
@@ -57,16 +57,16 @@ def check(
     max_examples : int, optional
         Fuzzed examples for each check that fuzzes; 40 in the quick suite, 1,000 in the
         full one. Ports whose every run compiles a model (Keras, optax) are not fuzzed.
-    expected : path or mapping, optional
-        Known failures: a TOML file (see `gc-ref check --expected`), or check id to the reason,
-        or to a mapping with ``reason``, ``issue`` and ``deviation``. A listed check that fails
-        is an ``expected-failure``; one that passes makes the port deviate.
     suite_version : str, optional
         Suite of frozen vectors, such as ``"2026.1"``: those that came later are left out.
         The latest by default. Ports whose every run compiles a model are held against
         frozen vectors in the full suite, or where a version is named.
     vectors : sequence of path
         Files of further vectors, as ``gc-ref vectors add`` makes them.
+    expected : path or mapping, optional
+        Known failures: a TOML file (see `gc-ref check --expected`), or check id to the reason,
+        or to a mapping with ``reason``, ``issue`` and ``deviation``. A listed check that fails
+        is an ``expected-failure``; one that passes makes the port deviate.
 
     Returns
     -------
@@ -77,9 +77,9 @@ def check(
     Raises
     ------
     ValueError
-        For an unknown suite or suite version, a negative seed or number of examples, for
-        known failures that name no check or give no reason, or for a file of vectors that
-        cannot be used.
+        For an unknown suite or suite version, a negative seed or number of examples, a
+        file of vectors that cannot be used, or for known failures that name no check, or
+        give no reason.
 
     Examples
     --------
@@ -91,8 +91,8 @@ def check(
     """
     return judge_port(
         port, suite=suite, seed=seed, max_examples=max_examples, suite_version=suite_version,
-        given=load_all(vectors), replays=True,
-        expectations=expectations_of(port.name, expected),
+        given=load_all(vectors),
+        expectations=expectations_of(port.name, expected), replays=True,
     )  # fmt: skip
 
 
@@ -180,12 +180,12 @@ def rerun_command(
     options: dict[str, Any] = {"suite": suite, "seed": seed}
     if max_examples != DEFAULT_EXAMPLES[suite]:
         options["max_examples"] = max_examples
-    if suite_version is not None:
-        options["suite_version"] = suite_version
     if expectations:
         options["expected"] = expectations.source or {
             id: entry.reason for id, entry in expectations.entries.items()
         }
+    if suite_version is not None:
+        options["suite_version"] = suite_version
     if port.target is None and not port.by_command:
         options |= {"vectors": list(files)} if files else {}
         arguments = ", ".join(f"{k}={v!r}" for k, v in options.items())

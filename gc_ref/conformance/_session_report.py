@@ -38,29 +38,18 @@ def join(entries: Sequence[Found], summaries: Sequence[Found]) -> list[dict[str,
 
 
 def _report(entries: Sequence[Found], summaries: Sequence[Found]) -> dict[str, Any]:
-    first = entries[0]
-    whole = dict(max(summaries, key=lambda s: len(s["identified"]), default=_empty(first)))
-    notes = [note for s in summaries for note in s["notes"]]
+    """Return one port's report: all processes that know the whole say the same of it."""
     order = list(CHECKS)
     checks = sorted((e["check"] for e in entries), key=lambda c: order.index(c["id"]))
-    return {
-        "schema": SCHEMA,
-        "suite": whole["suite"],
-        "seed": whole["seed"],
-        "port": whole["port"],
-        "verdict": verdict_of(c["status"] for c in checks),
-        "conventions": whole["conventions"],
-        "identified": whole["identified"],
-        "diagnosis": whole["diagnosis"],
-        "checks": checks,
-        "notes": list(dict.fromkeys(notes)),
-        "environment": whole["environment"],
-    }
+    whole = summaries[0] if summaries else _least(entries[0])
+    return {**whole, "verdict": verdict_of(c["status"] for c in checks), "checks": checks}
 
 
-def _empty(entry: Found) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"conventions": {}, "identified": [], "diagnosis": [], "notes": []}
+def _least(entry: Found) -> dict[str, Any]:
+    """Return what a test alone knows of its port, where the process crashed after it."""
     return {
-        "port": entry["port"], "suite": entry["suite"], "seed": entry["seed"],
-        "environment": {}, **nothing,
+        "schema": SCHEMA, "suite": entry["suite"], "suite_version": entry["suite_version"],
+        "seed": entry["seed"], "port": entry["port"], "verdict": "", "conventions": {},
+        "identified": [], "diagnosis": [], "recognized": True, "checks": [], "notes": [],
+        "environment": {}, "evidence": {},
     }  # fmt: skip

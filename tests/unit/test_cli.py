@@ -343,7 +343,7 @@ USAGE = [
     (["check", "--markdown", "no/report.md"], ["--markdown"]),
     (["check", "--html", "no/report.html"], ["--html"]),
     (["report"], ["FILE"]),
-    (["check", "--expected", "known.toml"], ["--expected"]),
+    (["check", "--expected", "known.toml"], ["known.toml: No such file"]),
     (["check", "--max", "3"], ["--max"]),  # no abbreviations
 ]
 
@@ -658,6 +658,7 @@ def test_help_lists_what_exists_and_nothing_else(run):
         "--help", "--framework", "--layout", "--algorithm", "--base", "--set", "--base-set",
         "--convention", "--suite", "--max-examples", "--seed", "--json", "--min-checks",
         "--timeout", "--verbose", "--suite-version", "--vectors", "--markdown", "--html", "--badge",
+        "--expected", "--accept",
     }  # fmt: skip
     for kind in ("operator", "torch", "keras", "optax", "numpy"):
         assert f"  {kind} " in out

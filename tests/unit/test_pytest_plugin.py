@@ -72,23 +72,46 @@ def installed(tmp_path_factory):
 
 
 @pytest.fixture
-def project(pytester, monkeypatch, installed):
-    """An empty folder in which pytest finds the wheel, and its plugin by the entry point."""
-    monkeypatch.setenv("PYTHONPATH", str(installed))
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+def project(pytester, monkeypatch):
+    """An empty folder in which pytest runs in this process, with the plugin of this repository."""
     for name in ("PYTEST_ADDOPTS", "GC_REF_REQUIRE_FRAMEWORKS", "PYTEST_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
     return pytester
 
 
 @pytest.fixture
-def run(project):
+def wheel(project, monkeypatch, installed):
+    """The same, where another process finds the wheel, and its plugin by the entry point."""
+    monkeypatch.setenv("PYTHONPATH", str(installed))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    return project
+
+
+@pytest.fixture
+def plugin(pytestconfig):
+    """Words that load the plugin, where this repository is not installed."""
+    return [] if pytestconfig.pluginmanager.hasplugin("gc_ref") else ["-p", "_gc_ref_pytest"]
+
+
+@pytest.fixture
+def run(project, plugin):
     """Write a test file for some operators of MODULE, and run pytest on it."""
 
-    def write_and_run(names, *words, known=None, fuzzed=0):
+    def write_and_run(names, *words, known=None):
         project.makepyfile(my_gc=MODULE, test_mine=TEST.format(names=names.split(), known=known))
-        options = ["-p", "no:cacheprovider", f"--gc-ref-max-examples={fuzzed}", *words]
-        return project.runpytest_subprocess(*options)
+        return project.runpytest_inprocess(*plugin, "--gc-ref-max-examples=0", *words)
+
+    return write_and_run
+
+
+@pytest.fixture
+def run_wheel(wheel):
+    """The same with the wheel."""
+
+    def write_and_run(names, *words):
+        wheel.makepyfile(my_gc=MODULE, test_mine=TEST.format(names=names.split(), known=None))
+        options = ["-p", "no:cacheprovider", "--gc-ref-max-examples=0", *words]
+        return wheel.runpytest_subprocess(*options)
 
     return write_and_run
 
@@ -102,8 +125,8 @@ def test_the_wheel_holds_the_package_and_the_plugin_alone(installed):
     }  # fmt: skip
 
 
-def test_the_plugin_imports_nothing_at_the_start(project):
-    project.makeconftest("""
+def test_the_plugin_imports_nothing_at_the_start(wheel):
+    wheel.makeconftest("""
         import sys
 
         def pytest_sessionstart(session):
@@ -111,15 +134,15 @@ def test_the_plugin_imports_nothing_at_the_start(project):
             loaded = {"gc_ref", "numpy", "array_api_compat"} & set(sys.modules)
             assert not loaded, loaded
     """)
-    project.makepyfile("import sys\n\ndef test_other(): assert 'gc_ref' not in sys.modules")
-    result = project.runpytest_subprocess("--gc-ref-json=reports.json")
+    wheel.makepyfile("import sys\n\ndef test_other(): assert 'gc_ref' not in sys.modules")
+    result = wheel.runpytest_subprocess("--gc-ref-json=reports.json")
     result.assert_outcomes(passed=1)
-    assert json.loads((project.path / "reports.json").read_text("utf-8")) == []
+    assert json.loads((wheel.path / "reports.json").read_text("utf-8")) == []
 
 
-def test_coverage_of_a_users_package_is_not_disturbed(run):
+def test_coverage_of_a_users_package_is_not_disturbed(run_wheel):
     pytest.importorskip("pytest_cov")
-    result = run("first_axis right nothing", "--cov=my_gc", "--cov-report=term-missing")
+    result = run_wheel("first_axis right nothing", "--cov=my_gc", "--cov-report=term-missing")
     result.stdout.fnmatch_lines(["my_gc.py * 100%*"])
     assert "never imported" not in result.stdout.str() + result.stderr.str()
 
@@ -136,8 +159,8 @@ def test_each_check_is_a_test_with_its_id(run):
     ]
 
 
-def test_a_right_port(run):
-    result = run("right", "-rs")
+def test_a_right_port(run_wheel):
+    result = run_wheel("right", "-rs")
     result.assert_outcomes(passed=ALL - SKIPPED, skipped=SKIPPED)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["SKIPPED * step/adam: the port is not held to Algorithm 2"])
@@ -160,10 +183,10 @@ def test_a_wrong_port_and_what_is_printed(run):
     assert "_sitting.py" not in result.stdout.str(), "no traceback of our own code"
 
 
-def test_the_rerun_command_runs_that_test_alone(project, run):
+def test_the_rerun_command_runs_that_test_alone(project, plugin, run):
     line = next(x for x in run("first_axis").outlines if x.startswith("  rerun: pytest"))
     words = line.removeprefix("  rerun: pytest ").replace("'", "").split()
-    result = project.runpytest_subprocess(*words)
+    result = project.runpytest_inprocess(*plugin, *words)
     result.assert_outcomes(failed=1)
 
 
@@ -173,10 +196,10 @@ def test_some_of_the_checks(run):
     result.assert_outcomes(passed=2, deselected=ALL - 2)
 
 
-def test_the_last_failed(project, run):
+def test_the_last_failed(project, plugin, run):
     run("first_axis")
-    project.runpytest_subprocess("--gc-ref-max-examples=0")
-    result = project.runpytest_subprocess("--gc-ref-max-examples=0", "--lf")
+    project.runpytest_inprocess(*plugin, "--gc-ref-max-examples=0")
+    result = project.runpytest_inprocess(*plugin, "--gc-ref-max-examples=0", "--lf")
     result.assert_outcomes(failed=len(FAILED))
 
 
@@ -186,13 +209,15 @@ def test_a_port_that_cannot_be_driven(run):
     result.stdout.fnmatch_lines(["  nothing returned NoneType for dense_0.kernel of shape*"])
 
 
-def test_under_xdist_as_alone(project, run):
+def test_under_xdist_as_alone(wheel, run_wheel):
     pytest.importorskip("xdist")
-    junit, path = project.path / "out.xml", project.path / "reports.json"
-    alone = run("right first_axis", "--gc-ref-json=reports.json", f"--junitxml={junit}")
+    junit, path = wheel.path / "out.xml", wheel.path / "reports.json"
+    alone = run_wheel("right first_axis", "--gc-ref-json=reports.json", f"--junitxml={junit}")
     reports, tests = path.read_text("utf-8"), _outcomes(junit)
     path.unlink()
-    both = run("right first_axis", "--gc-ref-json=reports.json", f"--junitxml={junit}", "-n", "2")
+    both = run_wheel(
+        "right first_axis", "--gc-ref-json=reports.json", f"--junitxml={junit}", "-n", "2"
+    )
     assert both.parseoutcomes() == alone.parseoutcomes()
     assert path.read_text("utf-8") == reports
     assert _outcomes(junit) == tests
@@ -227,8 +252,8 @@ def test_part_of_a_report(project, run):
     assert (report["verdict"], report["identified"]) == ("deviates", ["partial-axes"])
 
 
-def test_without_the_plugin(run):
-    result = run("right", "-p", "no:gc_ref")
+def test_without_the_plugin(run_wheel):
+    result = run_wheel("right", "-p", "no:gc_ref")
     assert result.ret == 4, "its options are unknown then"
 
 
@@ -286,38 +311,45 @@ def test_known_failures_from_a_file(project, run):
     ("words", "status"),
     [
         (["--gc-ref-min-checks=19"], 0),
-        (["--gc-ref-min-checks=20", "-n", "2"], 1),
         (["--gc-ref-min-checks=20", "--collect-only"], 0),
         (["--gc-ref-min-checks=1", "-k", "step/adam"], 1),
         (["-k", "step/adam"], 0),
-        (["-k", "step/adam", "-n", "2"], 0),
         (["test_mine.py::test_gc[right-step/adam]"], 1),
         (["test_mine.py::test_gc[right-step/adam]", "--gc-ref-min-checks=0"], 0),
     ],
 )
 def test_the_least_number_of_checks(run, words, status):
-    if "-n" in words:
-        pytest.importorskip("xdist")
     result = run("right", *words)
     assert result.ret == status
     said = any(line.startswith("gc-ref: ") for line in result.outlines)
     assert said == (status == 1)
 
 
-def test_sessions_without_such_tests_are_left_alone(project):
+@pytest.mark.parametrize(
+    ("words", "status"), [(["--gc-ref-min-checks=20"], 1), (["-k", "step/adam"], 0)]
+)
+def test_the_least_number_of_checks_under_xdist(run_wheel, words, status):
+    pytest.importorskip("xdist")
+    result = run_wheel("right", "-n", "2", *words)
+    assert result.ret == status
+    said = any(line.startswith("gc-ref: ") for line in result.outlines)
+    assert said == (status == 1)
+
+
+def test_sessions_without_such_tests_are_left_alone(project, plugin):
     project.makepyfile("def test_other(): pass")
-    assert project.runpytest_subprocess().ret == 0
-    assert project.runpytest_subprocess("-k", "nothing").ret == 5
-    result = project.runpytest_subprocess("--gc-ref-min-checks=1")
+    assert project.runpytest_inprocess(*plugin).ret == 0
+    assert project.runpytest_inprocess(*plugin, "-k", "nothing").ret == 5
+    result = project.runpytest_inprocess(*plugin, "--gc-ref-min-checks=1")
     assert result.ret == 1, "asked for, and not there"
     result.stdout.fnmatch_lines(["gc-ref: only 0 checks said something*asks for 1"])
 
 
-def test_a_test_that_never_calls_its_check_fails(project):
+def test_a_test_that_never_calls_its_check_fails(project, plugin):
     project.makepyfile(
         my_gc=MODULE, test_mine=TEST.format(names=["right"], known=None).replace("check(port)", "1")
     )
-    result = project.runpytest_subprocess()
+    result = project.runpytest_inprocess(*plugin)
     result.assert_outcomes(failed=ALL)
     result.stdout.fnmatch_lines(["the test judged nothing: it has to call check(port)"])
 
@@ -457,15 +489,15 @@ OPTIMIZERS = {
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=getattr(pytest.mark, n)) for n in TEN_LINES]
 )
-def test_ten_lines_judge_an_optimizer(project, name, words):
+def test_ten_lines_judge_an_optimizer(wheel, name, words):
     if words:
         pytest.importorskip("xdist")
         pytest.importorskip("pytest_cov")
-    project.makepyfile(my_gc=OPTIMIZERS[name], test_mine=TEN_LINES[name])
-    result = project.runpytest_subprocess("--junitxml=out.xml", *words.split())
+    wheel.makepyfile(my_gc=OPTIMIZERS[name], test_mine=TEN_LINES[name])
+    result = wheel.runpytest_subprocess("--junitxml=out.xml", *words.split())
     assert result.ret == 0
     outcomes = result.parseoutcomes()
     assert (outcomes["passed"], outcomes["skipped"]) == (23, 3)
-    assert len(_outcomes(project.path / "out.xml")) == ALL
+    assert len(_outcomes(wheel.path / "out.xml")) == ALL
     if words:
         result.stdout.fnmatch_lines(["my_gc.py * 100%"])
