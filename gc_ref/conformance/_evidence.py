@@ -92,12 +92,12 @@ def _drift(judge: Judge) -> dict[str, Any]:
         return {"omitted": "an operator takes no steps"}
     case, settled = judge.long, judge.settled
     if not judge.has_run(case) and judge.port.per_run_cost != "cheap":
-        return {"omitted": "the port failed before the long case, and a run of it is dear"}
+        case = judge.integers  # it failed before the long case, and a run of that is dear
     steps = judge.run(case).steps
     weights = [(p, axes) for p in case.parameters
                if (axes := judge.axes(p, judge.rule_for(p, settled))) is not None]  # fmt: skip
     if not weights:
-        return {"omitted": "no weight of the long case is in scope"}
+        return {"omitted": "no weight is in scope"}
     why = unconstrained(judge)
     shown = sorted({round(t) for t in np.linspace(1, len(steps), min(POINTS, len(steps)))})
     reference: list[Any] | None = [0.0] * len(shown)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gc_ref.conformance import _words as words
-from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._html_evidence import evidence, neuron_figure
 from gc_ref.conformance._html_parts import (
     Cell,
@@ -144,7 +143,9 @@ def _checks(report: Mapping[str, Any], place: Place) -> Iterator[str]:
     failed = words.failures(report)
     head = ("check", "status", "what must hold", "found")
     if failed:
-        yield from table("Checks that do not hold", head, [_row(c) for c in failed], css="stack")
+        ended = report["verdict"] == "error"
+        caption = "Where the judgment ended" if ended else "Checks that do not hold"
+        yield from table(caption, head, [_row(c) for c in failed], css="stack")
     passed = words.with_status(report, "expected-failure", "passed")
     if passed:
         rows = table("Checks that hold", head, [_row(c) for c in passed], css="stack")
@@ -158,7 +159,6 @@ def _checks(report: Mapping[str, Any], place: Place) -> Iterator[str]:
 
 def _row(check: Mapping[str, Any]) -> list[Cell | str | float]:
     symbol, label = words.STATUS[check["status"]]
-    sentence = CHECKS[check["id"]].sentence if check["id"] in CHECKS else ""
     parts = [check["message"], words.error_words(check["ratio"])]
     expectation = check.get("expectation")
     if expectation:
@@ -166,7 +166,7 @@ def _row(check: Mapping[str, Any]) -> list[Cell | str | float]:
     return [
         Cell(f"<code>{escape(check['id'])}</code>"),
         status_cell(check["status"], symbol, label),
-        f"{check['clause']}: {sentence}" if sentence else check["clause"],
+        words.must_hold(check),
         "; ".join(p for p in parts if p),
     ]
 

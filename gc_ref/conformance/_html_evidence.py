@@ -114,9 +114,10 @@ def _drift(drift: Mapping[str, Any], place: Place) -> Iterator[str]:
         said = f"This port's weight sums may move: {drift['why']}."
     if drift["reference"] is None:
         said += " There is no reference for this case, as the port was not held to it."
+    weights = drift["weights"]
+    which = ", ".join(weights) if len(weights) <= 3 else f"{len(weights)} weights"
     caption = (
-        f"{said} Shown: the largest |sum now − sum at the start| of all output neurons of "
-        f"{', '.join(drift['weights'])}."
+        f"{said} Shown: the largest |sum now − sum at the start| of all output neurons of {which}."
     )
     svg = _svg(pictures.draw_drift, drift, prefix=place.id("drift"))
     reference = drift["reference"] or [""] * len(drift["steps"])

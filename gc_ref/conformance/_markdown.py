@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gc_ref.conformance import _words as words
-from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._worked import worked
 
 __all__ = ["code", "escape", "fence", "prose", "render_markdown", "table"]
@@ -105,9 +104,7 @@ def _failed(report: Mapping[str, Any]) -> Iterator[str]:
         return
     rows = []
     for c in entries:
-        sentence = CHECKS[c["id"]].sentence if c["id"] in CHECKS else ""
-        what = f"{escape(c['clause'])}: {escape(sentence)}" if sentence else escape(c["clause"])
-        rows.append([_status(c), code(c["id"]), what, _found(c)])
+        rows.append([_status(c), code(c["id"]), escape(words.must_hold(c)), _found(c)])
     yield from table(("status", "check", "what must hold", "found"), rows)
     yield ""
 

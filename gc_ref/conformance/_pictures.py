@@ -6,12 +6,14 @@ dark one. Each has a name and a description; the numbers behind it are in a tabl
 
 from __future__ import annotations
 
+import contextlib
 import html
 import importlib.util
 import io
+import logging
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gc_ref.conformance._words import clean, finite, short
@@ -41,7 +43,25 @@ def available() -> bool:
 def _draw(
     draw: Callable[[Any], None], height: float, *, name: str, description: str, prefix: str
 ) -> str:
-    """Draw into a figure and return it as SVG that several of can stand in one page."""
+    """Draw into a figure and return it as SVG, of which several can stand in one page."""
+    with _quiet():
+        return _inline(_svg(draw, height), name=name, description=description, prefix=prefix)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what matplotlib says of its font cache from the terminal of who runs us."""
+    logger = logging.getLogger("matplotlib")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _svg(draw: Callable[[Any], None], height: float) -> str:
+    """Draw into a figure and return the file that matplotlib makes of it."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -55,7 +75,7 @@ def _draw(
         draw(figure)
         text = io.StringIO()
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
-    return _inline(text.getvalue(), name=name, description=description, prefix=prefix)
+    return text.getvalue()
 
 
 def _inline(svg: str, *, name: str, description: str, prefix: str) -> str:
@@ -197,6 +217,7 @@ def draw_drift(drift: Mapping[str, Any], prefix: str) -> str:
         if drift["reference"]:  # on top, dashed: both are seen where they are the same
             _line(axes, steps, drift["reference"], REFERENCE, "reference", linestyle=(0, (4, 4)))
         axes.set_xlabel("step")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel("drift of the weight sum")
         low, high = axes.get_ylim()
         if high - low < 1e-3 and low > -1e-3:  # rounding only: a flat line, not a mountain range

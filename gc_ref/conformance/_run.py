@@ -16,7 +16,7 @@ from gc_ref.conformance._report import CheckReport, Report
 from gc_ref.conformance._results import Outcome, failed, not_applicable
 from gc_ref.conformance._runs import Known
 from gc_ref.conformance._vectors import versions_up_to
-from gc_ref.conformance._vectors_read import Given, load_all
+from gc_ref.conformance._vectors_read import UserVectors, load_all
 
 __all__ = [
     "DEFAULT_EXAMPLES",
@@ -103,7 +103,7 @@ def judge_port(
     seed: int = 0,
     max_examples: int | None = None,
     suite_version: str | None = None,
-    given: Given | None = None,
+    given: UserVectors | None = None,
     known: Known | None = None,
     watch: Watch | None = None,
     expectations: Expectations | None = None,
@@ -123,7 +123,7 @@ def judge_port(
     if max_examples < 0:
         raise ValueError(f"max_examples must not be negative, got {max_examples}")
     versions_up_to(suite_version)  # an unknown one is said before anything runs
-    watch, given = watch or Watch(), given or Given()
+    watch, given = watch or Watch(), given or UserVectors()
     judge = Judge(
         watch.over(port), seed=seed, suite=suite, max_examples=max_examples, known=known,
         suite_version=suite_version, vectors=given.vectors,

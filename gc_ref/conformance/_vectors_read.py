@@ -16,7 +16,7 @@ from gc_ref.conformance._draws import representable
 from gc_ref.conformance._vectors import FILES, HYPERPARAMETERS, MEMBERS, SCHEMA, Vector, VectorError
 from gc_ref.conformance.adapters._exec_numbers import STORAGE, ProtocolError, read_number, short
 
-__all__ = ["Given", "checked", "load", "load_all", "parse_object"]
+__all__ = ["UserVectors", "checked", "load", "load_all", "parse_object"]
 
 
 def load(path: Path | str) -> tuple[Vector, ...]:
@@ -39,14 +39,14 @@ def load(path: Path | str) -> tuple[Vector, ...]:
     return tuple(vectors)
 
 
-class Given(NamedTuple):
+class UserVectors(NamedTuple):
     """Vectors that a user gave, and the files that they are from."""
 
     files: tuple[str, ...] = ()
     vectors: tuple[Vector, ...] = ()
 
 
-def load_all(paths: Sequence[Path | str]) -> Given:
+def load_all(paths: Sequence[Path | str]) -> UserVectors:
     """Read several files; the same vector in two of them counts once.
 
     Raises
@@ -62,7 +62,7 @@ def load_all(paths: Sequence[Path | str]) -> Given:
                 raise VectorError(
                     f"{path} has another vector {short(vector.id)} than the files before"
                 )
-    return Given(tuple(map(str, paths)), tuple(found.values()))
+    return UserVectors(tuple(map(str, paths)), tuple(found.values()))
 
 
 def parse_object(path: Path | str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._conventions import CONVENTIONS
 from gc_ref.conformance._deviations import DEVIATIONS
 from gc_ref.conformance._evidence import smallest
@@ -31,6 +32,7 @@ __all__ = [
     "identified",
     "judged",
     "listed",
+    "must_hold",
     "rerun",
     "short",
     "smallest_counterexample",
@@ -102,6 +104,14 @@ def checks_run(report: Report) -> int:
 def counted(count: int, one: str, many: str = "") -> str:
     """Return ``1 check`` or ``2 checks``."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def must_hold(check: Mapping[str, Any]) -> str:
+    """Say what a check holds a port to; of one in which the port broke down, that it is none."""
+    if check["status"] == "error":
+        return "the port could not be driven: no finding of this check, which was the first to try"
+    sentence = CHECKS[check["id"]].sentence if check["id"] in CHECKS else ""
+    return f"{check['clause']}: {sentence}" if sentence else str(check["clause"])
 
 
 def error_words(ratio: float | str | None) -> str:

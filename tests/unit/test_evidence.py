@@ -1,5 +1,7 @@
 """The evidence of a report: true numbers, from the runs that were made anyway."""
 
+from dataclasses import replace
+
 import _reports
 import numpy as np
 import pytest
@@ -7,10 +9,13 @@ import pytest
 from gc_ref.conformance import _evidence as evidence
 from gc_ref.conformance import check, numpy_port, operator_port
 from gc_ref.conformance._cases import integer_case, long_case
+from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._deviations import CONTROL, DEVIATIONS
 from gc_ref.conformance._draws import slices
+from gc_ref.conformance._identify import diagnose
 from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._plants import make_plant, trainer
+from gc_ref.conformance._report import CheckReport
 
 LAYOUT = "output-last"
 
@@ -193,8 +198,6 @@ def test_a_dear_port_is_not_run_once_more(mistake, index):
         counted.append(case.id)
         return trainer(plant.what, LAYOUT)(case)
 
-    from dataclasses import replace
-
     port = replace(
         numpy_port(run, name="dear", algorithm=plant.what.algorithm), per_run_cost="dear"
     )
@@ -202,15 +205,12 @@ def test_a_dear_port_is_not_run_once_more(mistake, index):
     with_evidence = len(counted)
     counted.clear()
     judge = Judge(port, seed=0, suite="quick", max_examples=0)
-    from gc_ref.conformance._checks import CHECKS
-    from gc_ref.conformance._identify import diagnose
-    from gc_ref.conformance._report import CheckReport
-
     checks = [CheckReport.of(c, c.run(judge), "again") for c in CHECKS.values()]
     diagnose(judge, checks)
     without = len(counted)
     assert report.evidence == evidence.collect(judge, checks)
     assert len(counted) == without == with_evidence
+    assert report.evidence["drift"]["case"] == ("integers" if mistake else "long")
 
 
 def test_the_same_run_gives_the_same_evidence():
