@@ -227,7 +227,8 @@ def _earlier(judge: Judge, case: Case, p: Parameter) -> dict[str, Any] | None:
     if first.within:
         return None
     match = Match(p, 0, first, first.inexact, 0, p.value.size)
-    return counterexample(judge, case, match, judge.axes(p, rule))
+    shown = counterexample(judge, case, match, judge.axes(p, rule))
+    return {k: v for k, v in shown.items() if k != "replay"}  # a program of the check's own entry
 
 
 def _case_of(judge: Judge, shown: Mapping[str, Any]) -> Case | None:

@@ -9,7 +9,9 @@ import _reports
 import jsonschema
 import pytest
 
-from gc_ref.conformance import _schema
+from gc_ref.conformance import _schema, check
+from gc_ref.conformance._deviations import DEVIATIONS
+from gc_ref.conformance._plants import make_plant
 from gc_ref.conformance._results import STATUSES
 from gc_ref.conformance._schema import problem, report_schema
 
@@ -82,6 +84,16 @@ def test_what_other_parts_of_the_kit_add_follows_it(name):
     found = _reports.with_failures_known(_reports.report(name))
     assert any(c["status"] == "expected-failure" for c in found["checks"])
     assert not refused(found)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("fuzzed", [0, 5])
+def test_a_report_with_programs_and_frozen_cases_follows_it(fuzzed):
+    port = make_plant(DEVIATIONS["not-applied"].plants[0], "torch", name="idle")
+    found = json.loads(check(port, max_examples=fuzzed).to_json())
+    assert any("replay" in c for c in found["checks"])
+    assert not refused(found)
+    assert found["evidence"]["counterexample"]["shown"]["step"] == 1
 
 
 def places(value, path=()):
