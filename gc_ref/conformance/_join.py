@@ -71,7 +71,7 @@ def join(options: argparse.Namespace) -> int:
 
 
 def read_reports(paths: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Read reports from files, each of another port.
+    """Read reports from files, each of another port; a file may hold a list of them.
 
     Raises
     ------
@@ -80,8 +80,7 @@ def read_reports(paths: Sequence[str]) -> list[Mapping[str, Any]]:
     """
     seen: dict[tuple[object, ...], str] = {}
     found = []
-    for path in paths:
-        report = _read(path)
+    for path, report in [(name, report) for name in paths for report in _read(name)]:
         port = report["port"]
         key = (port["name"], port["kind"], port["target"], rerun(report))
         if key in seen:
@@ -91,7 +90,8 @@ def read_reports(paths: Sequence[str]) -> list[Mapping[str, Any]]:
     return found
 
 
-def _read(path: str) -> Mapping[str, Any]:
+def _read(path: str) -> list[Mapping[str, Any]]:
+    """Read the report of one port, or the list that ``pytest --gc-ref-json`` writes."""
     try:
         if os.path.isdir(path):
             raise UsageError(f"{path}: is a directory")
@@ -109,11 +109,16 @@ def _read(path: str) -> Mapping[str, Any]:
         raise UsageError(f"{path}: is nested too deeply for a report") from error
     except ValueError as error:
         raise UsageError(f"{path}: is no JSON: {clean(error)}") from error
-    if not isinstance(found, dict) or "schema" not in found:
-        raise UsageError(f"{path}: is no report of gc-ref (it has no field 'schema')")
-    if wrong := problem(found):
-        raise UsageError(f"{path}: {clean(wrong)}")
-    return found
+    if found == []:
+        raise UsageError(f"{path}: is an empty list: no port was judged in that session")
+    reports = found if isinstance(found, list) else [found]
+    for number, report in enumerate(reports, 1):
+        where = f"{path}: report {number}" if isinstance(found, list) else f"{path}:"
+        if not isinstance(report, dict) or "schema" not in report:
+            raise UsageError(f"{where} is no report of gc-ref (it has no field 'schema')")
+        if wrong := problem(report):
+            raise UsageError(f"{where} {clean(wrong)}")
+    return reports
 
 
 def _refuse(word: str) -> NoReturn:

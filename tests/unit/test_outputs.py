@@ -204,7 +204,7 @@ BROKEN = [
     ("empty.json", b"", ["empty.json", "no JSON"]),
     ("text.json", b"CONFORMS: plain", ["text.json", "no JSON"]),
     ("bytes.json", b"\xff\xfe\x00{", ["bytes.json", "no JSON"]),
-    ("list.json", b"[]", ["list.json", "no report"]),
+    ("list.json", b"[]", ["list.json", "no port was judged"]),
     ("number.json", b"12", ["number.json", "no report"]),
     ("other.json", b'{"name": "package"}', ["other.json", "no report", "schema"]),
     ("next.json", b'{"schema": "gc-ref-report/2"}', ["next.json", "missing"]),
@@ -271,3 +271,15 @@ def test_help_says_what_the_status_is(run):
     status, out, _ = run("report", "--help")
     assert status == 0
     assert "0 rendered, whatever the reports say" in out
+
+
+def test_report_reads_the_list_of_a_pytest_session(run, here):
+    reports = [_reports.report(name) for name in ("plain", "swapped")]
+    (here / "session.json").write_text(json.dumps(reports), "utf-8")
+    status, out, _ = run("report", "session.json")
+    assert status == 0
+    assert all(r["port"]["name"] in out for r in reports)
+    (here / "session.json").write_text(json.dumps([reports[0], {"schema": "x"}]), "utf-8")
+    refused(run("report", "session.json"), "session.json", "report 2")
+    (here / "session.json").write_text("[]", "utf-8")
+    refused(run("report", "session.json"), "no port was judged")
