@@ -208,7 +208,7 @@ def _neuron(judge: Judge, shown: Mapping[str, Any]) -> dict[str, Any]:
     hyper = judge.hyperparameters(case, settled.assumed)
     axes = None if shown["output_axis"] is None else tuple(shown["output_axis"])
     return {
-        "shown": dict(shown), "algorithm": settled.mode,
+        "shown": {k: v for k, v in shown.items() if k != "replay"}, "algorithm": settled.mode,
         "hyperparameters": {k: v for k, v in hyper.items() if k in USED[settled.mode]},
         "expected": slice_at(want, index, axes), "got": slice_at(got, index, axes),
     }  # fmt: skip
