@@ -19,7 +19,7 @@ from gc_ref.conformance._compare import compare
 from gc_ref.conformance._draws import slices
 from gc_ref.conformance._evidence_means import means
 from gc_ref.conformance._port import Array, Case, Parameter, PortError, SkippedError
-from gc_ref.conformance._results import counterexample, number, slice_at
+from gc_ref.conformance._results import number, slice_at, worst_element
 from gc_ref.conformance._settled import Match
 
 if TYPE_CHECKING:
@@ -227,8 +227,7 @@ def _earlier(judge: Judge, case: Case, p: Parameter) -> dict[str, Any] | None:
     if first.within:
         return None
     match = Match(p, 0, first, first.inexact, 0, p.value.size)
-    shown = counterexample(judge, case, match, judge.axes(p, rule))
-    return {k: v for k, v in shown.items() if k != "replay"}  # a program of the check's own entry
+    return worst_element(judge, case, match, judge.axes(p, rule))
 
 
 def _case_of(judge: Judge, shown: Mapping[str, Any]) -> Case | None:

@@ -29,6 +29,7 @@ __all__ = [
     "number",
     "passed",
     "slice_at",
+    "worst_element",
 ]
 
 STATUSES = (
@@ -110,11 +111,23 @@ def describe(parameter: Parameter) -> str:
 def counterexample(
     judge: Judge, case: Case, match: Match, axes: tuple[int, ...] | None
 ) -> dict[str, Any]:
+    """Show the worst element of a mismatch, and a program of the framework that shows it again."""
+    shown = worst_element(judge, case, match, axes)
+    if judge.replays:
+        from gc_ref.conformance._replay import replay
+
+        shown["replay"] = replay(judge, case, match)
+    return shown
+
+
+def worst_element(
+    judge: Judge, case: Case, match: Match, axes: tuple[int, ...] | None
+) -> dict[str, Any]:
     """Show the worst element of a mismatch: its slice of the gradient, expected, got, bound."""
     p, worst = match.parameter, match.comparison
     index = tuple(int(i) for i in np.unravel_index(worst.position, p.shape or (1,)))
     grads = [np.asarray(g[p.name]) for g in case.gradients[: match.step + 1]]
-    shown = {
+    return {
         "case": case.id,
         "dtype": case.dtype,
         "parameter": p.name,
@@ -129,11 +142,6 @@ def counterexample(
         "got": number(worst.got),
         "bound": number(worst.tau),
     }
-    if judge.replays:
-        from gc_ref.conformance._replay import replay
-
-        shown["replay"] = replay(judge, case, match)
-    return shown
 
 
 def slice_at(grad: Array, index: tuple[int, ...], axes: tuple[int, ...] | None) -> list[Any]:

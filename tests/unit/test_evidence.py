@@ -7,15 +7,11 @@ import numpy as np
 import pytest
 
 from gc_ref.conformance import _evidence as evidence
-from gc_ref.conformance import check, numpy_port, operator_port
+from gc_ref.conformance import _report, check, numpy_port, operator_port
 from gc_ref.conformance._cases import integer_case, long_case
-from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._deviations import CONTROL, DEVIATIONS
 from gc_ref.conformance._draws import slices
-from gc_ref.conformance._identify import diagnose
-from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._plants import make_plant, trainer
-from gc_ref.conformance._report import CheckReport
 
 LAYOUT = "output-last"
 
@@ -105,8 +101,9 @@ def test_ratios_are_those_that_the_checks_report(name):
     if name == "sgdm":
         step = next(c for c in found["checks"] if c["id"] == "step/sgdm")
         float32 = [c["ratio"] for (_, dtype), c in rows.items() if dtype == "float32"]
-        assert max(float32) == step["ratio"]
-        assert {case for case, _ in rows} == {"integers", "bounded", "decay", "long"}
+        assert 0 < max(float32) <= step["ratio"]  # the check has frozen cases too
+        cases = {case for case, _ in rows if not case.startswith("vector:")}
+        assert cases == {"integers", "bounded", "decay", "long"}
 
 
 def test_sums_in_half_precision_are_noted_not_held_against_a_port():
@@ -186,30 +183,27 @@ def test_what_is_omitted_says_why(name):
     assert all(found[part]["omitted"] for part in ("means", "ratios", "drift", "counterexample"))
 
 
-@pytest.mark.parametrize(
-    ("mistake", "index"), [("not-applied", 0), ("second-moment-raw", 0), (None, 0)]
-)
-def test_a_dear_port_is_not_run_once_more(mistake, index):
-    """Every run of the port is counted, with the evidence and without it."""
-    plant = DEVIATIONS[mistake].plants[index] if mistake else CONTROL
-    counted = []
+@pytest.mark.parametrize("mistake", ["not-applied", "second-moment-raw", None])
+def test_a_dear_port_is_not_run_once_more(mistake, monkeypatch):
+    """Every run of the port is counted, before the evidence and after it."""
+    plant = DEVIATIONS[mistake].plants[0] if mistake else CONTROL
+    counted, around = [], []
 
     def run(case):
         counted.append(case.id)
         return trainer(plant.what, LAYOUT)(case)
 
-    port = replace(
-        numpy_port(run, name="dear", algorithm=plant.what.algorithm), per_run_cost="dear"
-    )
-    report = check(port, max_examples=0)
-    with_evidence = len(counted)
-    counted.clear()
-    judge = Judge(port, seed=0, suite="quick", max_examples=0)
-    checks = [CheckReport.of(c, c.run(judge), "again") for c in CHECKS.values()]
-    diagnose(judge, checks)
-    without = len(counted)
-    assert report.evidence == evidence.collect(judge, checks)
-    assert len(counted) == without == with_evidence
+    def collect(*given):
+        around.append(len(counted))
+        found = evidence.collect(*given)
+        around.append(len(counted))
+        return found
+
+    monkeypatch.setattr(_report, "collect", collect)
+    port = numpy_port(run, name="dear", algorithm=plant.what.algorithm)
+    report = check(replace(port, per_run_cost="dear"), max_examples=0)
+    before, after = around
+    assert before == after > 5
     assert report.evidence["drift"]["case"] == ("integers" if mistake else "long")
 
 
