@@ -23,6 +23,7 @@ from gc_ref.conformance import (
     _cases,
     _report,
     _run,
+    _vectors_judge,
     check,
     exec_port,
 )
@@ -37,10 +38,11 @@ CHECKS = ("hygiene/shape", "hygiene/dtype", "scope/every-weight", "value/exact")
 
 @pytest.fixture
 def short(monkeypatch):
-    """Judge few layers by few checks."""
+    """Judge few layers by few checks, without the frozen vectors."""
     monkeypatch.setattr(_cases, "integer_case", partial(_cases.integer_case, layers=LAYERS))
     chosen = {name: entry for name, entry in _run.CHECKS.items() if name in CHECKS}
     monkeypatch.setattr(_run, "CHECKS", chosen)
+    monkeypatch.setattr(_vectors_judge, "_frozen", lambda judge, check: ())
     # A failing port is asked for more, to see what it does: the verdict does not depend on that.
     monkeypatch.setattr(_report, "diagnose", lambda judge, checks: Diagnosis())
 
