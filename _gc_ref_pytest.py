@@ -72,7 +72,7 @@ class Session:
         self.entries: dict[str, dict[str, Any]] = {}
         self.summaries: list[dict[str, Any]] = []
         self.deselected = False
-        self.sittings: dict[int, Any] = {}
+        self.tests: dict[Any, tuple[Any, str]] = {}  # of each port and function, one
         self.line = ""
 
     # ---- in the process that runs the tests
@@ -92,7 +92,8 @@ class Session:
                 max_examples=option.gc_ref_max_examples,
             )
             check.last, check.test_id = None, item.nodeid
-            self.sittings[id(check.sitting)] = check.sitting
+            function = getattr(item, "originalname", item.name)
+            self.tests[id(check.sitting), item.location[0], function] = check, item.nodeid
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -129,7 +130,11 @@ class Session:
         """Write the reports; see that something was judged."""
         option = self.config.option
         if option.gc_ref_json is not None:
-            self.summaries += [s.summary() for s in self.sittings.values() if s.found]
+            self.summaries += [
+                check.sitting.summary(check.id, test)
+                for check, test in self.tests.values()
+                if check.sitting.found
+            ]
         if self.worker:
             told = {"deselected": self.deselected, "summaries": self.summaries}
             self.config.workeroutput["gc_ref"] = json.dumps(told)  # type: ignore[attr-defined]

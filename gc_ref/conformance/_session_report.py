@@ -14,42 +14,42 @@ Found = Mapping[str, Any]
 
 
 def join(entries: Sequence[Found], summaries: Sequence[Found]) -> list[dict[str, Any]]:
-    """Return one report per port, in the order of their names.
+    """Return one report per port and test function, in the order of the ports' names.
 
     Parameters
     ----------
     entries : sequence of mapping
         What each test found (`PortCheck.entry`), from whichever process.
     summaries : sequence of mapping
-        What each process knows of each port (`Sitting.summary`); one that crashed sent none.
+        The whole report of each port, from each process (`Sitting.summary`); one that
+        crashed sent none.
 
     Returns
     -------
     list of dict
-        Reports of the schema ``gc-ref-report/1``, with the checks that were run.
+        Reports of the schema ``gc-ref-report/1``, of the whole port: which tests were
+        selected makes no difference to the verdict.
     """
-    ports: dict[str, list[Found]] = {}
+    ports: dict[tuple[str, str], list[Found]] = {}
     for entry in entries:
-        ports.setdefault(entry["port"]["name"], []).append(entry)
-    return [
-        _report(found, [s for s in summaries if s["port"]["name"] == name])
-        for name, found in sorted(ports.items())
-    ]
+        ports.setdefault((entry["port"]["name"], entry["tests"]), []).append(entry)
+    whole = {s["tests"]: dict(s["report"]) for s in summaries}  # all processes say the same
+    return [whole.get(tests) or _least(found) for (_, tests), found in sorted(ports.items())]
 
 
-def _report(entries: Sequence[Found], summaries: Sequence[Found]) -> dict[str, Any]:
-    """Return one port's report: all processes that know the whole say the same of it."""
-    order = list(CHECKS)
+def _least(entries: Sequence[Found]) -> dict[str, Any]:
+    """Return what the tests alone know of their port, where the process crashed after them."""
+    order, entry = list(CHECKS), entries[0]
     checks = sorted((e["check"] for e in entries), key=lambda c: order.index(c["id"]))
-    whole = summaries[0] if summaries else _least(entries[0])
-    return {**whole, "verdict": verdict_of(c["status"] for c in checks), "checks": checks}
-
-
-def _least(entry: Found) -> dict[str, Any]:
-    """Return what a test alone knows of its port, where the process crashed after it."""
+    verdict, notes = verdict_of(c["status"] for c in checks), []
+    if missing := len(order) - len(checks):
+        notes = [
+            f"the process that judged it ended early: {missing} of {len(order)} checks missing"
+        ]
+        verdict = "error" if verdict == "conforms" else verdict  # nobody knows of the others
     return {
         "schema": SCHEMA, "suite": entry["suite"], "suite_version": entry["suite_version"],
-        "seed": entry["seed"], "port": entry["port"], "verdict": "", "conventions": {},
-        "identified": [], "diagnosis": [], "recognized": True, "checks": [], "notes": [],
+        "seed": entry["seed"], "port": entry["port"], "verdict": verdict, "conventions": {},
+        "identified": [], "diagnosis": [], "recognized": True, "checks": checks, "notes": notes,
         "environment": {}, "evidence": {},
     }  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._expectations import Expectations
-from gc_ref.conformance._expected_failures import hold_check
+from gc_ref.conformance._expected_failures import hold_check, hold_report
 from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Port
 from gc_ref.conformance._report import CheckReport, Report
@@ -49,6 +49,7 @@ class Sitting:
         self.judge = Judge(self.port, **options, unshrunk=self.expectations.entries, replays=True)
         self.found: dict[str, CheckReport] = {}
         self.error: CheckReport | None = None
+        self.whole: Report | None = None
 
     def find(self, id: str) -> CheckReport:
         """Run a check, if it has not been run, and return what it found by itself."""
@@ -70,17 +71,53 @@ class Sitting:
         return hold_check(self.find(id), self.expectations, lambda: self.report().identified)
 
     def report(self) -> Report:
-        """Run all checks that have not been run: what they show together tells the deviation."""
+        """Run all checks that have not been run: what they show together tells the deviation.
+
+        What is known to fail is not held against it here.
+        """
+        if self.whole is not None:
+            return self.whole
         found = []
         for id in CHECKS:
             found.append(self.find(id))
             if self.error is not None:
                 break
-        return Report.of(self.judge, found, suite=self.options["suite"])
+        self.whole = Report.of(self.judge, found, suite=self.options["suite"])
+        return self.whole
 
-    def summary(self) -> dict[str, Any]:
-        """Return what a JSON report says besides its checks: it takes a whole run to know."""
-        return {**self.report().to_dict(), "verdict": "", "checks": []}
+    def summary(self, check: str, test: str) -> dict[str, Any]:
+        """Return the JSON report of the whole port, whichever of its tests were selected.
+
+        Parameters
+        ----------
+        check, test : str
+            A check and the id of its test: the tests of the other checks are called likewise.
+        """
+        report = hold_report(self.report(), self.expectations)
+        checks = tuple(
+            replace(c, rerun=self.rerun(likewise(check, test, c.id))) for c in report.checks
+        )
+        report = replace(report, checks=checks)
+        return {"tests": likewise(check, test, ""), "report": report.to_dict()}
+
+    def rerun(self, test: str) -> str:
+        """Return the command that runs a test alone, with the same choices."""
+        if not test:
+            return rerun_command(self.port, **self.options)
+        words, options = ["pytest", test], self.options
+        if options["suite"] != "quick":
+            words.append(f"--gc-ref-suite={options['suite']}")
+        if options["seed"]:
+            words.append(f"--gc-ref-seed={options['seed']}")
+        if options["max_examples"] != DEFAULT_EXAMPLES[options["suite"]]:
+            words.append(f"--gc-ref-max-examples={options['max_examples']}")
+        return shlex.join(words)
+
+
+def likewise(check: str, test: str, other: str) -> str:
+    """Return the id of another check's test: ``test_gc[mine-law/linear]`` and its like."""
+    head, found, tail = test.rpartition(check)
+    return f"{head}{other}{tail}" if found else ""
 
 
 class PortCheck:
@@ -126,6 +163,7 @@ class PortCheck:
             "suite": self.sitting.options["suite"],
             "suite_version": LATEST,
             "seed": self.sitting.options["seed"],
+            "tests": likewise(self.id, self.test_id, ""),
             "said_something": self.last.said_something,
             "check": self.last.to_json(),
         }
@@ -135,16 +173,7 @@ class PortCheck:
         import os
 
         test = self.test_id or os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
-        if not test:
-            return rerun_command(self.sitting.port, **self.sitting.options)
-        words, options = ["pytest", test], self.sitting.options
-        if options["suite"] != "quick":
-            words.append(f"--gc-ref-suite={options['suite']}")
-        if options["seed"]:
-            words.append(f"--gc-ref-seed={options['seed']}")
-        if options["max_examples"] != DEFAULT_EXAMPLES[options["suite"]]:
-            words.append(f"--gc-ref-max-examples={options['max_examples']}")
-        return shlex.join(words)
+        return self.sitting.rerun(test)
 
 
 def _tell_pytest(check: CheckReport) -> None:

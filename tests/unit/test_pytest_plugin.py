@@ -14,6 +14,7 @@ import pytest
 
 from gc_ref.conformance import check, operator_port, parametrize_with_checks
 from gc_ref.conformance._checks import CHECKS
+from gc_ref.conformance._session_report import join
 
 ROOT = Path(__file__).parents[2]
 MODULE = """
@@ -245,11 +246,41 @@ def test_the_reports_are_those_of_check(project, run):
         assert report == want
 
 
-def test_part_of_a_report(project, run):
-    run("first_axis", "-k", "law/linear or value/exact", "--gc-ref-json=reports.json")
-    (report,) = json.loads((project.path / "reports.json").read_text("utf-8"))
-    assert [c["id"] for c in report["checks"]] == ["value/exact", "law/linear"]
+@pytest.mark.parametrize("known", [None, {"value/exact": "later", "law/linear": "later"}])
+def test_the_report_is_of_the_whole_port_whatever_was_selected(project, run, known):
+    path = project.path / "reports.json"
+    run("first_axis", "--gc-ref-json=reports.json", known=known)
+    whole = path.read_text("utf-8")
+    path.unlink()
+    result = run("first_axis", "-k", "law/zero-mean", "--gc-ref-json=reports.json", known=known)
+    result.assert_outcomes(passed=1, deselected=ALL - 1)
+    assert path.read_text("utf-8") == whole
+    (report,) = json.loads(whole)
+    assert [c["id"] for c in report["checks"]] == list(CHECKS)
     assert (report["verdict"], report["identified"]) == ("deviates", ["partial-axes"])
+    reruns = {c["id"]: c["rerun"] for c in report["checks"]}
+    assert "test_gc[first_axis-value/exact]" in reruns["value/exact"]
+
+
+def test_two_ports_of_one_name_are_two_reports(project, run):
+    text = TEST.format(names=["right"], known=None)
+    other = text.replace("getattr(my_gc, name)", "my_gc.first_axis, name='right'")
+    project.makepyfile(test_other=other)
+    run("right", "-k", "law/zero-mean", "--gc-ref-json=reports.json")
+    reports = json.loads((project.path / "reports.json").read_text("utf-8"))
+    assert [(r["port"]["name"], r["verdict"]) for r in reports] == [
+        ("right", "conforms"), ("right", "deviates")
+    ]  # fmt: skip
+
+
+def test_a_port_whose_process_crashed_does_not_conform():
+    mark = parametrize_with_checks(operator_port(first_axis))
+    by_id = {p.values[1].id: p.values[1] for p in mark.args[1]}
+    by_id["law/zero-mean"](mark.args[1][0].values[0])
+    (report,) = join([by_id["law/zero-mean"].entry()], [])
+    assert [c["status"] for c in report["checks"]] == ["passed"]
+    assert report["verdict"] == "error"
+    assert f"{ALL - 1} of {ALL} checks missing" in report["notes"][0]
 
 
 def test_without_the_plugin(run_wheel):
@@ -376,6 +407,10 @@ def test_options_that_are_wrong(run, word, message):
 
 def plain(g):
     return g
+
+
+def first_axis(g):
+    return g if g.ndim < 2 else g - g.mean(axis=0, keepdims=True)
 
 
 @pytest.mark.parametrize(
