@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from gc_ref.conformance._accept import accept, read_before
 from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._deviations import DEVIATIONS
-from gc_ref.conformance._expectations import ExpectationError, read_file, section_of
+from gc_ref.conformance._expectations import ExpectationError, read_file, sections_of
 from gc_ref.conformance._explain import explain, listed
 from gc_ref.conformance._join import join
 from gc_ref.conformance._options import USAGE, parse_words
@@ -88,11 +88,11 @@ def _judge(options: argparse.Namespace) -> int:
         watching(sys.stderr, total=len(CHECKS), verbose=options.verbose) as watch,
     ):
         port = port_of(options)
+        listed = sections_of([port.name], known, options.expected)[port.name] if known else None
         report = judge_port(
             port, suite=options.suite, seed=options.seed, max_examples=options.max_examples,
             suite_version=options.suite_version, given=given, watch=watch, replays=True,
-            unshrunk=CHECKS if options.accept else (),
-            expectations=section_of(port.name, known, options.expected) if known else None,
+            unshrunk=CHECKS if options.accept else (), expectations=listed,
         )  # fmt: skip
     if outputs.direct is None:
         try:

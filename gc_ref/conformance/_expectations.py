@@ -20,9 +20,10 @@ Each entry says that this check of this port fails, and must stay true:
 - It is undecided, or the port could not be driven: as without the entry.
 
 What is wrong with the file itself is found before the port is driven: an id that does not
-exist, an unknown key, a reason that is missing or blank, an empty file. A file may list many
-ports and be used for each of them in turn, so sections of other ports are no error; a port
-for which it has no section is judged as without the file, and the report says so.
+exist, an unknown key, a reason that is missing or blank, an empty file. One file serves many
+ports, modules and commands, so sections of other ports are no error. A file in which no section
+is for a port at hand is one. Where several ports are judged with one file, one that it does not
+list is judged as without it, and its report says so.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -47,7 +48,7 @@ __all__ = [
     "expectations_of",
     "parse_entries",
     "read_file",
-    "section_of",
+    "sections_of",
 ]
 
 KEYS = ("reason", "issue", "deviation")
@@ -219,18 +220,34 @@ def expectations_of(
             f"{where}: give the path of a TOML file, or a mapping from check id to reason, "
             f"not {type(given).__name__}"
         )
-    return section_of(port, read_file(given), os.fspath(given))
+    return sections_of([port], read_file(given), os.fspath(given))[port]
 
 
-def section_of(
-    port: str, known: Mapping[str, Mapping[str, Expectation]], source: str
-) -> Expectations:
-    """Return what a file that was read knows of a port."""
-    if port in known:
-        return Expectations(known[port], source)
-    names = ", ".join(known)
-    note = f"{source} lists nothing for {port}, so nothing was expected to fail; it lists {names}"
-    return Expectations({}, source, note + _nearest(port, known))
+def sections_of(
+    ports: Sequence[str], known: Mapping[str, Mapping[str, Expectation]], source: str
+) -> dict[str, Expectations]:
+    """Return what a file that was read knows of each port at hand.
+
+    Raises
+    ------
+    ExpectationError
+        If it knows none of them.
+    """
+    names = ", ".join(quoted(name) for name in known)
+    if not any(port in known for port in ports):
+        nearest = next(filter(None, (_nearest(port, known) for port in ports)), "")
+        raise ExpectationError(
+            f"{source} lists nothing for {', '.join(quoted(p) for p in ports)}; it has sections "
+            f"for {names}{nearest}"
+        )
+    found = {}
+    for port in ports:
+        note = ""
+        if port not in known:
+            note = f"{source} lists nothing for {port}, so nothing was expected to fail; it has "
+            note += f"sections for {names}{_nearest(port, known)}"
+        found[port] = Expectations(known.get(port, {}), source, note)
+    return found
 
 
 def _require_known(what: str, id: object, known: Iterable[str], where: str) -> None:

@@ -13,7 +13,7 @@ from gc_ref.conformance._expectations import (
     KnownFailures,
     expectations_of,
     read_file,
-    section_of,
+    sections_of,
 )
 from gc_ref.conformance._port import Port
 from gc_ref.conformance._sitting import PortCheck, Sitting
@@ -43,8 +43,8 @@ def parametrize_with_checks(
     expected_failed_checks : mapping, callable or path, optional
         Known failures: check id to the reason, or to a mapping with ``reason`` and, if you
         like, ``issue`` and ``deviation``, for each of the ports; a function that returns such
-        a mapping for a port; or the TOML file of ``gc-ref check --expected``, whose
-        sections must all name one of the ports. The test of a known failure is xfailed, and
+        a mapping for a port; or the TOML file of ``gc-ref check --expected``, which may list
+        other ports too, but must list one of these. The test of a known failure is xfailed, and
         strictly: it fails once the check passes or does not apply, if the port now fails by
         another deviation than the recorded one, and if only fuzzing found the failure.
 
@@ -59,7 +59,8 @@ def parametrize_with_checks(
         If one of the ports is no `Port`.
     ValueError
         If there are no ports, if two have the same name, or if a known failure names no
-        check, no deviation or no port, or gives no reason.
+        check or no deviation, or gives no reason, or if a file lists none of the ports.
+        pytest shows the message alone, without a traceback.
 
     Examples
     --------
@@ -75,13 +76,16 @@ def parametrize_with_checks(
     given = [ports] if isinstance(ports, Port) else list(ports)
     names = [_name(port) for port in given]
     if not names:
-        raise ValueError("parametrize_with_checks was given no port, so nothing would be judged")
+        raise _refusal("parametrize_with_checks was given no port, so nothing would be judged")
     if twice := sorted({n for n in names if names.count(n) > 1}):
-        raise ValueError(
+        raise _refusal(
             f"two ports are called {twice[0]!r}, and tests are known by that name: "
             "give each its own, torch_port(..., name=...)"
         )
-    known = _known_failures(given, expected_failed_checks)
+    try:
+        known = _known_failures(given, expected_failed_checks)
+    except ExpectationError as error:
+        raise _refusal(str(error)) from None
     parameters = []
     for port in given:
         sitting = Sitting(port, known[port.name])
@@ -89,6 +93,16 @@ def parametrize_with_checks(
             pytest.param(port, PortCheck(id, sitting), id=f"{port.name}-{id}") for id in CHECKS
         ]
     return pytest.mark.parametrize(("port", "check"), parameters)
+
+
+def _refusal(message: str) -> ValueError:
+    """Return an error of which pytest shows the message alone, where it collects tests."""
+    import pytest
+
+    class CollectionError(ValueError, pytest.Collector.CollectError):
+        """The arguments of `parametrize_with_checks` are wrong."""
+
+    return CollectionError(message)
 
 
 def _name(port: object) -> str:
@@ -105,14 +119,7 @@ def _known_failures(
 ) -> dict[str, Expectations | None]:
     """Return what is known of each port."""
     if isinstance(given, (str, os.PathLike)):
-        source, known = os.fspath(given), read_file(given)
-        names = [port.name for port in ports]
-        if strange := [name for name in known if name not in names]:
-            raise ExpectationError(
-                f"{source} lists failures of {strange[0]!r}, which is none of the ports here: "
-                f"{', '.join(names)}"
-            )
-        return {name: section_of(name, known, source) for name in names}
+        return {**sections_of([p.name for p in ports], read_file(given), os.fspath(given))}
     found = {}
     for port in ports:
         own = given(port) if callable(given) else given

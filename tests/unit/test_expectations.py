@@ -251,13 +251,23 @@ def test_the_command_with_a_list(work, capsys):
 
 
 def test_sections_of_other_ports_are_no_error(work, capsys):
+    other = '[ports."other"."value/exact"]\nreason = "theirs"\n'
+    (work / "known.toml").write_text(other + KNOWN, encoding="utf-8")
+    assert gc_ref(capsys, "first_axis", "--expected", "known.toml")[0] == 0
+
+
+def test_a_list_without_the_port_is_an_error(work, capsys):
     (work / "known.toml").write_text(KNOWN, encoding="utf-8")
-    status, out, _ = gc_ref(capsys, "plain", "--expected", "known.toml")
-    assert status == 0
-    words = " ".join(out.split())
-    assert "known.toml lists nothing for plain, so nothing was expected to fail" in words
-    status, out, _ = gc_ref(capsys, "half", "--expected", "known.toml")
-    assert status == 1
+    for port, nearest in (("plain", ""), ("first_axes", "; did you mean 'first_axis'?")):
+        with (work / "ports.py").open("a", encoding="utf-8") as file:
+            file.write("\n\ndef first_axes(g):\n    raise AssertionError('it ran')\n")
+        status, out, err = gc_ref(capsys, port, "--expected", "known.toml", "--json", "r.json")
+        assert (status, out) == (2, "")
+        said = f'known.toml lists nothing for "{port}"; it has sections for "first_axis"'
+        assert err == f"gc-ref: {said}{nearest}\n"
+        assert not (work / "r.json").exists()
+    with pytest.raises(ExpectationError, match="lists nothing for"):
+        check(operator_port(plain), max_examples=0, expected="known.toml")
 
 
 def test_the_least_number_of_checks_counts_as_before(work, capsys):

@@ -330,9 +330,35 @@ def test_known_failures_from_a_file(project, run):
     result.assert_outcomes(
         passed=2 * (ALL - SKIPPED) - len(FAILED), skipped=2 * SKIPPED, xfailed=len(FAILED)
     )
+
+
+def test_a_file_serves_the_ports_of_other_modules_too(project, run):
+    text = "".join(f'[ports."{p}"."{FAILED[1]}"]\nreason = "later"\n' for p in ("a", "first_axis"))
+    (project.path / "known.toml").write_text(text, encoding="utf-8")
+    result = run("first_axis right", "-k", FAILED[1], known="known.toml")
+    result.assert_outcomes(passed=1, xfailed=1, deselected=2 * ALL - 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            '[ports."rigth"."value/exact"]\nreason = "r"\n[ports."b"."value/exact"]\nreason="r"\n',
+            'known.toml lists nothing for "right"; it has sections for "rigth", "b"; '
+            "did you mean 'rigth'[?]",
+        ),
+        ('[ports."right"."value/exact"]\n', "known.toml: *value/exact: no reason: say why*"),
+        ("[ports\n", "known.toml is not TOML: *"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_message(project, run, text, message):
+    (project.path / "known.toml").write_text(text, encoding="utf-8")
     result = run("right", known="known.toml")
-    result.stdout.fnmatch_lines(["*known.toml lists failures of 'first_axis', which is none of*"])
     assert result.ret == 2
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*ERROR collecting test_mine.py*", message])
+    assert "Traceback" not in result.stdout.str()
+    assert ".py:" not in result.stdout.str()
 
 
 # ---- a session that judged nothing
