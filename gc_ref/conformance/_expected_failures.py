@@ -23,7 +23,7 @@ def hold_report(report: Report, expectations: Expectations | None) -> Report:
         hold_check(check, expectations, lambda: report.identified) for check in report.checks
     )
     notes = (*report.notes, expectations.note) if expectations.note else report.notes
-    return replace(report, checks=checks, notes=notes)
+    return replace(report, checks=checks, notes=notes, known_from=expectations.source)
 
 
 def hold_check(

@@ -143,6 +143,8 @@ class Report:
     evidence : mapping
         What the pictures show: means left, ratios to the bounds, sums of weights over the
         steps, the smallest counterexample's whole output neuron.
+    known_from : str
+        The file that lists the known failures, where there is one.
 
     Examples
     --------
@@ -167,6 +169,7 @@ class Report:
     suite_version: str = LATEST
     vectors: int = 0
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    known_from: str = ""
 
     @classmethod
     def of(cls, judge: Judge, checks: Sequence[CheckReport], *, suite: str) -> Report:

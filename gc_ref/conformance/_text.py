@@ -28,7 +28,8 @@ def render(report: Report) -> str:
 def render_diagnosis(report: Report) -> str:
     """Render what a port does, in words: verdict, semantics, conventions, notes."""
     lines = [_verdict(report), _context(report)]
-    if report.verdict == "conforms" and report.diagnosis:
+    wrong = report.with_status("error", "failed", "indeterminate", "expected-failure")
+    if not wrong and report.diagnosis:
         lines += _wrap("It ", report.diagnosis[0])
     else:
         lines += _diagnosis(report)
@@ -104,12 +105,16 @@ def _notes(report: Report) -> Iterator[str]:
 
 def _verdict(report: Report) -> str:
     name = report.port["name"]
-    failed = report.with_status("failed", "unexpected-pass", "indeterminate")
+    failed = report.with_status("failed", "indeterminate")
+    stale = _stale(report)
     if report.verdict == "error":
         return f"ERROR: {name} could not be judged to the end"
+    if report.verdict == "deviates" and not failed:
+        return f"DEVIATES from its known failures: {name}: {stale}"
     if report.verdict == "deviates":
         ids = ", ".join(c.id for c in failed[:4]) + (", ..." if len(failed) > 4 else "")
-        return f"DEVIATES: {name} fails {len(failed)} of {report.checks_run} checks ({ids})"
+        words = f"DEVIATES: {name} fails {len(failed)} of {report.checks_run} checks ({ids})"
+        return words + (f"; {stale}" if stale else "")
     known = len(report.with_status("expected-failure"))
     words = f"{name} passes {report.checks_run - known} of {report.checks_run} checks"
     if known:
@@ -119,6 +124,25 @@ def _verdict(report: Report) -> str:
     if not report.recognized:
         words += "; GC only, its optimizer is not recognized: name --algorithm or --base"
     return words
+
+
+def _stale(report: Report) -> str:
+    """Say how many entries of the list of known failures are to be removed; or nothing."""
+    stale = report.with_status("unexpected-pass")
+    if not stale:
+        return ""
+    unmatched = sum(c.found == "not-applicable" for c in stale)
+    passing = len(stale) - unmatched
+    parts = []
+    if passing:
+        verb = "check passes" if passing == 1 else "checks pass"
+        parts.append(f"{passing} listed {verb} now")
+    if unmatched:
+        verb = "check does" if unmatched == 1 else "checks do"
+        parts.append(f"{unmatched} listed {verb} not apply")
+    them = "it" if len(stale) == 1 else "them"
+    place = report.known_from or "the list"
+    return f"{' and '.join(parts)}: remove {them} from {place}"
 
 
 def _context(report: Report) -> str:
@@ -135,7 +159,7 @@ def _context(report: Report) -> str:
 
 def _diagnosis(report: Report) -> Iterator[str]:
     """What a port with failures does, if it is known, in sentences."""
-    failing = report.verdict == "deviates" or report.with_status("expected-failure")
+    failing = report.with_status("failed", "indeterminate", "expected-failure")
     if report.verdict == "error" or not failing or not report.diagnosis:
         return
     head = "Identified: " if report.identified else "Not identified: "
@@ -146,6 +170,8 @@ def _diagnosis(report: Report) -> Iterator[str]:
 
 def _finding(check: CheckReport) -> Iterator[str]:
     label = LABELS.get(check.status, "FAILED")
+    if check.status == "unexpected-pass" and check.found == "not-applicable":
+        label = "NOT MATCHED"
     if check.status == "error":  # not a finding of that check: it was the first to need the run
         yield f"ERROR  the port could not be driven (for {check.id}), so nothing more was checked"
     else:

@@ -127,6 +127,10 @@ def headline(report: Report) -> str:
     if report["verdict"] == "error":
         return f"{name} could not be judged to the end"
     if report["verdict"] == "deviates":
+        stale = len(with_status(report, "unexpected-pass"))
+        if stale == len(failures(report)):
+            fails = counted(stale, "listed check does", "listed checks do")
+            return f"{name} deviates from its known failures: {fails} not fail"
         known = identified(report)
         several = report["diagnosis"] and report["diagnosis"][0].endswith(":")
         if known and not several:  # which of several it is nobody knows

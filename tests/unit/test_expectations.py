@@ -183,12 +183,39 @@ def test_a_listed_check_that_passes_is_told_to_be_removed():
     assert report.checks_run == 19
 
 
+def test_a_port_that_was_mended_fails_nothing(work):
+    entries = "".join(f'[ports.plain."{id}"]\nreason = "r"\n' for id in (*FAILED, "step/adam"))
+    (work / "base.toml").write_text(entries, encoding="utf-8")
+    report = check(operator_port(plain), max_examples=0, expected="base.toml")
+    text = str(report)
+    assert text.startswith(
+        "DEVIATES from its known failures: plain: 4 listed checks pass now and 1 listed check does "
+        "not apply: remove them from base.toml\n"
+    )
+    assert "Not identified" not in text
+    assert "removes the mean" not in text
+    assert report.to_text(identify=True).splitlines()[2].startswith("It removes the mean")
+    said = "plain deviates from its known failures: 5 listed checks do not fail"
+    assert f"## ✗ {said}\n" in report.to_markdown()
+    assert f"<h1>{said}</h1>" in report.to_html()
+
+
+def test_failures_are_counted_beside_what_passes_now():
+    report = first_axis_with((*FAILED[1:], "law/linear"))
+    assert str(report).startswith(
+        "DEVIATES: first_axis fails 1 of 19 checks (scope/every-weight); 1 listed check passes "
+        "now: remove it from the list\n"
+    )
+
+
 def test_an_entry_that_matched_nothing_is_told_to_be_removed():
     report = first_axis_with((*FAILED, "step/adam"))
     assert report.verdict == "deviates"
     (wrong,) = report.with_status("unexpected-pass")
     assert "the port is not held to Algorithm 2" in wrong.message
     assert "matched nothing" in wrong.message
+    assert "NOT MATCHED  step/adam" in str(report)
+    assert "UNEXPECTED PASS" not in str(report)
     assert report.checks_run == 19, "it said nothing of the port, so it does not count"
 
 

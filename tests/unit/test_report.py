@@ -202,6 +202,7 @@ def test_verdict_and_number_of_checks(statuses, verdict, run):
     assert report.verdict == verdict
     assert report.checks_run == run
     known = " with 1 expected failure" if "expected-failure" in statuses else ""
+    known = " from its known failures" if "unexpected-pass" in statuses else known
     assert report.to_text().partition(":")[0] == verdict.upper() + known
 
 
