@@ -123,7 +123,8 @@ def _counterexample(report: Mapping[str, Any], place: Place) -> Iterator[str]:
     yield f'<p class="small soft">Found by {by}, case {case}.</p>'
     yield from neuron_figure(shown, neuron, place)
     if "replay" in check:
-        yield "<p>The same without gc-ref:</p>"
+        without = "" if "gc-ref installed" in check["replay"] else " without gc-ref"
+        yield f"<p>The same{without}:</p>"
         yield f"<pre><code>{_code(check['replay'])}</code></pre>"
 
 

@@ -12,13 +12,15 @@ import os
 import sys
 import textwrap
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gc_ref.conformance._maker import Maker
 from gc_ref.conformance._port import Array, Case, Port, PortError, SkippedError
+from gc_ref.conformance._replay_imports import from_file, from_module, from_own_module
 from gc_ref.conformance._replay_programs import PROGRAMS, Scene
 
 if TYPE_CHECKING:
@@ -31,12 +33,8 @@ __all__ = ["replay"]
 LARGEST = 400
 TOO_LARGE = "# Too large to show ({} numbers): use the rerun command.\n"
 WHOLE_MODEL = "# It does not show on this parameter alone: use the rerun command.\n"
-#: Names that the programs use themselves.
-TAKEN = frozenset({
-    "bound", "case", "expected", "g", "got", "gradient", "gradients", "index", "jax", "jnp",
-    "keras", "model", "np", "optax", "optimizer", "os", "parameter", "params", "port", "Probe",
-    "probe", "runpy", "SimpleNamespace", "state", "steps", "sys", "torch", "updates", "weight",
-})  # fmt: skip
+UNKNOWN = ["port = ...  # put here what the port was made of"]
+NEEDS = "# It needs gc-ref installed, as {} imports it: move the port to a module of its own."
 
 
 def replay(judge: Judge, case: Case, match: Match) -> str:
@@ -98,11 +96,22 @@ def _scene(judge: Judge, port: Port, maker: Maker, case: Case, match: Match) -> 
 
 def _import(function: Any, target: str | None) -> tuple[list[str], str]:
     """Return the lines that import what the user gave, and the name it has then."""
+    lines, name = _imported(function, target)
+    module = sys.modules.get(getattr(_unwrapped(function), "__module__", None) or "")
+    if module is not None and lines != UNKNOWN and _needs_gc_ref(module):
+        file = os.path.basename(getattr(module, "__file__", None) or module.__name__)
+        lines = [NEEDS.format(file), *lines]
+    return lines, name
+
+
+def _imported(function: Any, target: str | None) -> tuple[list[str], str]:
     if target is not None:
         _, _, rest = target.partition(":")
         where, _, attribute = rest.rpartition(":")
         is_file = where.endswith(".py") or "/" in where
-        return _from_file(where, attribute) if is_file else _from_module(where, attribute)
+        return from_file(where, attribute) if is_file else from_module(where, attribute)
+    if isinstance(function, partial):
+        return _import_partial(function)
     module: str = getattr(function, "__module__", None) or ""
     name: str = getattr(function, "__qualname__", "")
     found: Any = sys.modules.get(module)
@@ -110,36 +119,37 @@ def _import(function: Any, target: str | None) -> tuple[list[str], str]:
     for part in name.split("."):
         found = getattr(found, part, None)
     if found is not function or found is None:
-        return ["port = ...  # put here what the port was made of"], "port"
-    if module == "__main__" or (file and "." not in module and not _installed(file)):
-        return _from_file(os.path.relpath(file), name) if file else ([], name)
-    return _from_module(module, name)
+        return UNKNOWN, "port"
+    if module == "__main__":
+        return from_file(os.path.relpath(file), name) if file else ([], name)
+    return from_own_module(module, file, name)
 
 
-def _installed(file: str) -> bool:
-    return any(part in ("site-packages", "dist-packages") for part in Path(file).parts)
+def _import_partial(function: partial[Any]) -> tuple[list[str], str]:
+    lines, name = _imported(function.func, None)
+    if lines == UNKNOWN:
+        return lines, name
+    words = [_literal(v) for v in function.args]
+    words += [f"{k}={_literal(v)}" for k, v in function.keywords.items()]
+    made = f"port = partial({', '.join([name, *words])})"
+    return ["from functools import partial", "", *lines, "", made], "port"
 
 
-def _from_module(module: str, attribute: str) -> tuple[list[str], str]:
-    first, dot, rest = attribute.partition(".")
-    if first in TAKEN:
-        return [f"from {module} import {first} as port"], f"port{dot}{rest}"
-    return [f"from {module} import {first}"], attribute
+def _unwrapped(function: Any) -> Any:
+    return function.func if isinstance(function, partial) else function
 
 
-def _from_file(where: str, attribute: str) -> tuple[list[str], str]:
-    path = Path(where)
-    if not path.stem.isidentifier() or path.suffix != ".py":
-        first, dot, rest = attribute.partition(".")
-        return [
-            "import runpy",
-            "",
-            f"port = runpy.run_path({where!r})[{first!r}]",
-        ], f"port{dot}{rest}"
-    lines, name = _from_module(path.stem, attribute)
-    if path.parent != Path():
-        lines = ["import sys", "", f"sys.path.insert(0, {str(path.parent)!r})", *lines]
-    return lines, name
+def _needs_gc_ref(module: ModuleType) -> bool:
+    """Whether a module has imported gc_ref, or something from it, or is part of it."""
+    values = list(vars(module).values())
+    homes = [v.__name__ if isinstance(v, ModuleType) else _home(v) for v in values]
+    return any(h.partition(".")[0] == "gc_ref" for h in [module.__name__, *homes])
+
+
+def _home(value: object) -> str:
+    """Return the module that made a value, or its class: a port is made by gc_ref."""
+    home = getattr(value, "__module__", None)
+    return home if isinstance(home, str) else ""
 
 
 def _literal(value: Any) -> str:

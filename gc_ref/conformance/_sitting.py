@@ -85,6 +85,11 @@ class Sitting:
         self.whole = Report.of(self.judge, found, suite=self.options["suite"])
         return self.whole
 
+    def known_whole(self) -> Report | None:
+        """Return the report of the whole port, where it is there or costs little."""
+        cheap = self.port.per_run_cost == "cheap" and self.options["suite"] == "quick"
+        return self.report() if cheap or len(self.found) == len(CHECKS) else None
+
     def summary(self, check: str, test: str) -> dict[str, Any]:
         """Return the JSON report of the whole port, whichever of its tests were selected.
 
@@ -151,7 +156,8 @@ class PortCheck:
             raise TypeError(f"call check(port) with the port of the same test, not {port!r:.80}")
         check = replace(self.sitting.hold(self.id), rerun=self._rerun())
         self.last = check
-        _tell_pytest(check)
+        wrong = check.status in ("failed", "indeterminate")
+        _tell_pytest(check, self.sitting.known_whole() if wrong else None)
 
     def entry(self) -> Mapping[str, Any] | None:
         """Return what the last call found, in words that travel between processes."""
@@ -176,7 +182,7 @@ class PortCheck:
         return self.sitting.rerun(test)
 
 
-def _tell_pytest(check: CheckReport) -> None:
+def _tell_pytest(check: CheckReport, whole: Report | None) -> None:
     """Turn the status of a check into an outcome of pytest, whatever its xfail_strict says."""
     __tracebackhide__ = True
     import pytest
@@ -189,4 +195,4 @@ def _tell_pytest(check: CheckReport) -> None:
         pytest.skip(f"{check.id}: {check.message}")
     if check.status == "expected-failure":
         pytest.xfail(f"{check.id}: {check.expectation}")  # does nothing under --runxfail
-    pytest.fail(render_finding(check), pytrace=False)
+    pytest.fail(render_finding(check, whole), pytrace=False)

@@ -39,9 +39,11 @@ def render_diagnosis(report: Report) -> str:
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
-def render_finding(check: CheckReport) -> str:
-    """Render one finding, as the report has it."""
+def render_finding(check: CheckReport, report: Report | None = None) -> str:
+    """Render one finding, as the report has it; with the diagnosis, if the report is known."""
     lines = [line.rstrip() for line in _finding(check)]
+    if report is not None:
+        lines += [f"  {line.rstrip()}" for line in _diagnosis(report)]
     if check.replay:
         lines += [line.rstrip() for line in _replay(check)]
     return "\n".join(lines).removeprefix("FAILED  ")
@@ -194,7 +196,7 @@ def _replay(check: CheckReport) -> Iterator[str]:
     if check.replay.startswith("#"):  # why there is none
         yield f"  replay: {check.replay.removeprefix('# ').strip()}"
         return
-    yield "  replay, without gc-ref:"
+    yield "  replay:" if "gc-ref installed" in check.replay else "  replay, without gc-ref:"
     yield ""
     yield from (f"    {line}" for line in check.replay.splitlines())
 

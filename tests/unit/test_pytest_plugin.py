@@ -3,6 +3,7 @@
 The tests run pytest in a folder of its own, where nothing of this repository can be found.
 """
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -177,11 +178,31 @@ def test_a_wrong_port_and_what_is_printed(run):
         "  at index (0, 0, 3, 1) after step 1: expected -7, got 0, bound *",
         "  rerun: pytest 'test_mine.py::test_gc[[]first_axis-scope/every-weight]' "
         "--gc-ref-max-examples=0",
+        "  Identified: averages the first axis only (`partial-axes`)",
         "  replay, without gc-ref:",
         "    from my_gc import first_axis",
         "    assert abs(got - expected) <= bound, *",
     ])  # fmt: skip
     assert "_sitting.py" not in result.stdout.str(), "no traceback of our own code"
+
+
+def test_the_diagnosis_is_printed_where_it_costs_little():
+    cheap = operator_port(first_axis)
+    for port, known in ((cheap, True), (dataclasses.replace(cheap, per_run_cost="dear"), False)):
+        tests = [p.values[1] for p in parametrize_with_checks(port).args[1]]
+        value = next(t for t in tests if t.id == "value/exact")
+        value.sitting.configure(max_examples=0)
+        assert ("Identified: averages the first axis only" in _failure(value, port)) is known
+        for id in CHECKS:
+            value.sitting.find(id)
+        assert "Identified: averages the first axis only" in _failure(value, port), "all checks ran"
+
+
+def _failure(test, port):
+    """Return what pytest prints of a check that fails."""
+    with pytest.raises(pytest.fail.Exception) as caught:
+        test(port)
+    return str(caught.value)
 
 
 def test_the_rerun_command_runs_that_test_alone(project, plugin, run):
