@@ -34,7 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--gc-ref-min-checks",
         type=_count,
         metavar="N",
-        help="fail a session in which fewer checks said something of a port; without it, one in "
+        help="fail a session in which fewer checks said something of a port (known failures "
+        "count, skipped checks do not); without it, one in "
         "which gc-ref tests were run, none was deselected, and no check said anything",
     )
 
@@ -150,8 +151,8 @@ class Session:
         if ran < least:
             asked = option.gc_ref_min_checks is not None
             self.line = (
-                f"gc-ref: only {ran} checks said something of a port, --gc-ref-min-checks asks "
-                f"for {least}"
+                f"gc-ref: only {ran} check{'s'[ran == 1 :]} said something of a port, "
+                f"--gc-ref-min-checks asks for {least}"
                 if asked
                 else "gc-ref: no check said anything of a port, so nothing was judged"
             )

@@ -1,8 +1,9 @@
 """Write the list of known failures from a run (``gc-ref check ... --accept FILE.toml``).
 
-The file keeps what it says of other ports, and the reasons of what still fails; comments
-are lost. New entries have the reason ``""``: until it is filled in, ``--expected`` refuses the
-file. The run's exit status is not changed by it, so that accepting is never green by itself.
+The file keeps what it says of other ports, and the reasons of what still fails; its comments
+are lost, as the help says. New entries have the reason ``""``: until it is filled in,
+``--expected`` refuses the file. The run's exit status is not changed by it, so that accepting
+is never green by itself.
 """
 
 from __future__ import annotations
@@ -16,14 +17,20 @@ from typing import TYPE_CHECKING
 
 from gc_ref.conformance._deviations import DEVIATIONS
 from gc_ref.conformance._expectations import Expectation, ExpectationError, read_file
+from gc_ref.conformance._outputs import problem_of
 from gc_ref.conformance._results import found_by_fuzzing
 from gc_ref.conformance._toml import tables
+from gc_ref.conformance._words import clean, counted
 
 if TYPE_CHECKING:
     from gc_ref.conformance._report import Report
 
 __all__ = ["accept", "read_before", "write_file"]
 
+#: How a file begins.
+HEAD = (
+    "# Known failures, as gc-ref check --accept writes them: say in each reason why it fails.\n\n"
+)
 Known = Mapping[str, Mapping[str, Expectation]]
 
 
@@ -33,10 +40,12 @@ def read_before(path: str) -> Known:
     Raises
     ------
     ExpectationError
-        If it is there and wrong, or its folder is not there.
+        If it is there and wrong, or could not be written.
     """
-    if not os.path.isdir(os.path.dirname(path) or "."):
-        raise ExpectationError(f"{path}: there is no such folder")
+    if path == "-":
+        raise ExpectationError("--accept - names no file: the list is kept and filled in, name one")
+    if problem := "no file can have this name" if "\0" in path else problem_of(_goal(path)):
+        raise ExpectationError(f"--accept {clean(path)}: {problem}")
     if not os.path.lexists(path) or (os.path.isfile(path) and not os.path.getsize(path)):
         return {}
     return read_file(path, blank_reasons=True)
@@ -73,7 +82,7 @@ def accept(report: Report, path: str, before: Known) -> str:
     write_file(path, {**before, name: new})
     gone = [id for id in old if id not in new]
     blank = [id for id, entry in new.items() if not entry.reason.strip()]
-    words = f"{path}: {len(new)} known failures of {name}"
+    words = f"{path}: {counted(len(new), 'known failure')} of {name}"
     if gone:
         words += f"; removed, as they fail no more: {', '.join(gone)}"
     if blank:
@@ -107,8 +116,8 @@ def write_file(path: str, known: Known) -> None:
     ]
     temporary = None
     try:
-        text = tables(found, "ports")
-        goal = Path(os.path.realpath(path))
+        text = HEAD + tables(found, "ports")
+        goal = Path(_goal(path))
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", newline="\n", dir=goal.parent, prefix=".gc-ref-", delete=False
         ) as file:
@@ -122,6 +131,10 @@ def write_file(path: str, known: Known) -> None:
                 os.unlink(temporary)
         why = error.strerror if isinstance(error, OSError) else error
         raise ExpectationError(f"{path} cannot be written: {why}") from error
+
+
+def _goal(path: str) -> str:
+    return os.path.realpath(path)  # what a link points to is replaced
 
 
 def _new_mode() -> int:

@@ -25,6 +25,7 @@ from gc_ref.conformance._targets import UsageError
 from gc_ref.conformance._vectors import VectorError, versions_up_to
 from gc_ref.conformance._vectors_command import run_vectors_command
 from gc_ref.conformance._vectors_read import load_all
+from gc_ref.conformance._words import counted
 from gc_ref.conformance.adapters._calls import process_kept
 
 __all__ = ["main"]
@@ -111,9 +112,12 @@ def _judge(options: argparse.Namespace) -> int:
 def _status(report: Report, least: int) -> int:
     if report.verdict == "error":
         return NOT_DRIVEN
-    if report.checks_run < least:
+    ran = report.checks_run
+    if not ran and least == 1:  # as it is unless told otherwise
+        return _complain(TOO_FEW, "no check said anything of the port, so nothing was judged")
+    if ran < least:
         return _complain(
-            TOO_FEW, f"only {report.checks_run} checks ran, --min-checks asks for {least}"
+            TOO_FEW, f"only {counted(ran, 'check')} ran, --min-checks asks for {least}"
         )
     return CONFORMS if report.verdict == "conforms" else DEVIATES
 

@@ -155,15 +155,23 @@ def _add_judging(judge: argparse.ArgumentParser) -> None:
     judge.add_argument(
         "--verbose", action="store_true", help="say on standard error what runs (else a bar there)"
     )
-    judge.add_argument("--min-checks", type=_count, default=1, metavar="N")
+    judge.add_argument(
+        "--min-checks", type=_count, default=1, metavar="N",
+        help="status 4 if fewer checks said anything; known failures count (1)",
+    )  # fmt: skip
 
 
 def _add_known_failures(judge: argparse.ArgumentParser) -> None:
     known = judge.add_mutually_exclusive_group()
-    known.add_argument("--expected", metavar="FILE.toml", help="strict list of known failures")
     known.add_argument(
-        "--accept", metavar="FILE.toml", help="write that list from this run, reasons left to you"
-    )
+        "--expected", metavar="FILE.toml",
+        help="strict list of known failures, of this port among others",
+    )  # fmt: skip
+    known.add_argument(
+        "--accept", metavar="FILE.toml",
+        help="write that list from this run, reasons left to you; what the file says of other "
+        "ports is kept, its comments are not",
+    )  # fmt: skip
 
 
 def _count(text: str) -> int:

@@ -15,7 +15,7 @@ from gc_ref.conformance._port_options import working_directory
 from gc_ref.conformance._targets import UsageError
 from gc_ref.conformance._words import clean
 
-__all__ = ["OUTPUTS", "Outputs", "add_outputs"]
+__all__ = ["OUTPUTS", "Outputs", "add_outputs", "problem_of"]
 
 #: Option to what it writes.
 OUTPUTS = {
@@ -62,7 +62,7 @@ class Outputs:
         self.direct = direct[0] if direct else None
         seen: dict[str, str] = {}
         for name, path in self.paths.items():
-            if problem := _problem(path):
+            if problem := problem_of(path):
                 raise UsageError(f"--{name} {self.shown[name]}: {problem}")
             if path in seen and not _special(path):
                 raise UsageError(
@@ -108,7 +108,7 @@ def _special(path: str) -> bool:
     return os.path.exists(path) and not os.path.isfile(path)
 
 
-def _problem(path: str) -> str:
+def problem_of(path: str) -> str:
     """Say why a file cannot be written; nothing where it looks as if it can."""
     folder = os.path.dirname(path)
     if os.path.isdir(path):

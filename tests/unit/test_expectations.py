@@ -310,14 +310,24 @@ def test_a_file_is_written_from_a_run(work, capsys):
     status, out, err = gc_ref(capsys, "first_axis", "--accept", "known.toml")
     assert status == 1, "accepting is never green by itself"
     assert out.startswith("DEVIATES")
-    assert "fill in the reason of scope/every-weight" in err
-    found = tomllib.loads((work / "known.toml").read_text("utf-8"))
+    assert "known.toml: 4 known failures of first_axis; fill in the reason of scope/every" in err
+    text = (work / "known.toml").read_text("utf-8")
+    first, second, *rest = text.splitlines()
+    assert first.startswith("# Known failures")
+    assert second == ""
+    assert not any(line.startswith("#") for line in rest)
+    found = tomllib.loads(text)
     entry = {"reason": "", "deviation": "partial-axes"}
     assert found == {"ports": {"first_axis": dict.fromkeys(FAILED, entry)}}
     status, out, err = gc_ref(capsys, "first_axis", "--expected", "known.toml")
     assert (status, out) == (2, "")
     for id in FAILED:
         assert f"first_axis {id}" in err
+
+
+def test_one_known_failure_is_singular(work):
+    report = check(operator_port(lambda g: plain(g.astype(np.float64)), name="w"), max_examples=0)
+    assert accept(report, "known.toml", {}).startswith("known.toml: 1 known failure of w;")
 
 
 def test_what_was_written_is_used_once_the_reasons_are_there(work, capsys):
@@ -364,7 +374,10 @@ def test_when_there_is_nothing_to_accept(work, capsys, port, status, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--accept", "no/such/known.toml"], "there is no such folder"),
+        (["--accept", "no/such/known.toml"], "--accept no/such/known.toml: there is no directory"),
+        (["--accept", "no/known.toml"], "--accept no/known.toml: there is no directory"),
+        (["--accept", "."], "--accept .: is a directory"),
+        (["--accept", "-"], "--accept - names no file"),
         (["--accept", "ports.py"], "is not TOML"),
         (["--accept", "a.toml", "--expected", "b.toml"], "not allowed with argument"),
     ],
@@ -376,6 +389,7 @@ def test_a_command_line_that_is_wrong(work, capsys, words, message):
         status, (out, err) = stop.code, capsys.readouterr()
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert message in err
+    assert os.listdir() == ["ports.py"]
 
 
 def test_a_file_that_cannot_be_written_is_left_as_it_is(work, monkeypatch):

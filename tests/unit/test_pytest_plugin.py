@@ -213,7 +213,9 @@ def test_the_rerun_command_runs_that_test_alone(project, plugin, run):
 
 
 def test_some_of_the_checks(run):
-    assert run("right first_axis", "-k", "first_axis-scope/every-weight").ret == 1
+    result = run("right first_axis", "-k", "first_axis-scope/every-weight", "--gc-ref-min-checks=2")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["gc-ref: only 1 check said something of a port, *asks for 2"])
     result = run("right", "-k", "law/linear or value/exact")
     result.assert_outcomes(passed=2, deselected=ALL - 2)
 
