@@ -1,6 +1,8 @@
 """The evidence of a report: true numbers, from the runs that were made anyway."""
 
+import json
 from dataclasses import replace
+from functools import cache
 
 import _reports
 import numpy as np
@@ -12,6 +14,7 @@ from gc_ref.conformance._cases import integer_case, long_case
 from gc_ref.conformance._deviations import CONTROL, DEVIATIONS
 from gc_ref.conformance._draws import slices
 from gc_ref.conformance._plants import make_plant, trainer
+from gc_ref.conformance._worked import place, worked
 
 LAYOUT = "output-last"
 
@@ -211,3 +214,38 @@ def test_the_same_run_gives_the_same_evidence():
     again = check(make_plant(DEVIATIONS["not-applied"].plants[0], "numpy", name="sgdm-idle"),
                   max_examples=0)  # fmt: skip
     assert again.to_json() == _reports.text("sgdm-idle")
+
+
+def per_channel(case):
+    """SGDM that takes the mean over axis 1 alone: torch's layout, a window forgotten."""
+    lr, beta = case.hyperparameters["lr"], case.hyperparameters["momentum"]
+    weights = {p.name: p.value for p in case.parameters}
+    momenta = {k: 0 * w for k, w in weights.items()}
+    steps = []
+    for gradients in case.gradients:
+        for k, g in gradients.items():
+            phi = g if g.ndim < 2 else g - g.mean(axis=1, keepdims=True)
+            momenta[k] = beta * momenta[k] + (1 - beta) * phi
+            weights[k] = weights[k] - lr * momenta[k]
+        steps.append(dict(weights))
+    return steps
+
+
+@cache
+def partial():
+    """The report of that port."""
+    port = numpy_port(per_channel, name="partial", algorithm="sgdm", layout="output-first")
+    return json.loads(check(port, max_examples=0).to_json())
+
+
+def test_a_counterexample_is_not_where_the_gradient_is_0_and_names_what_all_inputs_show():
+    neuron = partial()["evidence"]["counterexample"]
+    shown = neuron["shown"]
+    assert shown["shape"][1] == 1  # one channel: its mean over axis 1 is itself
+    assert shown["gradient"][0][place(shown)] != 0
+    assert abs(shown["got"] - shown["expected"]) > shown["bound"]
+    assert neuron["expected"][place(shown)] == shown["expected"]
+    assert neuron["got"][place(shown)] == shown["got"]
+    text = " ".join(worked(shown, neuron))
+    assert "0 everywhere: the whole gradient is erased" in text
+    assert "gradient itself" not in text
