@@ -13,6 +13,7 @@ from gc_ref.conformance import _report, check, numpy_port, operator_port
 from gc_ref.conformance._cases import integer_case, long_case
 from gc_ref.conformance._deviations import CONTROL, DEVIATIONS
 from gc_ref.conformance._draws import slices
+from gc_ref.conformance._html import render_html
 from gc_ref.conformance._plants import make_plant, trainer
 from gc_ref.conformance._worked import place, worked
 
@@ -249,3 +250,37 @@ def test_a_counterexample_is_not_where_the_gradient_is_0_and_names_what_all_inpu
     text = " ".join(worked(shown, neuron))
     assert "0 everywhere: the whole gradient is erased" in text
     assert "gradient itself" not in text
+
+
+def test_the_weight_shown_is_one_where_a_forgotten_axis_shows():
+    """Wherever a weight of its kind has more than one channel and position, it is that one."""
+    case = integer_case("output-first", seed=0, algorithm="sgdm", steps=1)
+    weights = partial()["evidence"]["means"]["weights"]
+    for w in weights:
+        assert w["off"] == 0  # without a part of it, the mean over all inputs is gone too
+        two = [
+            p.name
+            for p in case.parameters
+            if p.kind == w["kind"]
+            and sum(n > 1 for i, n in enumerate(p.shape) if i not in w["output_axis"]) > 1
+        ]
+        assert not two or w["parameter"] in two
+        assert (w["ratio"] > 1) == (w["kind"].startswith("conv") or w["kind"] in
+                                    ("depthwise", "transposed"))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["plain", "sgdm"])
+def test_the_error_beside_the_means_of_a_correct_port_is_within_its_bound(name):
+    assert all(w["ratio"] <= 1 for w in of(name, "means")["weights"])
+
+
+def test_pictures_of_a_wrong_port_that_agree_with_the_reference_say_what_is_wrong():
+    page = " ".join(render_html(partial()).split())
+    assert "the port agrees with the reference" not in page
+    assert "the per-output means are gone here, too; the fault is in what else is" in page
+    assert "see scope/every-weight, value/exact" in page
+    assert "These sums do not show what fails here: see scope/every-weight" in page
+    right = " ".join(render_html(_reports.report("sgdm")).split())
+    assert "these means agree with the reference" in right
+    assert "fault" not in right
+    assert "do not show" not in right
