@@ -175,15 +175,14 @@ def _used(
     # Every weight began where the exact step, taken back, leads.
     all_used = [w + (g - e) / factor for w, e, g in zip(wanted, *pairs, strict=True)]
     readings = {
-        "its mean not taken off": gradient,
-        "0 everywhere: the whole gradient is erased": [0.0] * len(gradient),
+        "in every input it used the gradient itself, its mean not taken off": gradient,
+        "it is 0 everywhere: the whole gradient is erased": [0.0] * len(gradient),
         "": wanted,
     }
     fit = [name for name, values in readings.items()
            if all(abs(u - v) <= slack for u, v in zip(all_used, values, strict=True))]  # fmt: skip
     if len(gradient) > 1 and len(fit) == 1 and fit[0]:
-        of = "in every input it used the gradient itself, " if fit[0].startswith("its") else ""
-        yield f"{said}; {of}{fit[0]}."
+        yield f"{said}; {fit[0]}."
         return
     yield f"{said}."
     if 1 < len(gradient) <= 12:
