@@ -284,3 +284,14 @@ def test_pictures_of_a_wrong_port_that_agree_with_the_reference_say_what_is_wron
     assert "these means agree with the reference" in right
     assert "fault" not in right
     assert "do not show" not in right
+
+
+@pytest.mark.parametrize("examples", [0, 30])
+def test_an_example_that_fuzzing_shrank_is_said_to_be_another(examples):
+    """The message names the weight of the frozen case; the example beside it may be smaller."""
+    port = operator_port(_reports.swapped, name="swapped")
+    [found] = [c for c in check(port, max_examples=examples).checks if c.id == "value/bounded"]
+    fuzzed = found.counterexample["case"] == "fuzz"
+    assert fuzzed == bool(examples)
+    assert found.message.startswith("hard regimes: ")
+    assert ("shrunk by fuzzing" in found.message) == fuzzed
