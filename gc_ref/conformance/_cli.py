@@ -11,7 +11,7 @@ from gc_ref.conformance._accept import accept, read_before
 from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._deviations import DEVIATIONS
 from gc_ref.conformance._expectations import ExpectationError, read_file, section_of
-from gc_ref.conformance._explain import explain
+from gc_ref.conformance._explain import explain, listed
 from gc_ref.conformance._join import join
 from gc_ref.conformance._options import USAGE, parse_words
 from gc_ref.conformance._outputs import Outputs
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse_words(argv)
     try:
         if options.command == "explain":
-            print(explain(options.id), end="")
+            print(explain(options.id) if options.id else listed(), end="")
             return 0
         if options.command == "selftest":
             return _selftest(options)

@@ -11,7 +11,7 @@ from gc_ref.conformance._conventions import CONVENTIONS
 from gc_ref.conformance._deviations import DEVIATIONS, UNSEEN, Deviation
 from gc_ref.conformance._targets import UsageError
 
-__all__ = ["explain"]
+__all__ = ["explain", "listed"]
 
 
 def explain(id: str) -> str:
@@ -46,12 +46,35 @@ def explain(id: str) -> str:
         return _table(id, "check", _of_check(CHECKS[id]))
     if id in DEVIATIONS:
         return _table(id, "deviation", _of_deviation(DEVIATIONS[id]))
+    deviation, _, form = id.partition("/")  # as the frozen vectors name what they kill
+    if deviation in DEVIATIONS and any(form == p.label for p in DEVIATIONS[deviation].plants):
+        return _table(id, "form of a deviation", _of_deviation(DEVIATIONS[deviation]))
     if id in CONVENTIONS:
         return _table(id, "convention: a choice, never a failure", CONVENTIONS[id].values.items())
     known = [*CHECKS, *DEVIATIONS, *CONVENTIONS]
     near = difflib.get_close_matches(id, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+    hint = (
+        f"did you mean {' or '.join(near)}?" if near else "gc-ref explain alone lists what there is"
+    )
     raise UsageError(f"no check, deviation or convention is called {id!r}; {hint}")
+
+
+def listed() -> str:
+    """Return all names that `explain` knows, in groups.
+
+    Examples
+    --------
+    >>> print(listed().splitlines()[0])
+    checks
+    """
+    groups = {"checks": CHECKS, "deviations": DEVIATIONS, "conventions": CONVENTIONS}
+    lines = []
+    for title, names in groups.items():
+        lines += [title, *textwrap.wrap(
+            ", ".join(names), 96, initial_indent="  ", subsequent_indent="  ",
+            break_on_hyphens=False,
+        )]  # fmt: skip
+    return "\n".join(lines) + "\n"
 
 
 def _of_check(check: Check) -> Iterator[tuple[str, str]]:

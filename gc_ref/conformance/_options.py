@@ -111,7 +111,9 @@ def make_parser() -> argparse.ArgumentParser:
     explain = add(
         "explain", "explain a check, deviation or convention", "What an id stands for.", ""
     )
-    explain.add_argument("id", metavar="ID", help="of a check, a deviation or a convention")
+    explain.add_argument(
+        "id", nargs="?", metavar="ID", help="of a check, a deviation or a convention; none: a list"
+    )
     vectors = add("vectors", "copy, verify or add frozen vectors", VECTORS)
     add_vectors_command(vectors, _count)
     return parser

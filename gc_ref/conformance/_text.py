@@ -125,9 +125,10 @@ def _context(report: Report) -> str:
     environment = report.environment
     versions = [f"{k} {v}" for k, v in environment.items() if k not in HIDDEN]
     target = f" {report.port['target']}" if report.port["target"] else ""
+    vectors = f" ({report.vectors} vectors passed)" if report.vectors else ""
     return (
         f"gc-ref {environment['gc_ref']}, {report.port['kind']} port{target}, "
-        f"suite {report.suite} {report.suite_version} ({report.vectors} vectors passed), "
+        f"suite {report.suite} {report.suite_version}{vectors}, "
         f"seed {report.seed}; {', '.join(versions)}"
     )
 

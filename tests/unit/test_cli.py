@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 import gc_ref
+from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._cli import main
+from gc_ref.conformance._conventions import CONVENTIONS
+from gc_ref.conformance._deviations import DEVIATIONS
 
 PORTS = """
 import ctypes
@@ -271,11 +274,11 @@ USAGE = [
     (["identify", "ports.py"], ["'ports.py'", "KIND:MODULE_OR_FILE.py:ATTRIBUTE"]),
     (["selftest", "--framework", "mxnet"], ["mxnet", "numpy"]),
     (["selftest", "--deviation", "no-such"], ["no-such", "layout-swapped"]),
-    (["explain"], ["ID"]),
     (["check", "exec:./port", "sgdm"], ["arguments: sgdm", "quote", "'exec:./port sgdm'"]),
     (["check", "exec:./port", "--sgdm"], ["unrecognized arguments: --sgdm"]),
     (["explain", "layout-swaped"], ["'layout-swaped'", "did you mean layout-swapped"]),
-    (["explain", "???"], ["known:", "law/linear", "lr-twice"]),
+    (["explain", "???"], ["'???'", "gc-ref explain alone lists"]),
+    (["explain", "partial-axes/none"], ["'partial-axes/none'", "partial-axes"]),
     (["vectors"], ["ACTION"]),
     (["check", "one", "two"], ["two"]),
     (["check", ""], ["KIND:MODULE_OR_FILE.py:ATTRIBUTE"]),
@@ -708,6 +711,7 @@ def test_the_report_says_what_was_identified(run):
     [
         ("law/linear", "Eq. 2"),
         ("layout-swapped", "seen in"),
+        ("partial-axes/outputs", "breaks"),
         ("placement", "decayed-gradient: centralizes the gradient with its L2 decay"),
     ],
 )
@@ -717,6 +721,13 @@ def test_explain(run, id, needed):
     assert out.startswith(f"{id} (")
     assert needed in " ".join(out.split())
     assert out.count("\n") >= 4
+
+
+def test_explain_alone_lists_what_there_is(run):
+    status, out, err = run("explain")
+    assert (status, err) == (0, "")
+    words = set(re.findall(r"[\w/-]+(?:\.\d)?", out))
+    assert {*CHECKS, *DEVIATIONS, *CONVENTIONS} <= words
 
 
 def test_selftest_of_one_deviation(run):

@@ -23,7 +23,7 @@ from gc_ref.conformance import (
     _cases,
     _report,
     _run,
-    check,
+    _vectors_judge,
     exec_port,
 )
 from gc_ref.conformance._identify import Diagnosis
@@ -37,10 +37,11 @@ CHECKS = ("hygiene/shape", "hygiene/dtype", "scope/every-weight", "value/exact")
 
 @pytest.fixture
 def short(monkeypatch):
-    """Judge few layers by few checks."""
+    """Judge few layers by few checks, without the frozen vectors or replays."""
     monkeypatch.setattr(_cases, "integer_case", partial(_cases.integer_case, layers=LAYERS))
     chosen = {name: entry for name, entry in _run.CHECKS.items() if name in CHECKS}
     monkeypatch.setattr(_run, "CHECKS", chosen)
+    monkeypatch.setattr(_vectors_judge, "_frozen", lambda judge, check: ())
     # A failing port is asked for more, to see what it does: the verdict does not depend on that.
     monkeypatch.setattr(_report, "diagnose", lambda judge, checks: Diagnosis())
 
@@ -61,7 +62,7 @@ def honest(number, line):
 
 
 def judge(timeout=5.0):
-    return check(exec_port("fake", timeout=timeout), max_examples=0)
+    return _run.judge_port(exec_port("fake", timeout=timeout), max_examples=0)
 
 
 @pytest.fixture
@@ -161,7 +162,7 @@ def plain_verdict(lines):
         name=hello["name"], kind="exec", run=run, operator=True, layout=hello["layout"],
         dtypes=tuple(sorted(hello["dtypes"])),
     )  # fmt: skip
-    return check(port, max_examples=0)
+    return _run.judge_port(port, max_examples=0)
 
 
 def as_compared(report):
