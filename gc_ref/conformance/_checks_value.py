@@ -28,6 +28,8 @@ BUDGET = 0.05
 HALF = ("float16", "bfloat16")
 #: Note on a port whose half-precision sums are not in float32, as they need to be.
 ACCUMULATES = "accumulates {0} sums in {0}; training in it needs float32 sums"
+#: What a message adds where the example beside it is not the one that it names.
+SHRUNK = "; the example shown is a smaller one, found and shrunk by fuzzing"
 NO_FORMULA = "no formula for this optimizer: step/base-law holds it to its base"
 
 
@@ -173,7 +175,9 @@ def value_bounded(judge: Judge) -> Outcome:
         if "value/bounded" in judge.unshrunk:
             return outcome
         found = _fuzzed(judge)  # a smaller example of it, maybe
-        return replace(found, message=outcome.message) if found else outcome
+        if found is None or found.counterexample is None:
+            return outcome
+        return replace(found, message=outcome.message + SHRUNK)
     for dtype in _other_dtypes(judge):
         case = judge.known.case(
             cases.bounded_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm,

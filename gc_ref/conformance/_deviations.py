@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 from gc_ref.conformance._semantics import Semantics
 
-__all__ = ["ABSURD", "CONTROL", "DEVIATIONS", "Deviation", "Plant"]
+__all__ = ["ABSURD", "CONTROL", "DEVIATIONS", "UNSEEN", "Deviation", "Plant"]
+
+#: Where a deviation was seen that is only feared.
+UNSEEN = "no published port that we know of"
 
 #: Checks that see a mean that is left, or taken over the wrong elements.
 MEAN = ("scope/every-weight", "value/exact", "law/zero-mean", "law/shift-invariant")

@@ -205,6 +205,8 @@ def _neuron(judge: Judge, shown: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if not math.isclose(float(want[index]), float(shown["expected"]), rel_tol=1e-12):
         return {}
+    shown = _telling(judge, case, p, shown, want, got)
+    index = tuple(shown["index"])
     hyper = judge.hyperparameters(case, settled.assumed)
     axes = None if shown["output_axis"] is None else tuple(shown["output_axis"])
     return {
@@ -212,6 +214,30 @@ def _neuron(judge: Judge, shown: Mapping[str, Any]) -> dict[str, Any]:
         "hyperparameters": {k: v for k, v in hyper.items() if k in USED[settled.mode]},
         "expected": slice_at(want, index, axes), "got": slice_at(got, index, axes),
     }  # fmt: skip
+
+
+def _telling(
+    judge: Judge, case: Case, p: Parameter, shown: Mapping[str, Any], want: Array, got: Array
+) -> Mapping[str, Any]:
+    """The same, at another input of its neuron that is wrong if the gradient is 0 at this one.
+
+    Where it is 0, a gradient left as it is and one that was erased look alike.
+    """
+    settled, axes, step = judge.settled, shown["output_axis"], shown["step"] - 1
+    gradient, index = case.gradients[step][p.name], tuple(shown["index"])
+    if settled.mode not in ("sgdm", "adam") or axes is None or gradient[index] != 0:
+        return shown
+    tau = np.reshape(judge.expected(case, p, judge.rule_for(p, settled), settled)[step].tau,
+                     p.shape)  # fmt: skip
+    with np.errstate(all="ignore"):
+        error = np.abs(got - want)
+    for other in np.argwhere((error > tau) & (gradient != 0)).tolist():
+        if all(other[axis] == index[axis] for axis in axes):
+            at = tuple(other)
+            return {**shown, "index": other, "weight": number(p.value[at]),
+                    "expected": number(want[at]), "got": number(got[at]),
+                    "bound": number(tau[at])}  # fmt: skip
+    return shown
 
 
 def _earlier(judge: Judge, case: Case, p: Parameter) -> dict[str, Any] | None:

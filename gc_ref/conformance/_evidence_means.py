@@ -121,13 +121,23 @@ def _without(judge: Judge, p: Parameter) -> Array | None:
 
 
 def _shown(judge: Judge, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """One weight of a kind: the smallest that is off, else the smallest with a few outputs."""
+    """One weight of a kind: the smallest whose means are off, or else whose elements are.
 
-    def order(row: Mapping[str, Any]) -> tuple[bool, bool]:
-        return not row["off"].any(), len(row["port"]) < 2
+    Where none is, the smallest with the most axes to average over and a few outputs: an axis
+    that was forgotten shows in no other.
+    """
+    case = judge.integers
+    found = {m.parameter.name: m for m in judge.measured.get((case.id, case.dtype), ())}
+
+    def order(row: Mapping[str, Any]) -> tuple[bool, bool, int, bool]:
+        p, match = row["p"], found.get(row["p"].name)
+        averaged = sum(n > 1 for i, n in enumerate(p.shape) if i not in row["axes"])
+        within = match is None or match.within
+        return not row["off"].any(), within, -averaged, len(row["port"]) < 2
 
     row = min(rows, key=order)
     p, count = row["p"], len(row["port"])
+    ratio = number(found[p.name].comparison.ratio) if p.name in found else None
     first = min(int(np.argmax(row["off"])), max(count - OUTPUTS, 0))
     window = slice(first, first + OUTPUTS)
     raw = _without(judge, p)
@@ -138,7 +148,7 @@ def _shown(judge: Judge, rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "parameter": p.name, "kind": p.kind, "shape": list(p.shape),
         "output_axis": list(row["axes"]), "outputs": count, "first": first,
-        "off": int(row["off"].sum()),
+        "off": int(row["off"].sum()), "ratio": ratio,
         "port": listed(row["port"]), "reference": listed(row["reference"]),
         "without": None if raw is None else listed(row["mean"](raw)),
     }  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from gc_ref.conformance._checks import CHECKS, Check
 from gc_ref.conformance._conventions import CONVENTIONS
-from gc_ref.conformance._deviations import DEVIATIONS, Deviation
+from gc_ref.conformance._deviations import DEVIATIONS, UNSEEN, Deviation
 from gc_ref.conformance._targets import UsageError
 
 __all__ = ["explain", "listed"]
@@ -87,7 +87,7 @@ def _of_check(check: Check) -> Iterator[tuple[str, str]]:
 def _of_deviation(deviation: Deviation) -> Iterator[tuple[str, str]]:
     yield "breaks", deviation.clause
     yield "means", deviation.sentence
-    yield "seen in", deviation.seen or "no published port that we know of"
+    yield "seen in", deviation.seen or UNSEEN
     yield "found by", ", ".join(deviation.checks)
     if deviation.only:
         yield "one check", f"may be all that finds it: {deviation.only}"

@@ -97,8 +97,7 @@ def _diagnosis(report: Mapping[str, Any], place: Place) -> Iterator[str]:
     known = words.identified(report)
     if known:
         rows: list[list[Cell | str | float]] = [
-            [Cell(f"<code>{escape(d.id)}</code>"), d.sentence, d.clause, d.seen or "only feared"]
-            for d in known
+            [Cell(f"<code>{escape(d.id)}</code>"), d.sentence, d.clause, d.seen] for d in known
         ]
         head = ("deviation", "what such a port does", "breaks", "seen in")
         yield from table("Known deviations that reproduce it", head, rows, css="stack")

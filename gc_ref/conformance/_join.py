@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from gc_ref.conformance._outputs import Outputs
 from gc_ref.conformance._schema import problem, schema_text
 from gc_ref.conformance._targets import UsageError
-from gc_ref.conformance._words import clean, rerun
+from gc_ref.conformance._words import clean
 
 __all__ = ["REPORT", "join", "read_reports"]
 
@@ -40,7 +40,7 @@ def join(options: argparse.Namespace) -> int:
     Raises
     ------
     UsageError
-        If a file is no report, or two are of the same port.
+        If a file is no report, or two are the same run of the same port.
     """
     if options.schema:
         if options.files or options.markdown or options.html:
@@ -71,20 +71,23 @@ def join(options: argparse.Namespace) -> int:
 
 
 def read_reports(paths: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Read reports from files, each of another port; a file may hold a list of them.
+    """Read reports from files, each of another run; a file may hold a list of them.
+
+    Reports of one port differ in versions, backend, suite or seed, or the port has changed
+    between: a report that is the same to the last number is the same run given twice.
 
     Raises
     ------
     UsageError
         With the file and the field that is wrong.
     """
-    seen: dict[tuple[object, ...], str] = {}
+    seen: dict[str, str] = {}
     found = []
     for path, report in [(name, report) for name in paths for report in _read(name)]:
-        port = report["port"]
-        key = (port["name"], port["kind"], port["target"], rerun(report))
+        key = json.dumps(report, sort_keys=True)
         if key in seen:
-            raise UsageError(f"{seen[key]} and {path} are of the same port, {clean(port['name'])}")
+            name = clean(report["port"]["name"])
+            raise UsageError(f"{seen[key]} and {path} are the same run of the same port, {name}")
         seen[key] = path
         found.append(report)
     return found

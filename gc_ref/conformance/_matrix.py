@@ -11,7 +11,16 @@ from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._markdown import code, escape, table
 from gc_ref.conformance._words import VERDICT
 
-__all__ = ["CELL", "check_ids", "counts", "labels", "legend", "matrix_markdown", "status_of"]
+__all__ = [
+    "CELL",
+    "check_ids",
+    "counts",
+    "labels",
+    "legend",
+    "matrix_markdown",
+    "status_of",
+    "titled",
+]
 
 Reports = Sequence[Mapping[str, Any]]
 #: Short words of each status: a symbol alone is not read out, a color alone is not seen.
@@ -33,14 +42,50 @@ MEANS = {
 
 
 def labels(reports: Reports) -> list[str]:
-    """Return a name for each port that no other has."""
+    """Return a name for each report that no other has: with what differs, where ports share one."""
     names = [words.clean(r["port"]["name"]) for r in reports]
-    count, seen = Counter(names), Counter[str]()
-    found = []
-    for name in names:
-        seen[name] += 1
-        found.append(f"{name} ({seen[name]})" if count[name] > 1 else name)
+    found = list(names)
+    for name, count in Counter(names).items():
+        if count > 1:
+            at = [i for i, n in enumerate(names) if n == name]
+            for i, said in zip(at, _differing([reports[i] for i in at]), strict=True):
+                found[i] = f"{name} ({said})" if said else name
     return found
+
+
+def _differing(reports: Reports) -> list[str]:
+    """Say of each report of ports of one name how its run differs; where nothing does, number it.
+
+    The arithmetic is a long sentence: it is named only where nothing else tells.
+    """
+    runs = [_run(r) for r in reports]
+    keys = [k for k in dict.fromkeys(k for run in runs for k in run)
+            if len({run.get(k) for run in runs}) > 1]  # fmt: skip
+
+    def said(keys: Sequence[str]) -> list[str]:
+        return [", ".join(f"{k} {run[k]}" for k in keys if k in run) for run in runs]
+
+    found = said([k for k in keys if k != "arithmetic"])
+    if len(set(found)) < len(found):
+        found = said(keys)
+    count, seen = Counter(found), Counter[str]()
+    for i, text in enumerate(found):
+        seen[text] += 1
+        if count[text] > 1:
+            found[i] = f"{text}; {seen[text]}" if text else f"{seen[text]}"
+    return found
+
+
+def _run(report: Mapping[str, Any]) -> dict[str, str]:
+    """What a run was made with, without the port itself."""
+    own = {k: report[k] for k in ("suite", "suite_version", "seed") if k in report}
+    return {words.clean(k): words.clean(v) for k, v in {**report["environment"], **own}.items()}
+
+
+def titled(reports: Reports) -> str:
+    """Return how many ports these are of, or how many reports where some are of the same port."""
+    ports = {(r["port"]["name"], r["port"]["kind"], r["port"]["target"]) for r in reports}
+    return words.counted(len(reports), "port" if len(ports) == len(reports) else "report")
 
 
 def check_ids(reports: Reports) -> list[str]:
@@ -88,7 +133,7 @@ def matrix_markdown(reports: Reports) -> str:
 
 def _lines(reports: Reports) -> Iterator[str]:
     names = labels(reports)
-    yield f"## Gradient Centralization: {words.counted(len(reports), 'port')}, {counts(reports)}"
+    yield f"## Gradient Centralization: {titled(reports)}, {counts(reports)}"
     yield ""
     rows = []
     for name, r in zip(names, reports, strict=True):

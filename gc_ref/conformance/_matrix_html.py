@@ -8,7 +8,7 @@ from typing import Any
 from gc_ref.conformance import _words as words
 from gc_ref.conformance._html import about, sections, verdict_line
 from gc_ref.conformance._html_parts import Cell, Place, escape, page, status_cell, table
-from gc_ref.conformance._matrix import CELL, check_ids, counts, labels, legend, status_of
+from gc_ref.conformance._matrix import CELL, check_ids, counts, labels, legend, status_of, titled
 from gc_ref.conformance._words import VERDICT
 
 __all__ = ["matrix_html"]
@@ -27,7 +27,7 @@ def matrix_html(reports: Sequence[Mapping[str, Any]]) -> str:
     str
         The same bytes for the same reports and the same matplotlib.
     """
-    title = f"{words.counted(len(reports), 'port')} of Gradient Centralization: {counts(reports)}"
+    title = f"{titled(reports)} of Gradient Centralization: {counts(reports)}"
     body = ["<header>", f"<h1>{escape(title)}</h1>", "</header>", "<main>"]
     body += [*_matrix(reports), *about(Place()), *_each(reports), "</main>"]
     return page(f"{title} (gc-ref)", body, css="wide")

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gc_ref.conformance._words import clean, finite, short
+from gc_ref.conformance._words import beyond, clean, finite, short
 
 __all__ = ["available", "draw_answer", "draw_drift", "draw_means", "draw_ratios"]
 
@@ -106,7 +106,8 @@ def draw_means(means: Mapping[str, Any], prefix: str) -> str:
     rows: list[tuple[float, str, Sequence[float | str], float]] = []
     titles, y = [], 0.0
     for w in weights:
-        titles.append((y, f"{clean(w['kind'])} {tuple(w['shape'])}"))
+        error = f", error {short(w['ratio'], 2)} × bound" if beyond(w.get("ratio")) else ""
+        titles.append((y, f"{clean(w['kind'])} {tuple(w['shape'])}{error}"))
         y += 1.0
         lines = [
             ("without GC", w["without"]),
@@ -138,9 +139,7 @@ def draw_means(means: Mapping[str, Any], prefix: str) -> str:
         axes.axis("off")
 
     worst = [w["kind"] for w in weights if w["off"]]
-    said = (
-        f"The port differs visibly in {', '.join(worst)}." if worst else "Port and reference agree."
-    )
+    said = f"The port differs visibly in {', '.join(worst)}." if worst else "These means agree."
     description = f"For each kind of weight rows without GC, of the port, of the reference. {said}"
     return _draw(draw, 0.2 * y + 0.15, name="Mean left in each output neuron",
                  description=description, prefix=prefix)  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 
 from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._conventions import CONVENTIONS
-from gc_ref.conformance._deviations import DEVIATIONS
+from gc_ref.conformance._deviations import DEVIATIONS, UNSEEN
 from gc_ref.conformance._evidence import smallest
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "PAPER",
     "STATUS",
     "VERDICT",
+    "beyond",
     "checks_run",
     "clean",
     "convention_meaning",
@@ -121,6 +122,11 @@ def error_words(ratio: float | str | None) -> str:
     return f"error {short(ratio, 3)} of its bound" if ratio else ""
 
 
+def beyond(ratio: float | str | None) -> bool:
+    """Whether an error in units of its bound is more than rounding explains."""
+    return isinstance(ratio, str) or (ratio is not None and ratio > 1)
+
+
 def headline(report: Report) -> str:
     """Return the verdict in plain words, one line."""
     name, ran = clean(report["port"]["name"]), checks_run(report)
@@ -164,7 +170,7 @@ def identified(report: Report) -> list[Identified]:
         if known is None:  # from a newer catalogue
             found.append(Identified(clean(id), "", "", ""))
         else:
-            found.append(Identified(id, known.sentence, known.clause, known.seen))
+            found.append(Identified(id, known.sentence, known.clause, known.seen or UNSEEN))
     return found
 
 

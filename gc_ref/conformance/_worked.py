@@ -105,13 +105,21 @@ def _taken(gradient: Numbers, got: Numbers) -> Iterator[str]:
     """Say what a function must have taken from each gradient of one output neuron."""
     if not finite(*gradient, *got) or len(gradient) != len(got):
         return
-    taken = [float(g) - float(a) for g, a in zip(gradient, got, strict=True)]
+    values = [float(v) for v in gradient]
+    taken = [g - float(a) for g, a in zip(values, got, strict=True)]
     if not any(taken):
         yield "These are the gradients as they came in: nothing was taken from them."
-    elif max(taken) - min(taken) <= 1e-5 * max(map(abs, taken)):
-        yield f"It took {short(taken[0])} from each, which is not their mean."
-    else:
+    elif not any(got):
+        yield "It answered 0 everywhere: the whole gradient is erased."
+    elif not _same(taken):
         yield f"It took {listed(taken)} from them, where Eq. 1 takes the same mean from all."
+    elif not _same([*taken, math.fsum(values) / len(values)]):
+        yield f"It took {short(taken[0])} from each, which is not their mean."
+
+
+def _same(values: Sequence[float]) -> bool:
+    """Whether numbers are one number, up to the rounding of float32."""
+    return max(values) - min(values) <= 1e-5 * max(map(abs, values))
 
 
 def _first_step(shown: Mapping[str, Any], neuron: Mapping[str, Any]) -> Iterator[str]:
@@ -140,23 +148,50 @@ def _first_step(shown: Mapping[str, Any], neuron: Mapping[str, Any]) -> Iterator
                 f"The first step with learning rate {short(lr)} and momentum {short(beta)} moves "
                 f"it by -{short(lr)}{text} × {_signed(direction)} = {short(moved)}."
             )
-            yield from _used(shown, -lr * share, gradient[at], direction)
+            yield from _used(shown, neuron, -lr * share, mean)
             return
 
 
-def _used(shown: Mapping[str, Any], factor: float, raw: float, direction: float) -> Iterator[str]:
-    """Say what the port must have used in place of Φ(g)."""
-    if not finite(shown["got"]):
+def _used(
+    shown: Mapping[str, Any], neuron: Mapping[str, Any], factor: float, mean: float
+) -> Iterator[str]:
+    """Say what the port must have used in place of Φ(g), if all inputs of the neuron agree on it.
+
+    One element alone does not tell: where a gradient is 0, the gradient itself and an erased
+    one are the same.
+    """
+    at, gradient, got = place(shown), [float(v) for v in shown["gradient"][0]], shown["got"]
+    if at is None or not finite(got):
         return
-    used = (shown["got"] - shown["weight"]) / factor
-    tolerance = 1e-5 * max(abs(raw), abs(direction))
-    if abs(used - raw) <= tolerance:
-        yield (
-            f"The port moved as if {short(direction)} were {short(raw)}: the gradient itself, its "
-            "mean not taken off."
-        )
-    else:
-        yield f"The port moved as if {short(direction)} were {short(used)}."
+    wanted = [g - mean for g in gradient]
+    slack = max(2 * shown["bound"] / abs(factor) if finite(shown["bound"]) else 0.0,
+                1e-5 * max(map(abs, wanted)))  # fmt: skip
+    used = (got - shown["weight"]) / factor
+    said = f"The port moved as if {short(wanted[at])} were {short(_or_zero(used, slack))}"
+    pairs = neuron["expected"], neuron["got"]
+    if any(len(v) != len(gradient) or not finite(*v) for v in pairs):
+        yield f"{said}."
+        return
+    # Every weight began where the exact step, taken back, leads.
+    all_used = [w + (g - e) / factor for w, e, g in zip(wanted, *pairs, strict=True)]
+    readings = {
+        "in every input it used the gradient itself, its mean not taken off": gradient,
+        "it is 0 everywhere: the whole gradient is erased": [0.0] * len(gradient),
+        "": wanted,
+    }
+    fit = [name for name, values in readings.items()
+           if all(abs(u - v) <= slack for u, v in zip(all_used, values, strict=True))]  # fmt: skip
+    if len(gradient) > 1 and len(fit) == 1 and fit[0]:
+        yield f"{said}; {fit[0]}."
+        return
+    yield f"{said}."
+    if 1 < len(gradient) <= 12:
+        shown_used = listed([_or_zero(u, slack) for u in all_used])
+        yield f"In all inputs of that neuron, as if {listed(wanted)} were {shown_used}."
+
+
+def _or_zero(value: float, slack: float) -> float:
+    return 0.0 if abs(value) <= slack else value
 
 
 def _index(shown: Mapping[str, Any]) -> str:

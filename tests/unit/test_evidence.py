@@ -1,6 +1,8 @@
 """The evidence of a report: true numbers, from the runs that were made anyway."""
 
+import json
 from dataclasses import replace
+from functools import cache
 
 import _reports
 import numpy as np
@@ -11,7 +13,9 @@ from gc_ref.conformance import _report, check, numpy_port, operator_port
 from gc_ref.conformance._cases import integer_case, long_case
 from gc_ref.conformance._deviations import CONTROL, DEVIATIONS
 from gc_ref.conformance._draws import slices
+from gc_ref.conformance._html import render_html
 from gc_ref.conformance._plants import make_plant, trainer
+from gc_ref.conformance._worked import place, worked
 
 LAYOUT = "output-last"
 
@@ -211,3 +215,83 @@ def test_the_same_run_gives_the_same_evidence():
     again = check(make_plant(DEVIATIONS["not-applied"].plants[0], "numpy", name="sgdm-idle"),
                   max_examples=0)  # fmt: skip
     assert again.to_json() == _reports.text("sgdm-idle")
+
+
+def per_channel(case):
+    """SGDM that takes the mean over axis 1 alone: torch's layout, a window forgotten."""
+    lr, beta = case.hyperparameters["lr"], case.hyperparameters["momentum"]
+    weights = {p.name: p.value for p in case.parameters}
+    momenta = {k: 0 * w for k, w in weights.items()}
+    steps = []
+    for gradients in case.gradients:
+        for k, g in gradients.items():
+            phi = g if g.ndim < 2 else g - g.mean(axis=1, keepdims=True)
+            momenta[k] = beta * momenta[k] + (1 - beta) * phi
+            weights[k] = weights[k] - lr * momenta[k]
+        steps.append(dict(weights))
+    return steps
+
+
+@cache
+def partial():
+    """The report of that port."""
+    port = numpy_port(per_channel, name="partial", algorithm="sgdm", layout="output-first")
+    return json.loads(check(port, max_examples=0).to_json())
+
+
+def test_a_counterexample_is_not_where_the_gradient_is_0_and_names_what_all_inputs_show():
+    neuron = partial()["evidence"]["counterexample"]
+    shown = neuron["shown"]
+    assert shown["shape"][1] == 1  # one channel: its mean over axis 1 is itself
+    assert shown["gradient"][0][place(shown)] != 0
+    assert abs(shown["got"] - shown["expected"]) > shown["bound"]
+    assert neuron["expected"][place(shown)] == shown["expected"]
+    assert neuron["got"][place(shown)] == shown["got"]
+    text = " ".join(worked(shown, neuron))
+    assert "0 everywhere: the whole gradient is erased" in text
+    assert "gradient itself" not in text
+
+
+def test_the_weight_shown_is_one_where_a_forgotten_axis_shows():
+    """Wherever a weight of its kind has more than one channel and position, it is that one."""
+    case = integer_case("output-first", seed=0, algorithm="sgdm", steps=1)
+    weights = partial()["evidence"]["means"]["weights"]
+    for w in weights:
+        assert w["off"] == 0  # without a part of it, the mean over all inputs is gone too
+        two = [
+            p.name
+            for p in case.parameters
+            if p.kind == w["kind"]
+            and sum(n > 1 for i, n in enumerate(p.shape) if i not in w["output_axis"]) > 1
+        ]
+        assert not two or w["parameter"] in two
+        assert (w["ratio"] > 1) == (w["kind"].startswith("conv") or w["kind"] in
+                                    ("depthwise", "transposed"))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["plain", "sgdm"])
+def test_the_error_beside_the_means_of_a_correct_port_is_within_its_bound(name):
+    assert all(w["ratio"] <= 1 for w in of(name, "means")["weights"])
+
+
+def test_pictures_of_a_wrong_port_that_agree_with_the_reference_say_what_is_wrong():
+    page = " ".join(render_html(partial()).split())
+    assert "the port agrees with the reference" not in page
+    assert "the per-output means are gone here, too; the fault is in what else is" in page
+    assert "see scope/every-weight, value/exact" in page
+    assert "These sums do not show what fails here: see scope/every-weight" in page
+    right = " ".join(render_html(_reports.report("sgdm")).split())
+    assert "these means agree with the reference" in right
+    assert "fault" not in right
+    assert "do not show" not in right
+
+
+@pytest.mark.parametrize("examples", [0, 30])
+def test_an_example_that_fuzzing_shrank_is_said_to_be_another(examples):
+    """The message names the weight of the frozen case; the example beside it may be smaller."""
+    port = operator_port(_reports.swapped, name="swapped")
+    [found] = [c for c in check(port, max_examples=examples).checks if c.id == "value/bounded"]
+    fuzzed = found.counterexample["case"] == "fuzz"
+    assert fuzzed == bool(examples)
+    assert found.message.startswith("hard regimes: ")
+    assert ("shrunk by fuzzing" in found.message) == fuzzed

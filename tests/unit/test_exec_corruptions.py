@@ -24,7 +24,6 @@ from gc_ref.conformance import (
     _report,
     _run,
     _vectors_judge,
-    check,
     exec_port,
 )
 from gc_ref.conformance._identify import Diagnosis
@@ -38,7 +37,7 @@ CHECKS = ("hygiene/shape", "hygiene/dtype", "scope/every-weight", "value/exact")
 
 @pytest.fixture
 def short(monkeypatch):
-    """Judge few layers by few checks, without the frozen vectors."""
+    """Judge few layers by few checks, without the frozen vectors or replays."""
     monkeypatch.setattr(_cases, "integer_case", partial(_cases.integer_case, layers=LAYERS))
     chosen = {name: entry for name, entry in _run.CHECKS.items() if name in CHECKS}
     monkeypatch.setattr(_run, "CHECKS", chosen)
@@ -63,7 +62,7 @@ def honest(number, line):
 
 
 def judge(timeout=5.0):
-    return check(exec_port("fake", timeout=timeout), max_examples=0)
+    return _run.judge_port(exec_port("fake", timeout=timeout), max_examples=0)
 
 
 @pytest.fixture
@@ -163,7 +162,7 @@ def plain_verdict(lines):
         name=hello["name"], kind="exec", run=run, operator=True, layout=hello["layout"],
         dtypes=tuple(sorted(hello["dtypes"])),
     )  # fmt: skip
-    return check(port, max_examples=0)
+    return _run.judge_port(port, max_examples=0)
 
 
 def as_compared(report):

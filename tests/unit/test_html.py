@@ -13,6 +13,7 @@ import pytest
 from _pages import Page
 
 from gc_ref.conformance import _pictures as pictures
+from gc_ref.conformance._deviations import DEVIATIONS
 from gc_ref.conformance._html import render_html
 from gc_ref.conformance._html_parts import escape
 from gc_ref.conformance._matrix_html import matrix_html
@@ -187,6 +188,14 @@ def test_a_step_of_algorithm_1_is_worked_by_hand():
 def test_what_was_taken_from_the_gradients_is_said():
     assert "where Eq. 1 takes the same mean from all" in rendered("swapped")
     assert "nothing was taken from them" in rendered("idle")
+
+
+def test_a_deviation_seen_nowhere_is_said_to_be_as_explain_says_it():
+    report = _reports.report("swapped")
+    report["identified"] = [next(d.id for d in DEVIATIONS.values() if not d.seen)]
+    page = render_html(report)
+    assert "no published port that we know of" in page
+    assert "only feared" not in page
 
 
 def test_an_error_says_what_happened():

@@ -258,6 +258,37 @@ def test_the_same_port_twice_is_refused(run, here, files):
     refused(run("report", "plain.json", "plain.json"), "plain.json", "same port")
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "label"),
+    [("python", "3.12.1", "python 3.12.1"), ("numpy", "2.9.9", "numpy 2.9.9"),
+     ("jax", "0.9", "jax 0.9"), ("arithmetic", "float64", "arithmetic float64"),
+     ("seed", 1, "seed 1"), ("suite", "full", "suite full")],
+)  # fmt: skip
+def test_one_port_run_twice_is_labeled_by_what_differs(run, here, files, field, value, label):
+    other = _reports.report("swapped")
+    (other if field in other else other["environment"])[field] = value
+    (here / "new.json").write_text(json.dumps(other), "utf-8")
+    status, out, _ = run("report", "swapped.json", "new.json")
+    assert status == 0
+    assert "2 reports, 2 deviate" in out
+    head = next(line for line in out.splitlines() if line.startswith("| check | "))
+    old, new = head.strip("| ").split(" | ")[1:]
+    assert new == f"swapped ({label})"
+    assert old.startswith("swapped")
+    assert old != new
+    assert run("report", "swapped.json", "new.json", "--html", "page.html")[0] == 0
+    assert f"swapped ({label})" in (here / "page.html").read_text("utf-8")
+
+
+def test_ports_of_one_name_from_python_with_other_content_are_numbered(run, here, files):
+    other = _reports.report("idle")
+    other["port"]["name"] = "swapped"
+    (here / "new.json").write_text(json.dumps(other), "utf-8")
+    status, out, _ = run("report", "swapped.json", "new.json")
+    assert status == 0
+    assert "| check | swapped (1) | swapped (2) |" in out
+
+
 def test_no_files_is_a_usage_error(run):
     refused(run("report"), "FILE")
 
