@@ -13,7 +13,7 @@ import sys
 import textwrap
 from dataclasses import replace
 from functools import partial
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -148,7 +148,7 @@ def _needs_gc_ref(module: ModuleType) -> bool:
 
 def _home(value: object) -> str:
     """Return the module that made a value, or its class: a port is made by gc_ref."""
-    home = getattr(value, "__module__", None)
+    home = value.__module__ if isinstance(value, type | FunctionType) else type(value).__module__
     return home if isinstance(home, str) else ""
 
 
