@@ -26,6 +26,7 @@ with warnings.catch_warnings():  # Keras and its backends import with warnings o
     warnings.simplefilter("ignore")
     keras = pytest.importorskip("keras")
 
+pytestmark = pytest.mark.keras
 BACKEND = keras.backend.backend()
 OTHERS = [
     b
