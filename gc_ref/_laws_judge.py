@@ -111,10 +111,10 @@ def index_text(index: tuple[int | slice, ...]) -> str:
 
 @lru_cache(maxsize=512)
 def _bound(
-    data: bytes, dtype: Any, shape: tuple[int, ...], output_axis: Axis, profile: bounds.Profile
-) -> Any:
+    data: bytes, shape: tuple[int, ...], output_axis: Axis, profile: bounds.Profile
+) -> npt.NDArray[np.float64]:
     """`bounds.centralize`, remembered: each law asks for that of the same few gradients."""
-    values = np.frombuffer(data, dtype).reshape(shape)
+    values = np.frombuffer(data, np.float64).reshape(shape)
     return bounds.centralize(values, output_axis=output_axis, profile=profile)
 
 
@@ -194,11 +194,11 @@ class Judge:
         if self.profile.unit_roundoff == 0 or 0 in self.shape:
             return self.rows(np.zeros(self.shape))
         if isinstance(values, exact.ExactArray):
-            values = rationals(values).astype(np.float64)
-        if not np.isfinite(np.asarray(values).astype(np.float64)).all():
+            values = rationals(values)
+        numbers = np.asarray(values).astype(np.float64)  # exact: see `gc_ref.bounds`
+        if not np.isfinite(numbers).all():
             raise ValueError(f"{self.law}: the gradient must be finite")
-        array = np.asarray(values)
-        tau = _bound(array.tobytes(), array.dtype, array.shape, self.output_axis, self.profile)
+        tau = _bound(numbers.tobytes(), numbers.shape, self.output_axis, self.profile)
         if not np.isfinite(tau).all():
             if returned:
                 raise LawError(self.law, self.clause, "the operator returned far too large values")

@@ -273,8 +273,9 @@ class Judge:
                             if k in conventions))  # fmt: skip
         hyper = self.hyperparameters(case, settled.assumed)
         key = (case.id, id(case.gradients), parameter.name, axes, settled.mode, used,
-               tuple(sorted(hyper.items())))  # fmt: skip
+               tuple(sorted(hyper.items())), self.profile(case.dtype))  # fmt: skip
         if key not in self.known.steps:
+            self.known.alive.append(case)  # its id is the key
             self.known.steps[key] = expected_steps(
                 case,
                 parameter,

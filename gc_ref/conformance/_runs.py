@@ -32,6 +32,8 @@ class Known:
     def __init__(self) -> None:
         self.cases: dict[tuple[object, ...], Any] = {}
         self.steps: dict[tuple[object, ...], list[Expected]] = {}
+        #: Cases that ``steps`` knows by their ids, which must not be given to others.
+        self.alive: list[Case] = []
         #: What each law asks about a weight and its gradients.
         self.asked: dict[tuple[object, ...], list[tuple[Parameter, Array]]] = {}
 

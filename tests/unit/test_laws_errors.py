@@ -112,6 +112,18 @@ class TestResultsInFractions:
         assert laws.zero_mean(phi, g, output_axis=0, profile=bounds.EXACT) == 0.0
         assert laws.idempotent(phi, g, output_axis=0, profile=bounds.EXACT) == 0.0
 
+    @pytest.mark.parametrize("dtype", [object, np.float64])
+    def test_may_be_granted_rounding_too(self, dtype):
+        def phi(g):
+            rows = [[Fraction(x) for x in row] for row in np.asarray(g, dtype=object).tolist()]
+            return np.array([[x - sum(row) / len(row) for x in row] for row in rows], dtype=object)
+
+        g = np.array([[Fraction(1), Fraction(2), Fraction(4)]], dtype=dtype)
+        granted = bounds.profile("float64")
+        assert laws.idempotent(phi, g, output_axis=0, profile=granted) == 0.0
+        with pytest.raises(LawError, match="law/idempotent"):
+            laws.idempotent(lambda g: phi(g) + g / 2, g, output_axis=0, profile=granted)
+
     def test_may_be_larger_than_any_float(self):
         def phi(g):
             return np.array([[Fraction(10) ** 400, Fraction(0)]], dtype=object)
