@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from gc_ref.conformance import _cases as cases
 from gc_ref.conformance._compare import compare
-from gc_ref.conformance._expected import expected_steps
 from gc_ref.conformance._judge import Judge
-from gc_ref.conformance._port import Case, PortError, ShapeChangedError
+from gc_ref.conformance._other_dtypes import driven, sums_in_half
+from gc_ref.conformance._port import Case, PortError
 from gc_ref.conformance._results import (
     Outcome,
     counterexample,
@@ -21,13 +21,10 @@ from gc_ref.conformance._results import (
 from gc_ref.conformance._settled import Match, Settled
 from gc_ref.conformance._vectors_judge import hold_vectors
 
-__all__ = ["ACCUMULATES", "HALF", "hold", "step_algorithm", "value_bounded", "value_exact"]
+__all__ = ["hold", "step_algorithm", "value_bounded", "value_exact"]
 
 #: Largest fraction of elements that a bound may leave undecided.
 BUDGET = 0.05
-HALF = ("float16", "bfloat16")
-#: Note on a port whose half-precision sums are not in float32, as they need to be.
-ACCUMULATES = "accumulates {0} sums in {0}; training in it needs float32 sums"
 #: What a message adds where the example beside it is not the one that it names.
 SHRUNK = "; the example shown is a smaller one, found and shrunk by fuzzing"
 NO_FORMULA = "no formula for this optimizer: step/base-law holds it to its base"
@@ -129,41 +126,12 @@ def _other_dtypes(judge: Judge) -> Iterable[str]:
 
 def _tolerating_refusal(judge: Judge, case: Case, what: str) -> Outcome:
     """Hold a case of another dtype; a port that cannot be driven in it is noted, not judged."""
-    try:
-        judge.run(case)
-    except ShapeChangedError:
-        raise
-    except PortError as error:
-        _note(judge, f"could not be driven in {case.dtype}: {error}")
-        judge.refused.add(case.dtype)
+    if not driven(judge, case):
         return passed()
     outcome = hold(judge, case, what)
-    if outcome.status == "failed" and case.dtype in HALF and _half_accumulation(judge, case):
-        _note(judge, ACCUMULATES.format(case.dtype))
+    if outcome.status == "failed" and sums_in_half(judge, case, case.parameters):
         return passed()
     return outcome
-
-
-def _note(judge: Judge, text: str) -> None:
-    if text not in judge.notes:
-        judge.notes.append(text)
-
-
-def _half_accumulation(judge: Judge, case: Case) -> bool:
-    """Whether a half-precision answer is what accumulation in that dtype gives."""
-    profile = judge.profile(case.dtype, accumulator=case.dtype)
-    settled = judge.settled
-    return all(
-        compare(
-            judge.run(case).steps[0][p.name],
-            expected_steps(
-                case, p, judge.axes(p, judge.rule_for(p, settled)), algorithm="operator",
-                conventions={}, hyperparameters={}, profile=profile,
-            )[0],
-            case.dtype,
-        ).within
-        for p in case.parameters
-    )  # fmt: skip
 
 
 def value_bounded(judge: Judge) -> Outcome:

@@ -68,7 +68,7 @@ def collect(judge: Judge, checks: Sequence[CheckReport]) -> dict[str, Any]:
 
 def _ratios(judge: Judge) -> dict[str, Any]:
     """Worst error of each case and dtype that was held to a formula or a base."""
-    from gc_ref.conformance._checks_value import ACCUMULATES
+    from gc_ref.conformance._other_dtypes import ACCUMULATES
 
     rows = []
     for (case, dtype), found in judge.measured.items():

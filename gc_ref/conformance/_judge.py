@@ -17,7 +17,7 @@ from gc_ref.conformance._base import base_fed_with, compare_to_base
 from gc_ref.conformance._compare import Comparison, Expected, compare
 from gc_ref.conformance._expected import axes_in_scope, expected_steps
 from gc_ref.conformance._port import Array, Case, Parameter, Port, Trajectory
-from gc_ref.conformance._runs import Known, require_complete, run_key
+from gc_ref.conformance._runs import Known, Runs
 from gc_ref.conformance._settled import Match, Settled
 from gc_ref.conformance._vectors import Vector
 
@@ -34,7 +34,7 @@ ABSENT: Mapping[str, float] = {
 }
 
 
-class Judge:
+class Judge(Runs):
     """One port under judgment: its runs (each made once), its cases, its verdicts.
 
     Parameters
@@ -64,71 +64,21 @@ class Judge:
         unshrunk: Iterable[str] = (), replays: bool = False,
         suite_version: str | None = None, vectors: Sequence[Vector] = (),
     ) -> None:  # fmt: skip
-        self.port, self.seed, self.suite, self.max_examples = port, seed, suite, max_examples
+        super().__init__(port)
+        self.seed, self.suite, self.max_examples = seed, suite, max_examples
         self.suite_version, self.vectors = suite_version, tuple(vectors)
         #: Ids of the vectors that the port was held against, and passed.
         self.vectors_held: set[str] = set()
         self.known = known or Known()
         self.unshrunk, self.replays = frozenset(unshrunk), replays
-        self._runs: dict[tuple[int, str, frozenset[str]], tuple[Case, Trajectory]] = {}
         self._matches: dict[tuple[int, int], Match] = {}
         self.cases_made: dict[tuple[int, str], Case] = {}
         #: Φ as the port shows it, by parameter and gradient: filled by the laws.
         self.answers: dict[tuple[str, bytes], Any] = {}
-        self.notes: list[str] = []
-        #: Dtypes that the port has refused: noted, and not tried again.
-        self.refused: set[str] = set()
         #: Matches of each case and dtype that was held to a formula or a base: for the report.
         self.measured: dict[tuple[str, str], list[Match]] = {}
 
-    # ---- runs
-
-    def run(self, case: Case, *, port: Port | None = None) -> Trajectory:
-        """Drive the port (or another) through a case; the same run is never made twice."""
-        port = port or self.port
-        key = run_key(case, port)
-        if key not in self._runs:
-            trajectory = port.run(self.handed(case))
-            require_complete(case, trajectory, port)
-            self._runs[key] = (case, trajectory)  # the case is kept alive: its id is the key
-            if port is self.port:
-                self.notes += [n for n in trajectory.notes if n not in self.notes]
-        return self._runs[key][1]
-
-    def has_run(self, case: Case, *, port: Port | None = None) -> bool:
-        """Whether a run is there already, so that asking for it costs nothing."""
-        return run_key(case, port or self.port) in self._runs
-
-    def cases_run(self) -> list[Case]:
-        """Cases that the port has been driven through in the plain way, in order."""
-        return [c for (who, _, drive), (c, _) in self._runs.items()
-                if who == id(self.port) and not drive]  # fmt: skip
-
-    def run_again(self, case: Case) -> Trajectory:
-        """Drive the port through a case once more, whatever it answered before."""
-        return self.port.run(self.handed(case))
-
-    def handed(self, case: Case) -> Case:
-        """Return the case with hyperparameters that a port and its base both take.
-
-        What only one of them takes stays as its author set it: the two are compared.
-        """
-        base = self.port.base
-        if base is None or self.algorithm:
-            return case
-        common = self.port.takes & base.takes
-        hyper = {k: v for k, v in case.hyperparameters.items() if k in common}
-        return replace(case, hyperparameters=hyper)
-
-    @property
-    def operator(self) -> bool:
-        """Whether the port is a bare function, gradient to centralized gradient."""
-        return self.port.kind == "operator" or self.port.operator
-
-    @cached_property
-    def algorithm(self) -> str | None:
-        """Algorithm whose hyperparameters suit the port: declared, or None for all."""
-        return self.port.algorithm
+    # ---- cases
 
     @cached_property
     def integers(self) -> Case:
@@ -191,11 +141,6 @@ class Judge:
     def small(self) -> Case:
         """A few layers of the integer case: a run of it is cheap where a run builds a model."""
         return cases.part_of(self.integers, cases.FEW, "small")
-
-    @property
-    def layout(self) -> str:
-        """Layout of the weights: declared, never inferred."""
-        return self.port.layout
 
     # ---- what is right
 

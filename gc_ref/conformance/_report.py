@@ -282,7 +282,7 @@ def verdict_of(statuses: Iterable[str]) -> str:
 
 def _arithmetic(judge: Judge) -> str:
     """Return the arithmetic profiles that the port was granted (see `gc_ref.bounds.profile`)."""
-    from gc_ref.conformance._checks_value import ACCUMULATES, HALF
+    from gc_ref.conformance._other_dtypes import ACCUMULATES, HALF
 
     parts = []
     for dtype in (d for d in judge.port.dtypes if d not in judge.refused):

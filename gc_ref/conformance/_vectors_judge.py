@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from gc_ref.conformance._compare import compare
-from gc_ref.conformance._expected import expected_steps
 from gc_ref.conformance._models import UNAMBIGUOUS
-from gc_ref.conformance._port import Case, PortError, ShapeChangedError, SkippedError
+from gc_ref.conformance._other_dtypes import driven, sums_in_half
+from gc_ref.conformance._port import Case, SkippedError
 from gc_ref.conformance._results import Outcome, counterexample, describe, failed
 from gc_ref.conformance._vectors import Vector, frozen
 
@@ -85,7 +84,7 @@ def _users(judge: Judge, check: str) -> Iterable[_Packed]:
     """Vectors that the user gave, each a case of its own."""
     for vector in judge.vectors:
         if reason := _not_for(judge, vector):
-            _note(judge, f"vector:{vector.id} was not judged: {reason}")
+            judge.note(f"vector:{vector.id} was not judged: {reason}")
         elif vector.algorithm == "operator" and check.startswith("value/"):
             if _belongs(vector, check):
                 yield _pack([vector], "user", _dyadic(judge), steps=False)
@@ -176,7 +175,7 @@ def _hold(judge: Judge, packed: _Packed, check: str) -> Outcome:
     """Hold the vectors of one run that belong to the check."""
     case, settled = packed.case, judge.settled
     chosen = [v for v in packed.vectors if packed.steps or _belongs(v, check)]
-    if not chosen or not _driven(judge, case):
+    if not chosen or not _asked(judge, case):
         return Outcome("passed")
     wrong: list[tuple[Vector, Match]] = []
     worst: Match | None = None
@@ -191,9 +190,7 @@ def _hold(judge: Judge, packed: _Packed, check: str) -> Outcome:
     if not wrong:
         judge.vectors_held |= {v.id for v in chosen}
         return Outcome("passed", ratio=worst.comparison.ratio, ulps=worst.comparison.ulps)
-    if all(_sums_in_half(judge, case, match) for _, match in wrong):
-        _note(judge, f"accumulates {case.dtype} sums in {case.dtype}; training in it needs "
-              "float32 sums")  # fmt: skip
+    if sums_in_half(judge, case, [match.parameter for _, match in wrong]):
         return Outcome("passed")
     vector, match = min(wrong, key=lambda pair: pair[1].parameter.value.size)
     axes = judge.axes(match.parameter, judge.rule_for(match.parameter, settled))
@@ -206,42 +203,10 @@ def _hold(judge: Judge, packed: _Packed, check: str) -> Outcome:
     return failed(message, comparison=match.comparison, counterexample=shown)
 
 
-def _driven(judge: Judge, case: Case) -> bool:
-    """Whether the port can be asked: in float32 it must, elsewhere it may refuse."""
+def _asked(judge: Judge, case: Case) -> bool:
+    """Whether the port runs the vectors; one that skips them says so."""
     try:
-        judge.run(case)
+        return driven(judge, case)
     except SkippedError as error:
-        _note(judge, str(error))
+        judge.note(str(error))
         return False
-    except ShapeChangedError:
-        raise
-    except PortError as error:
-        if case.dtype == judge.integers.dtype:
-            raise
-        _note(judge, f"could not be driven in {case.dtype}: {error}")
-        judge.refused.add(case.dtype)
-        return False
-    return True
-
-
-def _sums_in_half(judge: Judge, case: Case, match: Match) -> bool:
-    """Whether the answer is what sums in a half type give: noted elsewhere, and here."""
-    if case.dtype not in ("float16", "bfloat16"):
-        return False
-    p, settled = match.parameter, judge.settled
-    wanted = expected_steps(
-        case, p, judge.axes(p, judge.rule_for(p, settled)), algorithm=settled.mode,
-        conventions=settled.conventions.values,
-        hyperparameters=judge.hyperparameters(case, settled.assumed),
-        profile=judge.profile(case.dtype, accumulator=case.dtype),
-    )  # fmt: skip
-    steps = judge.run(case).steps
-    return all(
-        compare(step[p.name], want, case.dtype).within
-        for step, want in zip(steps, wanted, strict=True)
-    )
-
-
-def _note(judge: Judge, text: str) -> None:
-    if text not in judge.notes:
-        judge.notes.append(text)
