@@ -7,9 +7,10 @@
 'conforms'
 """
 
+from gc_ref.conformance._check_report import CheckReport
 from gc_ref.conformance._parametrize import parametrize_with_checks
 from gc_ref.conformance._port import Case, Parameter, Port, PortError, PortLoadError, Trajectory
-from gc_ref.conformance._report import CheckReport, Report
+from gc_ref.conformance._report import Report
 from gc_ref.conformance._run import check
 from gc_ref.conformance.adapters import (
     exec_port,

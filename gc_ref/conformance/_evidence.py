@@ -23,8 +23,8 @@ from gc_ref.conformance._results import number, slice_at, worst_element
 from gc_ref.conformance._settled import Match
 
 if TYPE_CHECKING:
+    from gc_ref.conformance._check_report import CheckReport
     from gc_ref.conformance._judge import Judge
-    from gc_ref.conformance._report import CheckReport
 
 __all__ = ["collect", "smallest"]
 

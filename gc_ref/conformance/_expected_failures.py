@@ -10,7 +10,8 @@ from gc_ref.conformance._expectations import Expectations
 from gc_ref.conformance._results import found_by_fuzzing
 
 if TYPE_CHECKING:
-    from gc_ref.conformance._report import CheckReport, Report
+    from gc_ref.conformance._check_report import CheckReport
+    from gc_ref.conformance._report import Report
 
 __all__ = ["hold_check", "hold_report"]
 

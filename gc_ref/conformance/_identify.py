@@ -24,8 +24,8 @@ from gc_ref.conformance._search import Search
 from gc_ref.conformance._sharing import shared_state
 
 if TYPE_CHECKING:
+    from gc_ref.conformance._check_report import CheckReport
     from gc_ref.conformance._judge import Judge
-    from gc_ref.conformance._report import CheckReport
 
 __all__ = ["Diagnosis", "diagnose"]
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from gc_ref.conformance._check_report import CheckReport
     from gc_ref.conformance._checks import Check
     from gc_ref.conformance._port import Case, Port, Trajectory
-    from gc_ref.conformance._report import CheckReport
     from gc_ref.conformance._results import Outcome
 
 __all__ = ["Bar", "Lines", "Watch", "watching"]

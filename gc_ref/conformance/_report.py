@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,105 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import gc_ref
+from gc_ref.conformance._check_report import CheckReport
 from gc_ref.conformance._evidence import collect
 from gc_ref.conformance._identify import diagnose
 from gc_ref.conformance._port import PortError, SkippedError
 from gc_ref.conformance._vectors import LATEST
 
 if TYPE_CHECKING:
-    from gc_ref.conformance._checks import Check
-    from gc_ref.conformance._expectations import Expectation
     from gc_ref.conformance._judge import Judge
-    from gc_ref.conformance._results import Outcome
 
-__all__ = ["SCHEMA", "CheckReport", "Report", "verdict_of"]
+__all__ = ["SCHEMA", "Report", "verdict_of"]
 
 SCHEMA = "gc-ref-report/1"
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """One check's entry in a report.
-
-    Attributes
-    ----------
-    id, clause, sentence : str
-        The check, the clause that it holds the port to, and what that says.
-    status : str
-        ``passed``, ``failed``, ``expected-failure``, ``unexpected-pass``,
-        ``not-applicable``, ``indeterminate`` or ``error``.
-    message : str
-        What was found, or why the check does not apply.
-    ratio : float or None
-        Largest error in units of its bound; more than 1 fails.
-    ulps : float or None
-        The same error in units in the last place of the expected value.
-    counterexample : mapping or None
-        The smallest parameter that shows it: gradients, expected, got, bound.
-    rerun : str
-        Command (or line of Python) that gives the same result again.
-    replay : str
-        Program that shows the counterexample without gc-ref; empty where there is none.
-    expectation : Expectation or None
-        What was known of this check before the run: ``reason``, ``issue``, ``deviation``.
-    found : str
-        What the check said by itself, where the expectation made another status of it.
-
-    Examples
-    --------
-    >>> from gc_ref.conformance import check, operator_port
-    >>> report = check(operator_port(lambda g: g, name="idle"), max_examples=0)
-    >>> next(c.clause for c in report.checks if c.id == "law/zero-mean")
-    'Eq. 2'
-    """
-
-    id: str
-    clause: str
-    sentence: str
-    status: str
-    message: str
-    ratio: float | None
-    ulps: float | None
-    counterexample: Mapping[str, Any] | None
-    rerun: str
-    replay: str = ""
-    expectation: Expectation | None = None
-    found: str = ""
-
-    @classmethod
-    def of(cls, check: Check, outcome: Outcome, rerun: str) -> CheckReport:
-        """Entry for a check and its outcome."""
-        shown = outcome.counterexample
-        replay = shown.get("replay", "") if shown else ""
-        if shown:
-            shown = {k: v for k, v in shown.items() if k != "replay"}
-        return cls(
-            check.id, check.clause, check.sentence, outcome.status, outcome.message,
-            outcome.ratio, outcome.ulps, shown, rerun, replay,
-        )  # fmt: skip
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the entry as the JSON report has it."""
-        entry = {
-            "id": self.id,
-            "clause": self.clause,
-            "status": self.status,
-            "message": self.message,
-            "ratio": _number(self.ratio),
-            "ulps": _number(self.ulps),
-            "counterexample": self.counterexample,
-            "rerun": self.rerun,
-        }
-        if self.replay:
-            entry["replay"] = self.replay
-        if self.expectation:
-            entry["expectation"] = self.expectation.to_json()
-        return entry
-
-    @property
-    def said_something(self) -> bool:
-        """Whether the check said something about the port."""
-        return (self.found or self.status) not in ("not-applicable", "error")
 
 
 @dataclass(frozen=True)
@@ -129,17 +41,19 @@ class Report:
         One entry per check, in the order they ran.
     identified : tuple of str
         Ids of the known deviations that the port shows, nearest first.
-    diagnosis : tuple of str
-        What the port does, in sentences.
     notes : tuple of str
         What was noticed and is not judged, and what was assumed.
+    environment : mapping
+        Versions that matter for seeing the same again, and under ``arithmetic`` what
+        rounding the port was granted: sums, hyperparameters, subnormal numbers.
+    recognized : bool
+        Whether the optimizer is one that there is a formula or a base for.
+    diagnosis : tuple of str
+        What the port does, in sentences.
     suite_version : str
         Suite of the frozen vectors.
     vectors : int
         Number of vectors that the port was held against and passed.
-    environment : mapping
-        Versions that matter for seeing the same again, and under ``arithmetic`` what
-        rounding the port was granted: sums, hyperparameters, subnormal numbers.
     evidence : mapping
         What the pictures show: means left, ratios to the bounds, sums of weights over the
         steps, the smallest counterexample's whole output neuron.
@@ -215,11 +129,42 @@ class Report:
         return sum(c.said_something for c in self.checks)
 
     def with_status(self, *statuses: str) -> tuple[CheckReport, ...]:
-        """Checks of these statuses."""
+        """Return the checks of these statuses.
+
+        Parameters
+        ----------
+        *statuses : str
+            See `CheckReport`.
+
+        Returns
+        -------
+        tuple of CheckReport
+            In the order they ran.
+
+        Examples
+        --------
+        >>> from gc_ref.conformance import check, operator_port
+        >>> report = check(operator_port(lambda g: g, name="idle"), max_examples=0)
+        >>> "law/zero-mean" in [c.id for c in report.with_status("failed")]
+        True
+        """
         return tuple(c for c in self.checks if c.status in statuses)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as the schema ``gc-ref-report/1`` has it."""
+        """Return the report as the schema ``gc-ref-report/1`` has it.
+
+        Returns
+        -------
+        dict
+            Of what JSON can hold; numbers that are not finite are given by name.
+
+        Examples
+        --------
+        >>> from gc_ref.conformance import check, operator_port
+        >>> report = check(operator_port(lambda g: g, name="idle"), max_examples=0)
+        >>> report.to_dict()["schema"], report.to_dict()["identified"]
+        ('gc-ref-report/1', ['not-applied'])
+        """
         return {
             "schema": SCHEMA,
             "suite": self.suite,
@@ -238,29 +183,106 @@ class Report:
         }
 
     def to_json(self) -> str:
-        """Return the JSON report, schema ``gc-ref-report/1``: the same run gives the same bytes."""
+        """Return `to_dict` as text: the same run gives the same bytes.
+
+        Returns
+        -------
+        str
+            JSON, ends with a newline.
+
+        Examples
+        --------
+        >>> from gc_ref.conformance import check, operator_port
+        >>> report = check(operator_port(lambda g: g, name="idle"), max_examples=0)
+        >>> print(report.to_json()[:31])
+        {
+          "schema": "gc-ref-report/1"
+        """
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def to_markdown(self) -> str:
-        """Return the report in Markdown, for the summary of a CI job."""
+        """Return the report in Markdown, for the summary of a CI job.
+
+        Returns
+        -------
+        str
+            GitHub flavored Markdown; what a port says of itself is escaped.
+
+        Examples
+        --------
+        >>> from gc_ref.conformance import check, operator_port
+        >>> report = check(operator_port(lambda g: g, name="idle"), max_examples=0)
+        >>> print(report.to_markdown().splitlines()[0])
+        ## ✗ idle deviates: GC is never applied: nothing calls it
+        """
         from gc_ref.conformance._markdown import render_markdown
 
         return render_markdown(self.to_dict())
 
     def to_html(self) -> str:
-        """Return the report as one page that needs nothing else (pictures: ``gc-ref[report]``)."""
+        """Return the report as one page that needs nothing else: no network, no other file.
+
+        Returns
+        -------
+        str
+            HTML, with its pictures inside where ``gc-ref[report]`` is installed.
+
+        Examples
+        --------
+        >>> from gc_ref.conformance import check, operator_port
+        >>> report = check(operator_port(lambda g: g, name="idle"), max_examples=0)
+        >>> report.to_html().startswith("<!DOCTYPE html>")
+        True
+        """
         from gc_ref.conformance._html import render_html
 
         return render_html(self.to_dict())
 
     def to_badge(self, *, least: int = 1) -> str:
-        """Return JSON for a badge of shields.io; not green if fewer than ``least`` checks ran."""
+        """Return JSON for a badge, as an endpoint of shields.io takes it.
+
+        Parameters
+        ----------
+        least : int, default 1
+            The badge is not green if fewer checks ran.
+
+        Returns
+        -------
+        str
+            JSON with ``label``, ``message`` and ``color``.
+
+        Examples
+        --------
+        >>> import json
+        >>> from gc_ref.conformance import check, operator_port
+        >>> report = check(operator_port(lambda g: g, name="idle"), max_examples=0)
+        >>> json.loads(report.to_badge())["color"]
+        'red'
+        """
         from gc_ref.conformance._badge import render_badge
 
         return render_badge(self.to_dict(), least=least)
 
     def to_text(self, *, identify: bool = False) -> str:
-        """Return the report that a port's author reads (``identify``: the diagnosis alone)."""
+        """Return the report that a port's author reads.
+
+        Parameters
+        ----------
+        identify : bool, default False
+            The diagnosis alone, without the checks.
+
+        Returns
+        -------
+        str
+            Plain text; the verdict is its first line.
+
+        Examples
+        --------
+        >>> from gc_ref.conformance import check, operator_port
+        >>> report = check(operator_port(lambda g: g, name="idle"), max_examples=0)
+        >>> print(report.to_text(identify=True).partition(" (")[0])
+        DEVIATES: idle fails 6 of 19 checks
+        """
         from gc_ref.conformance._text import render, render_diagnosis
 
         return render_diagnosis(self) if identify else render(self)
@@ -293,9 +315,3 @@ def _arithmetic(judge: Judge) -> str:
         words += "; hyperparameters in float32 or wider"
     flush = judge.port.flush_to_zero
     return words + ("; subnormals may be flushed to zero" if flush else "; subnormals kept")
-
-
-def _number(value: float | None) -> float | str | None:
-    if value is None or math.isfinite(value):
-        return value
-    return "inf" if value > 0 else "nan" if math.isnan(value) else "-inf"

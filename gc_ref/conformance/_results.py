@@ -13,9 +13,9 @@ from gc_ref.conformance._draws import slices
 from gc_ref.conformance._port import Array, Case, Parameter
 
 if TYPE_CHECKING:
+    from gc_ref.conformance._check_report import CheckReport
     from gc_ref.conformance._compare import Comparison
     from gc_ref.conformance._judge import Judge
-    from gc_ref.conformance._report import CheckReport
     from gc_ref.conformance._settled import Match
 
 __all__ = [

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from gc_ref.conformance._check_report import CheckReport
 from gc_ref.conformance._checks import CHECKS, Check
 from gc_ref.conformance._expectations import Expectations, KnownFailures, expectations_of
 from gc_ref.conformance._expected_failures import hold_report
 from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Port, PortError, ShapeChangedError, SkippedError
 from gc_ref.conformance._progress import Watch
-from gc_ref.conformance._report import CheckReport, Report
+from gc_ref.conformance._report import Report
 from gc_ref.conformance._results import Outcome, failed, not_applicable
 from gc_ref.conformance._runs import Known
 from gc_ref.conformance._vectors import versions_up_to

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from gc_ref.conformance._check_report import CheckReport
 from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._expectations import Expectations
 from gc_ref.conformance._expected_failures import hold_check, hold_report
 from gc_ref.conformance._judge import Judge
 from gc_ref.conformance._port import Port
-from gc_ref.conformance._report import CheckReport, Report
+from gc_ref.conformance._report import Report
 from gc_ref.conformance._run import DEFAULT_EXAMPLES, report_of, rerun_command
 from gc_ref.conformance._vectors import LATEST
 

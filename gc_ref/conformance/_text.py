@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from gc_ref.conformance._conventions import CONVENTIONS
 
 if TYPE_CHECKING:
-    from gc_ref.conformance._report import CheckReport, Report
+    from gc_ref.conformance._check_report import CheckReport
+    from gc_ref.conformance._report import Report
 
 __all__ = ["render", "render_diagnosis", "render_finding"]
 

@@ -14,7 +14,14 @@ from gc_ref._layouts import KINDS, LAYOUTS, VECTOR_KINDS
 from gc_ref.conformance._conventions import parse_conventions
 from gc_ref.conformance._draws import representable
 from gc_ref.conformance._vectors import FILES, HYPERPARAMETERS, MEMBERS, SCHEMA, Vector, VectorError
-from gc_ref.conformance.adapters._exec_numbers import STORAGE, ProtocolError, read_number, short
+from gc_ref.conformance.adapters._exec_numbers import (
+    STORAGE,
+    ProtocolError,
+    RepeatedError,
+    members,
+    read_number,
+    short,
+)
 
 __all__ = ["UserVectors", "checked", "load", "load_all", "parse_object"]
 
@@ -73,24 +80,15 @@ def parse_object(path: Path | str) -> dict[str, Any]:
     VectorError
         If it cannot be read, is no JSON, has a name twice, or holds something else.
     """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(n for n in names if names.count(n) > 1)
-            raise VectorError(f"{path} has {short(twice)} twice in one object")
-        return found
-
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
         if not text.strip():
             raise VectorError(f"{path} is empty")
-        found = json.loads(text, object_pairs_hook=once)
+        found = json.loads(text, object_pairs_hook=members)
     except OSError as error:
         raise VectorError(f"{path}: {error.strerror}") from error
-    except VectorError:
-        raise
+    except RepeatedError as error:
+        raise VectorError(f"{path} has {error}") from error
     except RecursionError as error:
         raise VectorError(f"{path} is JSON that is nested too deeply") from error
     except ValueError as error:

@@ -2,9 +2,10 @@
 
 import pytest
 
+from gc_ref.conformance._check_report import CheckReport
 from gc_ref.conformance._checks import CHECKS
 from gc_ref.conformance._deviations import DEVIATIONS, Deviation
-from gc_ref.conformance._report import CheckReport, Report
+from gc_ref.conformance._report import Report
 from gc_ref.conformance._selftest import caught, line, rows
 
 FRAMEWORKS = [

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from gc_ref.conformance._port import Array
 __all__ = [
     "STORAGE",
     "ProtocolError",
+    "RepeatedError",
     "clean",
+    "members",
     "read_number",
     "read_numbers",
     "short",
@@ -38,6 +41,26 @@ TRAILING = re.compile(r"\.?0+p").sub
 
 class ProtocolError(Exception):
     """What a program wrote is no message of the protocol; says what is wrong with it."""
+
+
+class RepeatedError(ValueError):
+    """A JSON object has a name twice, which Python's own reader takes for an overwriting."""
+
+
+def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a dict of a JSON object, as `json.loads` wants of its ``object_pairs_hook``.
+
+    Raises
+    ------
+    RepeatedError
+        If a name is there twice.
+    """
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise RepeatedError(f"an object that has {short(name)} twice")
+        found[name] = value
+    return found
 
 
 def write_number(value: float) -> str:

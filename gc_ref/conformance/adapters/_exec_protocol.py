@@ -23,7 +23,9 @@ from gc_ref.conformance._port import (
 from gc_ref.conformance.adapters._exec_numbers import (
     STORAGE,
     ProtocolError,
+    RepeatedError,
     clean,
+    members,
     read_numbers,
     short,
     write_number,
@@ -51,7 +53,9 @@ def read_object(line: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ProtocolError(f"answered a line that is not UTF-8: {preview(line)}") from error
     try:
-        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        found = json.loads(text, object_pairs_hook=members, parse_constant=_no_constant)
+    except RepeatedError as error:
+        raise ProtocolError(f"answered {error}") from error
     except RecursionError as error:
         raise ProtocolError(f"answered JSON that is nested too deeply: {preview(line)}") from error
     except ValueError as error:
@@ -60,15 +64,6 @@ def read_object(line: bytes) -> dict[str, Any]:
         ) from error
     if not isinstance(found, dict):
         raise ProtocolError(f"answered JSON that is no object: {preview(line)}; {advice}")
-    return found
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(n for n in names if names.count(n) > 1)
-        raise ProtocolError(f"answered an object that has {short(twice)} twice")
     return found
 
 
