@@ -8,16 +8,13 @@ is never green by itself.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gc_ref.conformance._deviations import DEVIATIONS
 from gc_ref.conformance._expectations import Expectation, ExpectationError, read_file
-from gc_ref.conformance._outputs import problem_of
+from gc_ref.conformance._outputs import problem_of, write_whole
 from gc_ref.conformance._results import found_by_fuzzing
 from gc_ref.conformance._toml import tables
 from gc_ref.conformance._words import clean, counted
@@ -114,31 +111,12 @@ def write_file(path: str, known: Known) -> None:
         for port, entries in known.items()
         for check, entry in entries.items()
     ]
-    temporary = None
     try:
-        text = HEAD + tables(found, "ports")
-        goal = Path(_goal(path))
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="\n", dir=goal.parent, prefix=".gc-ref-", delete=False
-        ) as file:
-            temporary = file.name
-            file.write(text)
-        os.chmod(temporary, goal.stat().st_mode & 0o777 if goal.exists() else _new_mode())
-        os.replace(temporary, goal)
+        write_whole(_goal(path), (HEAD + tables(found, "ports")).encode())
     except (OSError, ValueError) as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
         why = error.strerror if isinstance(error, OSError) else error
         raise ExpectationError(f"{path} cannot be written: {why}") from error
 
 
 def _goal(path: str) -> str:
     return os.path.realpath(path)  # what a link points to is replaced
-
-
-def _new_mode() -> int:
-    """Return the mode that a new file gets: a temporary one is private."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

@@ -8,14 +8,14 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gc_ref.conformance._port_options import working_directory
 from gc_ref.conformance._targets import UsageError
 from gc_ref.conformance._words import clean
 
-__all__ = ["OUTPUTS", "Outputs", "add_outputs", "problem_of"]
+__all__ = ["OUTPUTS", "Outputs", "add_outputs", "problem_of", "write_whole"]
 
 #: Option to what it writes.
 OUTPUTS = {
@@ -24,6 +24,8 @@ OUTPUTS = {
     "html": "the report as a page, with pictures where gc-ref[report] is installed",
     "badge": "JSON for a badge of shields.io",
 }
+#: What names files that are read, and must not be written over.
+READ = {"expected": "--expected", "accept": "--accept", "vectors": "--vectors", "files": "FILE"}
 
 
 def add_outputs(parser: argparse.ArgumentParser, *names: str) -> None:
@@ -45,7 +47,8 @@ class Outputs:
     Raises
     ------
     UsageError
-        If a file could not be written, two are the same, or two go to the standard output.
+        If a file could not be written, two are the same, one is read too, or two go to the
+        standard output.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -69,6 +72,12 @@ class Outputs:
                     f"--{seen[path]} and --{name} name the same file, {self.shown[name]}"
                 )
             seen[path] = name
+        for name, words in READ.items():
+            for path in _listed(getattr(options, name, None)):
+                if (other := seen.get(_real(here, path))) and not _special(path):
+                    raise UsageError(
+                        f"{words} and --{other} name the same file, {path}: it would be lost"
+                    )
 
     def write(self, make: Mapping[str, Callable[[], str]]) -> None:
         """Write what was asked for, each made only then.
@@ -84,7 +93,7 @@ class Outputs:
                 if name == self.direct:
                     _print(text)
                     continue
-                _write(self.paths[name], text.encode("utf-8", "backslashreplace"))
+                write_whole(self.paths[name], text.encode("utf-8", "backslashreplace"))
             except OSError as error:
                 raise UsageError(f"--{name} {self.shown[name]}: {error.strerror}") from error
 
@@ -101,6 +110,10 @@ def _print(text: str) -> None:
 
 def _real(here: str, path: str) -> str:
     return os.path.realpath(os.path.join(here, path))  # what a link points to is replaced
+
+
+def _listed(value: str | Sequence[str] | None) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value or ()
 
 
 def _special(path: str) -> bool:
@@ -124,8 +137,14 @@ def problem_of(path: str) -> str:
     return ""
 
 
-def _write(path: str, data: bytes) -> None:
-    """Write a file whole or not at all, with the permissions that it has or would get."""
+def write_whole(path: str, data: bytes) -> None:
+    """Write a file whole or not at all, with the permissions that it has or would get.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
     if _special(path):
         Path(path).write_bytes(data)
         return

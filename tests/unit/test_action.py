@@ -73,6 +73,7 @@ class Runner:
         ("operator:ports.py:right --max-examples 0", 0, 1),
         ("# ours\n\noperator:ports.py:right\noperator:ports.py:wrong --max-examples 0\n", 1, 2),
         ("operator:ports.py:wrong\noperator:ports.py:broken", 3, 2),
+        ("operator:ports.py:right\noperator:ports.py:wrong\noperator:ports.py:right", 1, 2),
         ("operator:ports.py:right --min-checks 99 --max-examples 0", 4, 1),
         ("operator:ports.py:right --no-such-option", 2, 0),
         ("'operator:ports.py:right' # with a remark", 0, 1),

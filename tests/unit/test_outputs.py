@@ -95,6 +95,21 @@ def test_two_do_not_go_to_one_file(run, here):
     assert run(*judge("--json", os.devnull, "--markdown", os.devnull))[0] == 0
 
 
+@pytest.mark.parametrize("option", ["--expected", "--accept", "--vectors"])
+def test_what_is_read_is_not_written_over(run, here, option):
+    (here / "kept").write_text("old", "utf-8")
+    refused(run(*judge(option, "kept", "--json", "./kept")), option, "--json", "same file")
+    assert (here / "kept").read_text("utf-8") == "old"
+    assert not (here / "was-run").exists()
+
+
+def test_a_report_that_is_rendered_is_not_written_over(run, here):
+    assert run(*judge("--json", "r.json"))[0] == 0
+    before = (here / "r.json").read_bytes()
+    refused(run("report", "r.json", "--html", "r.json"), "FILE", "--html", "same file")
+    assert (here / "r.json").read_bytes() == before
+
+
 def test_all_of_them_at_once(run, here):
     words = [w for name in ALL for w in (f"--{name}", f"r.{name}")]
     status, out, err = run(*judge(*words, target="half"))
@@ -137,7 +152,7 @@ def test_a_file_is_written_whole_or_not_at_all(here, monkeypatch):
 
     monkeypatch.setattr(_outputs.os, "replace", full)
     with pytest.raises(OSError, match="No space"):
-        _outputs._write(str(here / "r"), b"after")
+        _outputs.write_whole(str(here / "r"), b"after")
     assert (here / "r").read_text("utf-8") == "before"
     assert sorted(p.name for p in here.iterdir()) == ["ports.py", "r"]
 
@@ -146,13 +161,13 @@ def test_permissions_and_links_stay(here):
     (here / "r").write_text("before", "utf-8")
     (here / "r").chmod(0o640)
     os.symlink("r", here / "link")
-    _outputs._write(os.path.realpath(here / "link"), b"after")
+    _outputs.write_whole(os.path.realpath(here / "link"), b"after")
     assert (here / "link").is_symlink()
     assert (here / "r").read_bytes() == b"after"
     assert stat.S_IMODE((here / "r").stat().st_mode) == 0o640
     before = os.umask(0o027)
     try:
-        _outputs._write(str(here / "new"), b"")
+        _outputs.write_whole(str(here / "new"), b"")
     finally:
         os.umask(before)
     assert stat.S_IMODE((here / "new").stat().st_mode) == 0o640
