@@ -46,7 +46,7 @@ Report = Mapping[str, Any]
 STATUS = {
     "error": ("‼", "error"),
     "failed": ("✗", "failed"),
-    "unexpected-pass": ("!", "passed unexpectedly"),
+    "unexpected-pass": ("!", "no longer fails"),
     "indeterminate": ("?", "undecided"),
     "expected-failure": ("≈", "failed as expected"),
     "passed": ("✓", "passed"),
