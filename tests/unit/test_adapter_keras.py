@@ -1,38 +1,22 @@
-"""The Keras adapter, on whichever backend Keras has here; the others run in a process each."""
+"""The Keras adapter, on whichever backend Keras has here: layers, fit, drives, and hygiene."""
 
 from __future__ import annotations
 
-import gc
-import importlib.util
-import os
-import subprocess
-import sys
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from _keras_probe import BACKEND, case_of, keras, parameters, same
 
-from gc_ref._layouts import KINDS, weight_shape
+from gc_ref._layouts import KINDS
 from gc_ref.conformance._checks_hygiene import checkpoint, state_isolated
 from gc_ref.conformance._judge import Judge
-from gc_ref.conformance._port import Array, Case, Parameter, PortError, PortLoadError
+from gc_ref.conformance._port import Case
 from gc_ref.conformance.adapters import _keras_model
-from gc_ref.conformance.adapters.keras import keras_port, select_backend
-
-select_backend()
-with warnings.catch_warnings():  # Keras and its backends import with warnings of their own
-    warnings.simplefilter("ignore")
-    keras = pytest.importorskip("keras")
+from gc_ref.conformance.adapters.keras import keras_port
 
 pytestmark = pytest.mark.keras
-BACKEND = keras.backend.backend()
-OTHERS = [
-    b
-    for b in ("jax", "torch", "tensorflow")
-    if b != BACKEND and importlib.util.find_spec(b) is not None
-]
 REAL_LAYERS = {
     "dense": ("Dense", "kernel"),
     "conv1d": ("Conv1D", "kernel"),
@@ -44,37 +28,6 @@ REAL_LAYERS = {
     "attention-in": ("EinsumDense", "kernel"),
     "attention-out": ("EinsumDense", "kernel"),
 }
-
-
-def parameters(kinds: tuple[str, ...], layout: str = "output-last") -> tuple[Parameter, ...]:
-    found = []
-    for kind in kinds:
-        shape = weight_shape(kind, layout=layout, fan_in=4, fan_out=4)
-        found.append(Parameter(f"{kind}_0", kind, np.zeros(shape, np.float32), kind))
-    if "dense" in kinds:
-        found.append(Parameter("dense_0", "bias", np.zeros(4, np.float32), "dense"))
-    return tuple(found)
-
-
-def case_of(
-    kinds: tuple[str, ...] = ("dense",),
-    *,
-    steps: int = 1,
-    values: tuple[float, ...] = (-3, -1, 0, 1, 2),
-    layout: str = "output-last",
-    **hyperparameters: float,
-) -> Case:
-    rng = np.random.default_rng(7)
-    owned = parameters(kinds, layout)
-    gradients = tuple(
-        {p.name: rng.choice(values, p.shape).astype(np.float32) for p in owned}
-        for _ in range(steps)
-    )
-    return Case("probe", owned, gradients, hyperparameters or {"lr": 1.0, "momentum": 0.0})
-
-
-def same(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
-    return all(np.array_equal(a[name], b[name]) for name in a)
 
 
 class Centralizing(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
@@ -310,165 +263,3 @@ def test_the_port_with_its_flag_off() -> None:
     (plain,) = keras_port(keras.optimizers.SGD).run(case).steps
     assert same(port.off.run(case).steps[0], plain)
     assert not same(port.run(case).steps[0], plain)
-
-
-class NoRate(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
-    def __init__(self) -> None:
-        super().__init__(0.1)
-
-
-def broken(learning_rate: float = 0.1) -> Any:
-    raise RuntimeError("out of\norder")
-
-
-def in_use(learning_rate: float = 0.1) -> Any:
-    optimizer = keras.optimizers.SGD(learning_rate)
-    optimizer.build([])
-    return optimizer
-
-
-@pytest.mark.parametrize(
-    ("optimizer", "settings", "message"),
-    [
-        (3, {}, "3 is not callable"),
-        (NoRate, {}, "NoRate takes no learning rate"),
-        (lambda learning_rate: {}, {}, r"makes a builtins\.dict, which is not a Keras optimizer"),
-        (broken, {}, "broken could not be made: RuntimeError: out of order"),
-        (in_use, {}, "already in use: make a new one"),
-        (NoRate, {"speed": 1}, "NoRate takes no argument 'speed'"),
-        (keras.optimizers.SGD, {"learning_rate": "fast"}, "SGD could not be made: ValueError"),
-    ],
-)
-def test_ports_that_cannot_be_loaded(
-    optimizer: Callable[..., Any], settings: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(PortLoadError, match=message) as caught:
-        keras_port(optimizer, settings=settings)
-    assert "\n" not in str(caught.value)
-
-
-def test_errors_inside_fit_say_where() -> None:
-    class Broken(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
-        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            raise RuntimeError("no such\nthing")
-
-    case = case_of()
-    with pytest.raises(PortError, match=r"^probe, step 1: RuntimeError: no such$"):
-        keras_port(Broken).run(case)
-    assert keras_port(keras.optimizers.SGD).run(case).steps  # nothing is left broken
-
-
-@pytest.mark.parametrize("open_ended", [False, True])
-def test_what_is_no_exception_is_one_message_too(open_ended: bool) -> None:
-    class Leaves(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
-        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            raise GeneratorExit
-
-    def left(learning_rate: float) -> Any:
-        raise GeneratorExit("early")
-
-    def left_open(learning_rate: float, **others: Any) -> Any:
-        raise GeneratorExit("early")
-
-    with pytest.raises(PortError, match=r"^probe, step 1: GeneratorExit$"):
-        keras_port(Leaves).run(case_of())
-    with pytest.raises(PortLoadError, match="could not be made: GeneratorExit: early"):
-        keras_port(left_open if open_ended else left)
-
-
-def test_an_async_factory() -> None:
-    async def factory(learning_rate: float, **others: Any) -> Any:
-        return keras.optimizers.SGD(learning_rate)
-
-    with pytest.raises(PortError, match="factory is an async function"):
-        keras_port(factory)
-    gc.collect()  # a coroutine left behind would warn here
-
-
-def test_a_weight_that_stops_being_trainable() -> None:
-    class Freezing(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
-        def build(self, variables: Any) -> None:
-            super().build(variables)
-            variables[0].trainable = False
-
-    with pytest.raises(PortError, match=r"probe, step 1: .*trainable"):
-        keras_port(Freezing).run(case_of())
-
-
-def test_other_dtypes_are_refused() -> None:
-    case = Case("half", (), ({},), {}, dtype="float16")
-    with pytest.raises(PortError, match="half: Keras is driven in float32 only, not float16"):
-        keras_port(keras.optimizers.SGD).run(case)
-
-
-def test_prints_and_warnings_stay_out(capsys: pytest.CaptureFixture[str]) -> None:
-    def noisy(learning_rate: float = 0.1) -> Any:
-        print("hello")
-        warnings.warn("look out", stacklevel=1)
-        return keras.optimizers.SGD(learning_rate)
-
-    assert keras_port(noisy).run(case_of(lr=1.0)).steps
-    assert capsys.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize(
-    ("installed", "expected"),
-    [
-        ({"tensorflow", "jax", "torch"}, None),
-        ({"jax", "torch"}, "jax"),
-        ({"torch"}, "torch"),
-        (set(), None),
-    ],
-)
-def test_backend_where_nobody_chose_one(
-    monkeypatch: pytest.MonkeyPatch, installed: set[str], expected: str | None
-) -> None:
-    monkeypatch.setattr(os, "environ", {})
-    monkeypatch.delitem(sys.modules, "keras")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name in installed or None)
-    select_backend()
-    assert os.environ.get("KERAS_BACKEND") == expected
-
-
-def test_backend_that_was_chosen_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "environ", {"KERAS_BACKEND": "torch"})
-    monkeypatch.delitem(sys.modules, "keras")
-    select_backend()
-    assert os.environ["KERAS_BACKEND"] == "torch"
-
-
-@pytest.mark.tf_keras
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf_keras has no other backend")
-@pytest.mark.parametrize("generation", ["new", "legacy"])
-def test_legacy_keras(generation: str) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import tf_keras
-    optimizers = tf_keras.optimizers if generation == "new" else tf_keras.optimizers.legacy
-    port = keras_port(optimizers.SGD)
-    assert "tf_keras" in port.environment
-    case = case_of(("dense", "embedding", "attention-in"), steps=2, lr=1.0, momentum=0.5)
-    first, second = case.gradients
-    for drive in ("plain", "checkpoint"):
-        steps = port.run(case.with_drive(drive)).steps
-        assert same(steps[0], {n: -g for n, g in first.items()})
-        assert same(steps[1], {n: -1.5 * g - second[n] for n, g in first.items()})
-
-
-def test_keras_is_not_imported_before_it_is_needed() -> None:
-    code = "import gc_ref.conformance.adapters.keras, sys; sys.exit('keras' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-@pytest.mark.skipif("GC_REF_ONE_BACKEND" in os.environ, reason="this is one of the others")
-@pytest.mark.parametrize("backend", OTHERS)
-def test_the_other_backends(backend: str) -> None:
-    environment = {**os.environ, "KERAS_BACKEND": backend, "GC_REF_ONE_BACKEND": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
