@@ -2,14 +2,11 @@
 
 import json
 import math
-import shlex
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from gc_ref.conformance import CheckReport, Report, check, operator_port
-from gc_ref.conformance._cli import main
 from gc_ref.conformance._deviations import DEVIATIONS
 from gc_ref.conformance._expectations import Expectation
 
@@ -285,93 +282,3 @@ def test_long_messages_are_wrapped_and_kept_whole():
     text = made(entry("failed", message=" ".join(words))).to_text()
     assert all(w in text.split() for w in words)
     assert max(map(len, text.splitlines())) <= 100
-
-
-# The rerun command.
-
-SOURCE = """
-def half(g):
-    return g if g.ndim < 2 else g - g.mean(axis=tuple(range(g.ndim - 1)), keepdims=True) / 2
-
-
-def scaled(g, by, why=""):
-    return half(g) * by
-
-
-def sgd(case, by=1.0):
-    weights, steps = {p.name: p.value for p in case.parameters}, []
-    for gradients in case.gradients:
-        lr = case.hyperparameters["lr"] * by
-        weights = {k: w - w.dtype.type(lr) * half(gradients[k]) for k, w in weights.items()}
-        steps.append(weights)
-    return steps
-"""
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["operator:my ports.py:half"],
-        ["operator:my ports.py:half", "--seed", "7", "--max-examples", "2"],
-        ["operator:my ports.py:half", "--layout", "output-first", "--convention", "scope=all"],
-        ["operator:my ports.py:scaled", "--set", "by=2", "--set", "why=it's $HOME \"quoted\""],
-        ["numpy:my ports.py:sgd", "--max-examples", "0", "--algorithm", "sgdm", "--set", "by=0.5",
-         "--convention", "momentum=heavy-ball"],
-        ["numpy:my ports.py:sgd", "--max-examples", "0", "--base", "numpy:my ports.py:sgd",
-         "--base-set", "by=2.0"],
-        ["--layout", "output-first", "--max-examples", "1"],
-    ],
-    ids=lambda words: " ".join(words)[:50],
-)  # fmt: skip
-def test_the_rerun_command_gives_the_same_report(tmp_path, monkeypatch, capsys, words):
-    (tmp_path / "my ports.py").write_text(SOURCE, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    status = main(["check", *words, "--json", "-"])
-    first = capsys.readouterr().out
-    [rerun] = {c["rerun"] for c in json.loads(first)["checks"]}
-    program, *again = shlex.split(rerun)
-    assert program == "gc-ref"
-    assert main([*again, "--json", "-"]) == status
-    assert capsys.readouterr().out == first
-
-
-def test_a_port_made_in_python_is_rerun_in_python():
-    report = check(operator_port(plain), seed=3, max_examples=0)
-    assert report.checks[0].rerun == "check(plain, suite='quick', seed=3, max_examples=0)"
-
-
-class TestArithmetic:
-    """The report says which rounding the port was granted: its adapter chose it."""
-
-    @staticmethod
-    def shown(port):
-        found = check(port, max_examples=0)
-        said = found.to_dict()["environment"]["arithmetic"]
-        assert f"Arithmetic granted: {said}" in " ".join(found.to_text().split())
-        return said
-
-    def test_of_an_operator(self):
-        port = operator_port(PORTS["plain"], name="plain")
-        said = "float16 (sums in float32), float32, float64; subnormals kept"
-        assert self.shown(port) == said
-
-    def test_flush_to_zero_is_the_adapters_choice(self):
-        port = replace(operator_port(PORTS["plain"], name="plain"), flush_to_zero=True)
-        assert self.shown(port).endswith("; subnormals may be flushed to zero")
-
-    def test_half_precision_sums_are_named(self):
-        def in_half(g):
-            if g.ndim < 2:
-                return g
-            total = np.zeros(g.shape[-1], g.dtype)
-            for row in g.reshape(-1, g.shape[-1]):
-                total = total + row / g.dtype.type(g.size // g.shape[-1])
-            return g - total
-
-        assert "float16 (sums in float16)" in self.shown(operator_port(in_half))
-
-    def test_hyperparameters_of_an_optimizer(self):
-        from gc_ref.conformance._reference import reference_port
-
-        said = self.shown(reference_port("sgdm", {}, ()))
-        assert "; hyperparameters in float32 or wider;" in said

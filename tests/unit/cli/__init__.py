@@ -1,0 +1,1 @@
+"""The command gc-ref: its exit statuses, its messages, its files."""

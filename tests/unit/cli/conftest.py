@@ -1,0 +1,53 @@
+"""A folder of ports, and the command gc-ref run in it."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from gc_ref.conformance._cli import main
+
+# pytest would import it to look for doctests: only the command is to load its copy.
+collect_ignore = ["_strange_ports.py"]
+
+FILES = {
+    "syntax.py": "def f(:\n",
+    "raising.py": "raise ValueError('at\\nimport')\n",
+    "exiting.py": "import sys\nsys.exit(0)\n",
+    "needing.py": "import gc_ref_no_such_module\n",
+    "empty.py": "",
+    "noisy.py": "print('noise')\nfrom ports import plain\n",
+    "noisy_below.py": "import os\nos.write(1, b'noise')\nfrom ports import writes_below\n",
+    "ports2.py": "from ports import *\n",
+    "moving.py": "import os\nos.chdir('/')\nfrom ports import plain_sgdm\n",
+}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """A directory of ports, in which the command is run."""
+    shutil.copy(Path(__file__).with_name("_strange_ports.py"), tmp_path / "ports.py")
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:  # modules of the targets
+        if name.startswith("_gc_ref_target_") or f"{name}.py" in ("ports.py", *FILES):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command in this process: exit status, stdout, stderr."""
+
+    def call(*words):
+        try:
+            status = main(list(words))
+        except SystemExit as left:
+            status = left.code
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return call

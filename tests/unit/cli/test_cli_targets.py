@@ -1,0 +1,174 @@
+"""The command gc-ref on targets: ports that cannot be loaded or driven, and wrong answers."""
+
+import json
+import re
+
+import pytest
+
+from ._cli_command import quick
+
+NOT_LOADED = [
+    ("operator:missing.py:f", ["missing.py", "no file"]),
+    ("operator:./missing:f", ["missing", "no file"]),
+    ("operator:gc_ref_no_such_module:f", ["gc_ref_no_such_module", "ModuleNotFoundError"]),
+    ("operator:syntax.py:f", ["syntax.py", "SyntaxError", "line 1"]),
+    ("operator:raising.py:f", ["raising.py", "ValueError: at import"]),
+    ("operator:exiting.py:f", ["exiting.py", "SystemExit"]),
+    ("operator:needing.py:f", ["needing.py", "gc_ref_no_such_module"]),
+    ("operator:empty.py:f", ["empty.py", "'f'"]),
+    ("operator:ports.py:plane", ["ports.py", "'plane'", "it has:"]),
+    ("operator:ports.py:plain.nothing", ["'plain.nothing'"]),
+    ("operator:ports.py:number", ["3", "not a function"]),
+    ("numpy:ports.py:number", ["3", "not a function"]),
+]
+
+
+@pytest.mark.parametrize(("target", "needed"), NOT_LOADED)
+def test_status_3_a_port_that_cannot_be_loaded(run, target, needed):
+    status, out, err = run(*quick(target))
+    assert status == 3
+    assert out == ""
+    assert err.startswith("gc-ref: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    assert all(word in err for word in needed), err
+
+
+def test_status_3_a_base_that_cannot_be_loaded(run):
+    status, _, err = run(*quick("numpy:ports.py:sgdm", "--base", "numpy:ports.py:nobody"))
+    assert status == 3
+    assert "'nobody'" in err
+
+
+NOT_DRIVEN = [
+    ("operator:ports.py:returns_none", ["returns_none", "NoneType", "expected a numpy array"]),
+    ("operator:ports.py:returns_list", ["returns_list", "list", "expected a numpy array"]),
+    ("operator:ports.py:raises", ["raises", "RuntimeError: no luck", "dense_0.kernel", "float32"]),
+    ("operator:ports.py:leaves", ["leaves", "SystemExit"]),
+    ("operator:ports.py:recurses", ["recurses", "RecursionError"]),
+    ("operator:ports.py:aborts", ["aborts", "Abort"]),
+    ("operator:ports.py:closes", ["closes", "GeneratorExit: half-way"]),
+    ("operator:ports.py:waits", ["waits is an async function", "not awaited"]),
+    ("operator:ports.py:scaled", ["TypeError", "scale"]),
+    ("operator:ports.py:raises_later", ["raises_later", "in the middle"]),
+    ("operator:ports.py:objects", ["object"]),
+    ("operator:ports.py:text", ["text", "<U", "real numbers"]),
+    ("numpy:ports.py:steps_none", ["steps_none", "NoneType", "expected a list"]),
+    ("numpy:ports.py:too_few", ["too_few", "1 steps", "3"]),
+    ("numpy:ports.py:loses_one", ["loses_one", "dense_1.bias", "step 1"]),
+    ("numpy:ports.py:steps_of_text", ["steps_of_text", "<U", "real numbers"]),
+    ("numpy:ports.py:plain", ["'ndim'", "use operator:"]),
+    ("numpy:ports.py:one_array", ["answered ndarray", "use operator:"]),
+    ("numpy:ports.py:steps_masked", ["steps_masked", "MaskedArray", "plain NumPy array"]),
+    ("operator:ports.py:masked", ["masked returned MaskedArray", "plain numpy array"]),
+    ("operator:ports.py:matrix", ["matrix returned matrix", "plain numpy array"]),
+    ("numpy:ports.py:steps_leave", ["steps_leave", "SystemExit"]),
+    ("numpy:ports.py:steps_abort", ["steps_abort", "GeneratorExit"]),
+    ("numpy:ports.py:steps_wait", ["steps_wait is an async function", "not awaited"]),
+]
+
+
+def sentence(out, head):
+    """The first finding of this kind in a text report, unwrapped."""
+    found = re.search(rf"^{head}  (.*?)^  rerun: ", out, re.DOTALL | re.MULTILINE)
+    return " ".join(found[1].split()) if found else ""
+
+
+def test_an_error_is_not_headed_by_the_check_that_met_it(run):
+    _, out, _ = run(*quick("operator:ports.py:raises"))
+    head = (
+        "\nERROR  the port could not be driven (for hygiene/shape), so nothing more was checked\n"
+    )
+    assert head in out
+    assert "the shape that goes in comes out" not in out
+    _, out, _ = run(*quick("operator:ports.py:raises", "--json", "-"))
+    [found] = json.loads(out)["checks"]
+    assert (found["id"], found["status"]) == ("hygiene/shape", "error")
+
+
+def test_a_dtype_that_could_not_be_driven_is_not_said_to_be_refused(run):
+    _, out, _ = run(*quick("operator:ports.py:not_in_float64"))
+    text = " ".join(out.split())
+    assert "refuse" not in text
+    assert "could not be driven in float64: not_in_float64 raised for dense_0.kernel" in text
+
+
+@pytest.mark.parametrize(("target", "needed"), NOT_DRIVEN)
+def test_status_3_a_port_that_cannot_be_driven(run, target, needed):
+    status, out, err = run(*quick(target))
+    assert status == 3, out + err
+    assert out.startswith("ERROR: ")
+    assert out.count("\nERROR  ") == 1
+    assert "Traceback" not in out + err
+    assert err == ""
+    message = sentence(out, "ERROR")
+    assert all(word in message for word in needed), message
+
+
+def test_an_interrupt_is_no_finding(run):
+    with pytest.raises(KeyboardInterrupt):
+        run(*quick("operator:ports.py:interrupts"))
+
+
+def test_status_3_a_setting_that_the_port_does_not_take(run):
+    status, out, _ = run(*quick("operator:ports.py:plain", "--set", "scale=2"))
+    assert status == 3
+    assert "scale" in sentence(out, "ERROR")
+
+
+WRONG_ANSWERS = [
+    (["operator:ports.py:other_shape"], "hygiene/shape", ["(2, 2)", "(4,)", "dense_0.kernel"]),
+    (["operator:ports.py:other_dtype"], "hygiene/dtype", ["float16", "float64"]),
+    (["operator:ports.py:complex_numbers"], "hygiene/dtype", ["float16", "complex"]),
+    (["operator:ports.py:all_nan"], "scope/every-weight", ["got nan", "expected"]),
+    (["operator:ports.py:one_nan"], "scope/every-weight", ["got nan", "expected"]),
+    (["operator:ports.py:scaled", "--set", "scale=2"], "scope/every-weight", ["expected"]),
+    (["numpy:ports.py:steps_of_nan"], "scope/vectors-untouched", ["dense_1.bias"]),
+    (
+        ["numpy:ports.py:steps_of_nan", "--algorithm", "sgdm"],
+        "value/exact",
+        ["got nan", "expected"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "check", "needed"), WRONG_ANSWERS, ids=lambda x: x if isinstance(x, str) else None
+)
+def test_status_1_an_answer_that_is_wrong(run, words, check, needed):
+    status, out, err = run(*quick(*words))
+    assert status == 1, out + err
+    assert "Traceback" not in out + err
+    assert err == ""
+    message = sentence(out, f"FAILED  {re.escape(check)}")
+    assert all(word in message for word in needed), out
+
+
+def test_a_port_of_nan_is_not_said_to_be_free_of_means(run):
+    """A port whose every answer is NaN shows nothing: not that GC acts."""
+    _, out, _ = run(*quick("numpy:ports.py:steps_of_nan", "--json", "-"))
+    statuses = {c["id"]: c["status"] for c in json.loads(out)["checks"]}
+    assert statuses["effect/on"] != "passed"
+    assert statuses["law/shift-invariant"] != "passed"
+
+
+def test_a_module_of_the_working_directory_is_a_target_too(run):
+    assert run(*quick("operator:ports:plain"))[0] == 0
+
+
+def test_the_base_of_a_port(run):
+    words = ["--base", "numpy:ports.py:plain_sgdm", "--json", "-"]
+    status, out, _ = run(*quick("numpy:ports.py:sgdm", *words))
+    report = json.loads(out)
+    assert status == 0
+    assert "step/base-law" in {c["id"] for c in report["checks"] if c["status"] == "passed"}
+    status, out, _ = run(*quick("numpy:ports.py:sgdm_half", *words))
+    assert status == 1
+    assert "step/base-law" in {
+        c["id"] for c in json.loads(out)["checks"] if c["status"] == "failed"
+    }
+
+
+def test_settings_are_python_literals(run):
+    status, _, _ = run(*quick("operator:ports.py:scaled", "--set", "scale=1"))
+    assert status == 0

@@ -1,0 +1,1 @@
+"""parametrize_with_checks and the pytest plugin."""
