@@ -275,7 +275,7 @@ def test_the_same_port_twice_is_refused(run, here, files):
 
 @pytest.mark.parametrize(
     ("field", "value", "label"),
-    [("python", "3.12.1", "python 3.12.1"), ("numpy", "2.9.9", "numpy 2.9.9"),
+    [("python", "3.99.0", "python 3.99.0"), ("numpy", "2.99.0", "numpy 2.99.0"),
      ("jax", "0.9", "jax 0.9"), ("arithmetic", "float64", "arithmetic float64"),
      ("seed", 1, "seed 1"), ("suite", "full", "suite full")],
 )  # fmt: skip
