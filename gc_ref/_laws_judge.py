@@ -195,7 +195,8 @@ class Judge:
             return self.rows(np.zeros(self.shape))
         if isinstance(values, exact.ExactArray):
             values = rationals(values)
-        numbers = np.asarray(values).astype(np.float64)  # exact: see `gc_ref.bounds`
+        # No digit is lost: see `gc_ref.bounds`.
+        numbers = np.asarray(values).astype(np.float64)
         if not np.isfinite(numbers).all():
             raise ValueError(f"{self.law}: the gradient must be finite")
         tau = _bound(numbers.tobytes(), numbers.shape, self.output_axis, self.profile)
