@@ -1,9 +1,9 @@
-"""One check's entry in a report."""
+"""One check's entry in a report, and the verdict that all of them make."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gc_ref.conformance._expectations import Expectation
     from gc_ref.conformance._results import Outcome
 
-__all__ = ["CheckReport"]
+__all__ = ["CheckReport", "verdict_of"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,16 @@ class CheckReport:
     def said_something(self) -> bool:
         """Whether the check said something about the port."""
         return (self.found or self.status) not in ("not-applicable", "error")
+
+
+def verdict_of(statuses: Iterable[str]) -> str:
+    """Return the verdict on a port whose checks have these statuses."""
+    found = set(statuses)
+    if "error" in found:
+        return "error"
+    if found & {"failed", "unexpected-pass", "indeterminate"}:
+        return "deviates"
+    return "conforms"
 
 
 def _number(value: float | None) -> float | str | None:

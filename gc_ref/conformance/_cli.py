@@ -89,11 +89,11 @@ def _judge(options: argparse.Namespace) -> int:
         watching(sys.stderr, total=len(CHECKS), verbose=options.verbose) as watch,
     ):
         port = port_of(options)
-        listed = sections_of([port.name], known, options.expected)[port.name] if known else None
+        expected = sections_of([port.name], known, options.expected)[port.name] if known else None
         report = judge_port(
             port, suite=options.suite, seed=options.seed, max_examples=options.max_examples,
             suite_version=options.suite_version, given=given, watch=watch, replays=True,
-            unshrunk=CHECKS if options.accept else (), expectations=listed,
+            unshrunk=CHECKS if options.accept else (), expectations=expected,
         )  # fmt: skip
     if outputs.direct is None:
         try:

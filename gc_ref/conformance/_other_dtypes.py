@@ -12,7 +12,7 @@ from gc_ref.conformance._port import Case, Parameter, PortError, ShapeChangedErr
 if TYPE_CHECKING:
     from gc_ref.conformance._judge import Judge
 
-__all__ = ["ACCUMULATES", "HALF", "driven", "sums_in_half"]
+__all__ = ["ACCUMULATES", "HALF", "driven", "granted", "sums_in_half"]
 
 HALF = ("float16", "bfloat16")
 #: Note on a port whose half-precision sums are not in float32, as they need to be.
@@ -50,3 +50,16 @@ def sums_in_half(judge: Judge, case: Case, parameters: Iterable[Parameter]) -> b
             return False
     judge.note(ACCUMULATES.format(case.dtype))
     return True
+
+
+def granted(judge: Judge) -> str:
+    """Return the arithmetic profiles that the port was granted (see `gc_ref.bounds.profile`)."""
+    parts = []
+    for dtype in (d for d in judge.port.dtypes if d not in judge.refused):
+        sums = dtype if ACCUMULATES.format(dtype) in judge.notes else "float32"
+        parts.append(f"{dtype} (sums in {sums})" if dtype in HALF else dtype)
+    words = ", ".join(parts)
+    if not judge.operator:
+        words += "; hyperparameters in float32 or wider"
+    flush = judge.port.flush_to_zero
+    return words + ("; subnormals may be flushed to zero" if flush else "; subnormals kept")

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import gc_ref
-from gc_ref.conformance._check_report import CheckReport
+from gc_ref.conformance._check_report import CheckReport, verdict_of
 from gc_ref.conformance._evidence import collect
 from gc_ref.conformance._identify import diagnose
+from gc_ref.conformance._other_dtypes import granted
 from gc_ref.conformance._port import PortError, SkippedError
 from gc_ref.conformance._vectors import LATEST
 
 if TYPE_CHECKING:
     from gc_ref.conformance._judge import Judge
 
-__all__ = ["SCHEMA", "Report", "verdict_of"]
+__all__ = ["SCHEMA", "Report"]
 
 SCHEMA = "gc-ref-report/1"
 
@@ -108,7 +109,7 @@ class Report:
             "numpy": np.__version__,
             "platform": f"{platform.system()} {platform.machine()}",
             **{k: v for k, v in port.environment.items() if k != "hint"},
-            "arithmetic": _arithmetic(judge),
+            "arithmetic": granted(judge),
         }
         diagnosis = diagnose(judge, checks)
         return cls(
@@ -290,28 +291,3 @@ class Report:
     def __str__(self) -> str:
         """Return the text report."""
         return self.to_text()
-
-
-def verdict_of(statuses: Iterable[str]) -> str:
-    """Return the verdict on a port whose checks have these statuses."""
-    found = set(statuses)
-    if "error" in found:
-        return "error"
-    if found & {"failed", "unexpected-pass", "indeterminate"}:
-        return "deviates"
-    return "conforms"
-
-
-def _arithmetic(judge: Judge) -> str:
-    """Return the arithmetic profiles that the port was granted (see `gc_ref.bounds.profile`)."""
-    from gc_ref.conformance._other_dtypes import ACCUMULATES, HALF
-
-    parts = []
-    for dtype in (d for d in judge.port.dtypes if d not in judge.refused):
-        sums = dtype if ACCUMULATES.format(dtype) in judge.notes else "float32"
-        parts.append(f"{dtype} (sums in {sums})" if dtype in HALF else dtype)
-    words = ", ".join(parts)
-    if not judge.operator:
-        words += "; hyperparameters in float32 or wider"
-    flush = judge.port.flush_to_zero
-    return words + ("; subnormals may be flushed to zero" if flush else "; subnormals kept")

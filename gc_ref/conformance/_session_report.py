@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gc_ref.conformance._check_report import verdict_of
 from gc_ref.conformance._checks import CHECKS
-from gc_ref.conformance._report import SCHEMA, verdict_of
+from gc_ref.conformance._report import SCHEMA
 
 __all__ = ["join"]
 

@@ -18,6 +18,16 @@ def plain(g):
     return g if g.ndim < 2 else g - g.mean(axis=tuple(range(g.ndim - 1)), keepdims=True)
 
 
+def sums_in_its_dtype(g):
+    """A correct operator whose sums are in the gradient's dtype: float16 in float16."""
+    if g.ndim < 2:
+        return g
+    total = np.zeros(g.shape[-1], g.dtype)
+    for row in g.reshape(-1, g.shape[-1]):
+        total = total + row / g.dtype.type(g.size // g.shape[-1])
+    return g - total
+
+
 def swapped(g):
     return g if g.ndim < 2 else g - g.mean(axis=tuple(range(1, g.ndim)), keepdims=True)
 
@@ -54,23 +64,28 @@ def _made(name):
     from gc_ref.conformance import numpy_port
 
     loop = make_plant(CONTROL, "numpy").run
-    base = numpy_port(_plain_sgdm, name="sgdm")
+    base = numpy_port(sgdm(lambda g: g), name="sgdm")
     return numpy_port(
         lambda case: loop(case).steps, name=name, base=base if name == "based" else None
     )
 
 
-def _plain_sgdm(case):
-    lr, beta = case.hyperparameters["lr"], case.hyperparameters["momentum"]
-    weights = {p.name: p.value for p in case.parameters}
-    momenta = {k: 0 * w for k, w in weights.items()}
-    steps = []
-    for gradients in case.gradients:
-        for k, g in gradients.items():
-            momenta[k] = beta * momenta[k] + (1 - beta) * g
-            weights[k] = weights[k] - lr * momenta[k]
-        steps.append(dict(weights))
-    return steps
+def sgdm(phi):
+    """Algorithm 1 with what a port has in place of Φ."""
+
+    def run(case):
+        lr, beta = case.hyperparameters["lr"], case.hyperparameters["momentum"]
+        weights = {p.name: p.value for p in case.parameters}
+        momenta = {k: 0 * w for k, w in weights.items()}
+        steps = []
+        for gradients in case.gradients:
+            for k, g in gradients.items():
+                momenta[k] = beta * momenta[k] + (1 - beta) * phi(g)
+                weights[k] = weights[k] - lr * momenta[k]
+            steps.append(dict(weights))
+        return steps
+
+    return run
 
 
 @cache

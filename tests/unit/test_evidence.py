@@ -111,15 +111,7 @@ def test_ratios_are_those_that_the_checks_report(name):
 
 
 def test_sums_in_half_precision_are_noted_not_held_against_a_port():
-    def half(g):
-        if g.ndim < 2:
-            return g
-        total = np.zeros(g.shape[-1], g.dtype)
-        for row in g.reshape(-1, g.shape[-1]):
-            total = total + row / g.dtype.type(g.size // g.shape[-1])
-        return g - total
-
-    found = check(operator_port(half), max_examples=0)
+    found = check(operator_port(_reports.sums_in_its_dtype), max_examples=0)
     assert found.verdict == "conforms"
     rows = [c for c in found.evidence["ratios"]["cases"] if c["ratio"] > 1]
     assert [c["dtype"] for c in rows] == ["float16"]
@@ -217,25 +209,17 @@ def test_the_same_run_gives_the_same_evidence():
     assert again.to_json() == _reports.text("sgdm-idle")
 
 
-def per_channel(case):
-    """SGDM that takes the mean over axis 1 alone: torch's layout, a window forgotten."""
-    lr, beta = case.hyperparameters["lr"], case.hyperparameters["momentum"]
-    weights = {p.name: p.value for p in case.parameters}
-    momenta = {k: 0 * w for k, w in weights.items()}
-    steps = []
-    for gradients in case.gradients:
-        for k, g in gradients.items():
-            phi = g if g.ndim < 2 else g - g.mean(axis=1, keepdims=True)
-            momenta[k] = beta * momenta[k] + (1 - beta) * phi
-            weights[k] = weights[k] - lr * momenta[k]
-        steps.append(dict(weights))
-    return steps
+def per_channel(g):
+    """The mean over axis 1 alone: torch's layout, a window forgotten."""
+    return g if g.ndim < 2 else g - g.mean(axis=1, keepdims=True)
 
 
 @cache
 def partial():
     """The report of that port."""
-    port = numpy_port(per_channel, name="partial", algorithm="sgdm", layout="output-first")
+    port = numpy_port(
+        _reports.sgdm(per_channel), name="partial", algorithm="sgdm", layout="output-first"
+    )
     return json.loads(check(port, max_examples=0).to_json())
 
 
