@@ -168,7 +168,7 @@ class Session:
         """Write all reports: what several workers found of one port is one report."""
         reports: list[Any] = []
         if self.entries:  # a test has imported gc_ref, here or in a worker
-            from gc_ref.conformance._session_report import join
+            from gc_ref._conformance.testing.session_report import join
 
             reports = join(list(self.entries.values()), self.summaries)
         text = json.dumps(reports, indent=2, ensure_ascii=False) + "\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
-from gc_ref.conformance.adapters.keras import select_backend
+from gc_ref._conformance.adapters.keras.port import select_backend
 
 settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 settings.register_profile("search", deadline=None, database=None, print_blob=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from vector_suite import suite
 
-from gc_ref.conformance._vectors import FILES, RELEASED, Vector, dump
-from gc_ref.conformance._vectors_kills import kills_of
-from gc_ref.conformance._vectors_make import CLAUSES, freeze
+from gc_ref._conformance.cases.vectors import FILES, RELEASED, Vector, dump
+from gc_ref._conformance.vector_files.kills import kills_of
+from gc_ref._conformance.vector_files.make import CLAUSES, freeze
 
 FOLDER = Path(__file__).parent / "vectors"
 

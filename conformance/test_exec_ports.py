@@ -45,7 +45,7 @@ def gc_port(tmp_path_factory):
 def judge(command, *options):
     """Run ``gc-ref check exec:COMMAND`` and return its exit status and its report."""
     target = f"exec:{shlex.join(str(word) for word in command)}"
-    words = [sys.executable, "-m", "gc_ref.conformance._cli", "check", target, *options]
+    words = [sys.executable, "-m", "gc_ref.conformance", "check", target, *options]
     done = subprocess.run(
         [*words, "--json", "-", "--timeout", "300"], capture_output=True, text=True, check=False
     )

@@ -29,7 +29,7 @@ def _parameters():
 @pytest.mark.parametrize(("entry", "backend"), list(_parameters()))
 def test_recorded_verdict(entry, backend):
     command = [
-        sys.executable, "-m", "gc_ref.conformance._cli", "check", entry["target"],
+        sys.executable, "-m", "gc_ref.conformance", "check", entry["target"],
         *entry.get("options", []), "--json", "-",
     ]  # fmt: skip
     environment = {**os.environ, "KERAS_BACKEND": backend or "jax"}

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gc_ref._conformance.cases.draws import representable, unslice
+from gc_ref._conformance.vector_files.make import Inputs
 from gc_ref._layouts import output_axes, weight_shape
-from gc_ref.conformance._draws import representable, unslice
-from gc_ref.conformance._vectors_make import Inputs
 
 SHORT = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64"}
 SIDE = {"output-first": "first", "output-last": "last"}

@@ -70,7 +70,7 @@ Not covered: TF32 and other reduced-precision matrix units, Strassen's product,
 
 from __future__ import annotations
 
-from gc_ref._bounds_centralize import EXACT, Profile, centralize, profile
-from gc_ref._bounds_steps import adam, sgdm
+from gc_ref._bounds.centralize import EXACT, Profile, centralize, profile
+from gc_ref._bounds.steps import adam, sgdm
 
 __all__ = ["EXACT", "Profile", "adam", "centralize", "profile", "sgdm"]

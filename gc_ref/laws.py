@@ -26,11 +26,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from gc_ref._laws_geometry import contraction, idempotent, orthogonal, zero_mean
-from gc_ref._laws_judge import LawError
-from gc_ref._laws_matrix import contraction_hessian, projection_matrix
-from gc_ref._laws_step import theorem_4_1, weight_constraint
-from gc_ref._laws_symmetry import linear, permutation_equivariant, shift_invariant
+from gc_ref._laws.geometry import contraction, idempotent, orthogonal, zero_mean
+from gc_ref._laws.judge import LawError
+from gc_ref._laws.matrix import contraction_hessian, projection_matrix
+from gc_ref._laws.step import theorem_4_1, weight_constraint
+from gc_ref._laws.symmetry import linear, permutation_equivariant, shift_invariant
 
 __all__ = [
     "LAWS",

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from gc_ref._slices import Axis, from_rows, split_axes
-from gc_ref._strategies_hyperparameters import hyperparameters
-from gc_ref._strategies_layers import Layer, layers
-from gc_ref._strategies_regimes import FORMATS, REGIMES, build, fits
+from gc_ref._strategies.hyperparameters import hyperparameters
+from gc_ref._strategies.layers import Layer, layers
+from gc_ref._strategies.regimes import FORMATS, REGIMES, build, fits
 
 __all__ = [
     "DTYPES",

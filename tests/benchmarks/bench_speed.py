@@ -105,7 +105,7 @@ def test_check_optax(benchmark):
 
 @pytest.mark.keras
 def test_check_keras(benchmark):
-    from gc_ref.conformance.adapters.keras import select_backend
+    from gc_ref._conformance.adapters.keras.port import select_backend
 
     select_backend()
     import keras

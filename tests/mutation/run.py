@@ -19,15 +19,15 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 BUILD = ROOT / "build" / "mutation"
 
-#: group -> its modules in gc_ref/, and the files test_*.py in tests/unit/ that judge them
+#: group -> its modules in gc_ref/, and the test files in tests/unit/ that judge them
 GROUPS = {
     "arrays": (
         ["_centralize", "_sgdm", "_adam"],
-        ["centralize", "accuracy", "namespaces", "sgdm", "adam"],
+        ["test_centralize", "test_accuracy", "test_namespaces", "test_sgdm", "test_adam"],
     ),
-    "exact": (["_exact_*"], ["exact*"]),
-    "bounds": (["_bounds_*"], ["bounds*"]),
-    "laws": (["_laws_*", "_slices"], ["laws*"]),
+    "exact": (["_exact/*"], ["exact/test_exact*"]),
+    "bounds": (["_bounds/*"], ["bounds/test_bounds*"]),
+    "laws": (["_laws/*", "_slices"], ["laws/test_laws*"]),
 }
 
 # Tests that take long and find no mutant that others miss, and one that reads the source code.
@@ -67,7 +67,7 @@ def prepare(group):
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
     for name in ("conftest.py", "pyproject.toml"):
         shutil.copy2(ROOT / name, folder)
-    paths = [path for test in tests for path in sorted(folder.glob(f"tests/unit/test_{test}.py"))]
+    paths = [path for test in tests for path in sorted(folder.glob(f"tests/unit/{test}.py"))]
     configuration = CONFIGURATION.format(
         modules="".join(f"\n    gc_ref/{module}.py" for module in modules),
         skipped=SKIPPED,
@@ -86,10 +86,11 @@ def mutmut(folder, *arguments, **options):
 
 def results(folder):
     """Status of each mutant, by module."""
-    for path in sorted(folder.glob("mutants/gc_ref/*.meta")):
+    for path in sorted(folder.glob("mutants/gc_ref/**/*.meta")):
         codes = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
         statuses = {name: STATUS.get(code, "timeout or crash") for name, code in codes.items()}
-        yield path.name.removesuffix(".py.meta"), statuses
+        module = path.relative_to(folder / "mutants" / "gc_ref")
+        yield ".".join(module.parts).removesuffix(".py.meta"), statuses
 
 
 def change(folder, name):
@@ -102,7 +103,7 @@ def change(folder, name):
 
 def function_of(name):
     """`gc_ref._adam.x__one__mutmut_3` is a mutant of `_adam._one`."""
-    _, module, mangled = name.split(".")
+    module, _, mangled = name.removeprefix("gc_ref.").rpartition(".")
     mangled = mangled.rpartition("__mutmut_")[0]
     return f"{module}.{mangled.removeprefix('xǁ').removeprefix('x_').replace('ǁ', '.')}"
 

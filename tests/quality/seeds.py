@@ -20,13 +20,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gc_ref.conformance._checks import CHECKS
-from gc_ref.conformance._deviations import DEVIATIONS
-from gc_ref.conformance._judge import Judge
-from gc_ref.conformance._plants import make_plant
-from gc_ref.conformance._run import judge_port, outcome_of
-from gc_ref.conformance._runs import Known
-from gc_ref.conformance._selftest import forms
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS
+from gc_ref._conformance.checks.registry import CHECKS
+from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.judging.runs import Known
+from gc_ref._conformance.running.run import judge_port, outcome_of
+from gc_ref._conformance.running.selftest import forms
+from gc_ref._conformance.wrong_ports.numpy import make_plant
 from quality.zoo import ZOO
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from gc_ref._conformance.catalogue.deviations import Plant
+from gc_ref._conformance.catalogue.semantics import Semantics
+from gc_ref._conformance.wrong_ports.numpy import make_plant
 from gc_ref.conformance import check, numpy_port, operator_port
-from gc_ref.conformance._deviations import Plant
-from gc_ref.conformance._plants import make_plant
-from gc_ref.conformance._semantics import Semantics
 
 from . import operators, optimizers
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from gc_ref.conformance._check_report import CheckReport
-from gc_ref.conformance._checks import CHECKS
-from gc_ref.conformance._deviations import DEVIATIONS, Deviation
-from gc_ref.conformance._report import Report
-from gc_ref.conformance._selftest import caught, line, rows
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS, Deviation
+from gc_ref._conformance.checks.registry import CHECKS
+from gc_ref._conformance.findings.check_report import CheckReport
+from gc_ref._conformance.reports.report import Report
+from gc_ref._conformance.running.selftest import caught, line, rows
 
 FRAMEWORKS = [
     "numpy",

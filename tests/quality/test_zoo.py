@@ -4,8 +4,8 @@ import importlib.util
 
 import pytest
 
+from gc_ref._conformance.ports.conventions import CONVENTIONS
 from gc_ref.conformance import check
-from gc_ref.conformance._conventions import CONVENTIONS
 
 from .zoo import DTYPES, ZOO
 from .zoo_entry import has_bfloat16

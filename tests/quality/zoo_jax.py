@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from gc_ref._conformance.ports.port import Case, Port, Trajectory
 from gc_ref.conformance import operator_port, optax_port
-from gc_ref.conformance._port import Case, Port, Trajectory
 
 from .zoo_entry import DTYPES, Entry
 

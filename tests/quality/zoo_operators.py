@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from _correct_centralize import WAYS, Way, flushed
 
+from gc_ref._conformance.ports.port import Case, Port, Trajectory
 from gc_ref.conformance import operator_port
-from gc_ref.conformance._port import Case, Port, Trajectory
 
 from . import operators
 from .zoo_entry import DTYPES, NUMPY_DTYPES, Entry, has_bfloat16

@@ -17,8 +17,8 @@ from _correct_steps import STYLES, Options, Style
 from _correct_steps import Port as Written
 from _hard_data import Format, Rows
 
+from gc_ref._conformance.ports.port import Array, Case, Parameter, Port, Trajectory
 from gc_ref.conformance import numpy_port
-from gc_ref.conformance._port import Array, Case, Parameter, Port, Trajectory
 
 from . import optimizers
 from .zoo_entry import DTYPES, Entry, has_bfloat16

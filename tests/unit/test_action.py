@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gc_ref.conformance._options import make_parser
+from gc_ref._conformance.cli.options import make_parser
 
 ACTION = Path(__file__).parents[2] / "conformance" / "action" / "action.yml"
 PORT = """\

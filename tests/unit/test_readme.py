@@ -22,8 +22,8 @@ from pathlib import Path
 
 import pytest
 
-from gc_ref.conformance._checks import CHECKS
-from gc_ref.conformance._conventions import CONVENTIONS
+from gc_ref._conformance.checks.registry import CHECKS
+from gc_ref._conformance.ports.conventions import CONVENTIONS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
@@ -108,7 +108,7 @@ def commands(folder):
     """Put ``gc-ref``, ``python`` and ``pytest`` of this very interpreter into a folder."""
     folder.mkdir()
     for name, module in {
-        "gc-ref": "-m gc_ref.conformance._cli", "python": "", "pytest": "-m pytest"
+        "gc-ref": "-m gc_ref._conformance.cli.main", "python": "", "pytest": "-m pytest"
     }.items():  # fmt: skip
         script = folder / name
         script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n', encoding="utf-8")

@@ -13,7 +13,7 @@ def quick(target, *words):
 def command(*words, **environment):
     """Run the command in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "gc_ref.conformance._cli", *words],
+        [sys.executable, "-m", "gc_ref.conformance", *words],
         env={**os.environ, **environment},
         capture_output=True,
         check=False,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gc_ref.conformance._cli import main
+from gc_ref._conformance.cli.main import main
 
 # pytest would import it to look for doctests: only the command is to load its copy.
 collect_ignore = ["_strange_ports.py"]

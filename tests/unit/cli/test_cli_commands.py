@@ -6,9 +6,9 @@ import re
 import pytest
 
 import gc_ref
-from gc_ref.conformance._checks import CHECKS
-from gc_ref.conformance._conventions import CONVENTIONS
-from gc_ref.conformance._deviations import DEVIATIONS
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS
+from gc_ref._conformance.checks.registry import CHECKS
+from gc_ref._conformance.ports.conventions import CONVENTIONS
 
 from ._cli_command import quick
 
@@ -99,7 +99,7 @@ def test_selftest_of_one_deviation(run):
 
 
 def test_selftest_fails_if_a_deviation_gets_away(run, monkeypatch):
-    from gc_ref.conformance import _selftest
+    from gc_ref._conformance.running import selftest as _selftest
 
     monkeypatch.setattr(_selftest, "caught", lambda deviation, report: False)
     status, out, _ = run("selftest", "--framework", "numpy", "--deviation", "vectors-erased")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gc_ref.conformance._cli import main
+from gc_ref._conformance.cli.main import main
 
 from ._cli_command import command, quick
 
@@ -74,7 +74,7 @@ def test_standard_output_may_be_no_file(here, monkeypatch, capfd):
 @pytest.mark.parametrize("words", [["operator:ports.py:plain"], ["operator:missing.py:f"]])
 def test_standard_output_may_be_closed(here, words):
     report = ["--json", "report.json"]
-    script = [sys.executable, "-m", "gc_ref.conformance._cli", *quick(*words, *report)]
+    script = [sys.executable, "-m", "gc_ref.conformance", *quick(*words, *report)]
     ran = subprocess.run(
         ["sh", "-c", shlex.join(script) + " >&-"], stderr=subprocess.PIPE, check=False
     )

@@ -1,0 +1,1 @@
+"""Rounding-error bounds: how far a correct port may be from exact."""

@@ -1,0 +1,1 @@
+"""Programs in any language, driven through lines of JSON."""

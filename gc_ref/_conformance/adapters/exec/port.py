@@ -1,0 +1,249 @@
+"""A port in any language: a program that answers questions about cases, a line of JSON each."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shlex
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gc_ref._conformance.adapters.exec.hello import (
+    LONGEST_HELLO,
+    Hello,
+    hello_line,
+    read_hello,
+)
+from gc_ref._conformance.adapters.exec.process import Program, ProgramError
+from gc_ref._conformance.adapters.exec.protocol import longest_answer, read_answer, run_line
+from gc_ref._conformance.ports.conventions import parse_conventions, refuse_meaningless
+from gc_ref._conformance.ports.maker import Maker
+from gc_ref._conformance.ports.numbers import ProtocolError, clean
+from gc_ref._conformance.ports.port import (
+    Case,
+    Port,
+    PortError,
+    PortLoadError,
+    SkippedError,
+    Trajectory,
+)
+
+__all__ = ["exec_port"]
+
+
+def exec_port(
+    command: str | Sequence[str],
+    *,
+    name: str | None = None,
+    algorithm: str | None = None,
+    base: Port | None = None,
+    settings: Mapping[str, Any] | None = None,
+    layout: str | None = None,
+    conventions: Mapping[str, str] | None = None,
+    timeout: float = 60.0,
+    target: str | None = None,
+    options: Iterable[str] = (),
+) -> Port:
+    """Make a port of a program that speaks the protocol of conformance/PROTOCOL.md.
+
+    The program is started at once, asked what it is, and kept until the port is gone. It
+    reads questions from its standard input and answers each on its standard output, one
+    line of JSON each. Once it has broken the protocol, every later run says so again.
+
+    Parameters
+    ----------
+    command : str or sequence of str
+        The command and its arguments. A string is split as a shell would, and no shell
+        is involved.
+    name : str, optional
+        Name in reports; what the program calls itself by default.
+    algorithm : {"sgdm", "adam"}, optional
+        Hold it to Algorithm 1 or 2; by default to the one that the program names, if any.
+    base : Port, optional
+        Hold it to this optimizer fed with Φ(g).
+    settings : mapping, optional
+        Handed to the program with the first question.
+    layout : {"output-first", "output-last"}, optional
+        Where the weights keep their outputs; what the program says by default.
+    conventions : mapping, optional
+        Declared conventions, besides those that the program declares.
+    timeout : float
+        Seconds that the program may take for its start and for each case.
+    target : str, optional
+        Command-line target, for the rerun command.
+    options : iterable of str, optional
+        Command-line options that make the same port again.
+
+    Returns
+    -------
+    Port
+        Of kind ``"exec"``.
+
+    Raises
+    ------
+    PortLoadError
+        If the program cannot be started, or does not say what it is.
+    ValueError
+        For a ``timeout`` that is no positive number, or a convention that is unknown or
+        means nothing for such a port.
+
+    Examples
+    --------
+    >>> exec_port("./no-such-program --fast")
+    Traceback (most recent call last):
+    gc_ref._conformance.ports.port.PortLoadError: ./no-such-program --fast: there is no command ...
+    """
+    words = split_command(command)
+    if not 0 < timeout < math.inf:
+        raise ValueError(f"timeout must be a positive number of seconds, got {timeout!r}")
+    given = dict(settings or {})
+    session = _Session(words, timeout)
+    hello = session.open(given)
+    if hello.kind == "operator" and (algorithm or base):
+        raise PortLoadError(
+            f"{session.label} is an operator, which takes no steps: "
+            "an algorithm or a base goes with an optimizer"
+        )
+    algorithm = algorithm or (None if base else hello.algorithm)
+    try:
+        said = parse_conventions(hello.conventions)
+        kind = "operator" if hello.kind == "operator" else "exec"
+        refuse_meaningless(said, kind, algorithm)
+    except ValueError as error:
+        raise PortLoadError(f"{session.label}: its hello's conventions: {error}") from error
+    common: dict[str, Any] = {
+        "kind": "exec",
+        "operator": hello.kind == "operator",
+        "layout": layout or hello.layout,
+        "takes": hello.hyperparameters,
+        "fixed": hello.fixed,
+        "algorithm": algorithm,
+        "base": base,
+        "conventions": said | parse_conventions(conventions or {}),
+        "dtypes": hello.dtypes,
+        "drives": hello.drives,
+        "flush_to_zero": hello.flush_to_zero,
+        "broken": session.broken,
+        "environment": {**_own(hello.versions), "numpy": np.__version__},
+    }
+    label = name or hello.name
+
+    def maker(centralized: bool) -> Maker:
+        detail = json.dumps([given, sorted(hello.hyperparameters), centralized])
+        return Maker("exec", tuple(words), dict, detail)
+
+    off = None
+    if hello.switch:
+        off = Port(
+            name=f"{label} with GC off",
+            run=lambda case: session.run(case, hello, centralized=False),
+            maker=maker(False),
+            **common,
+        )
+    return Port(
+        name=label,
+        run=lambda case: session.run(case, hello, centralized=True),
+        maker=maker(True),
+        off=off,
+        target=target,
+        options=tuple(options),
+        **common,
+    )
+
+
+def split_command(command: str | Sequence[str]) -> list[str]:
+    """Split a command into words as a shell would.
+
+    Raises
+    ------
+    PortLoadError
+        If it is empty, or a quotation in it is not closed.
+    """
+    try:
+        words = shlex.split(command) if isinstance(command, str) else [str(w) for w in command]
+    except ValueError as error:
+        raise PortLoadError(f"command {command!r} cannot be split into words: {error}") from error
+    if not words:
+        raise PortLoadError("the command is empty: give a program and its arguments")
+    return words
+
+
+def _own(versions: Mapping[str, str]) -> dict[str, str]:
+    """A program's versions, under names that are not those of the kit's own."""
+    taken = ("gc_ref", "python", "numpy", "platform", "hint")
+    return {f"program's {k}" if k in taken else k: v for k, v in versions.items()}
+
+
+class _Session:
+    """One running program, its questions counted; once broken, it stays broken."""
+
+    def __init__(self, words: Sequence[str], timeout: float) -> None:
+        self.label, self.timeout = clean(shlex.join(words), 100), timeout
+        self.asked, self._broken = 0, ""
+        if os.name != "posix":
+            raise PortLoadError(f"{self.label}: programs are run on POSIX systems only")
+        try:
+            self.program = Program(words)
+        except ProgramError as error:
+            raise PortLoadError(f"{self.label}: {error}") from error
+        weakref.finalize(self, self.program.stop)
+
+    def broken(self) -> str:
+        """Say what broke it, or nothing."""
+        return self._broken
+
+    def open(self, settings: dict[str, Any]) -> Hello:
+        """Ask the program what it is."""
+        try:
+            line = hello_line(settings)
+        except (TypeError, ValueError) as error:
+            self.program.stop(at_once=True)
+            raise PortLoadError(f"{self.label}: settings must fit into JSON: {error}") from error
+        try:
+            hello = read_hello(self._ask(line, LONGEST_HELLO))
+            self.program.lines.refuse_more()
+            return hello
+        except PortError as error:
+            self.program.stop()
+            raise PortLoadError(f"{self.label} cannot run: {error}") from error
+        except (ProgramError, ProtocolError) as error:
+            raise PortLoadError(f"{self.label} {self._break(error, 'at its start')}") from error
+        except BaseException:
+            self.program.stop(at_once=True)
+            raise
+
+    def run(self, case: Case, hello: Hello, *, centralized: bool) -> Trajectory:
+        """Drive the program through a case."""
+        if self._broken:
+            raise PortError(self._broken)
+        self.asked += 1
+        where = f"in case {case.id} ({case.dtype})"
+        try:
+            line = run_line(self.asked, case, hello.hyperparameters, centralized=centralized)
+            found = read_answer(self._ask(line, longest_answer(case)), self.asked, case)
+            self.program.lines.refuse_more()
+            return found
+        except SkippedError as error:
+            raise SkippedError(f"{hello.name} skips case {case.id}: {error}") from error
+        except PortError as error:
+            raise type(error)(f"{hello.name} {where}: {error}") from error
+        except (ProgramError, ProtocolError) as error:
+            self._broken = f"{hello.name} {self._break(error, where)}"
+            raise PortError(self._broken) from error
+        except BaseException:  # a question is open: nothing after it could be trusted
+            self._broken = f"{hello.name} was interrupted {where}"
+            self.program.stop(at_once=True)
+            raise
+
+    def _ask(self, line: bytes, longest: int) -> bytes:
+        return self.program.lines.ask(line, longest=longest, seconds=self.timeout)
+
+    def _break(self, error: Exception, where: str) -> str:
+        """Say what happened, and end the program."""
+        last = self.program.lines.last_words()
+        self.program.stop(at_once=True)
+        return f"{where}: {error}" + (f"; its standard error ends: {last}" if last else "")

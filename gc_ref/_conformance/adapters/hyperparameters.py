@@ -1,0 +1,250 @@
+"""Which hyperparameters a port takes, and under which names it wants them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gc_ref._conformance.ports.port import PortLoadError
+
+__all__ = ["ALIASES", "Signature", "named_arguments", "read_signature", "require_lr"]
+
+#: Canonical name -> the names that published optimizers give it, most usual first.
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "lr": ("lr", "learning_rate", "step_size", "alpha"),
+    "momentum": ("momentum",),
+    "beta1": ("beta1", "beta_1", "b1"),
+    "beta2": ("beta2", "beta_2", "b2"),
+    "eps": ("eps", "epsilon"),
+    "weight_decay": ("weight_decay",),
+}
+
+#: No optimizer has this argument: one that accepts it swallows any keyword.
+_NONSENSE = "gc_ref_no_such_argument"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """How to hand canonical hyperparameters to one factory.
+
+    Attributes
+    ----------
+    names : mapping
+        Canonical name to the factory's own argument name.
+    betas : bool
+        Whether the factory wants both decay rates as one tuple ``betas``.
+    fixed : mapping
+        Canonical hyperparameters that the user's settings fix to a number.
+    settled : frozenset of str
+        Canonical hyperparameters that the user's settings fix to anything at all,
+        such as a schedule.
+    """
+
+    names: Mapping[str, str]
+    betas: bool
+    fixed: Mapping[str, float]
+    settled: frozenset[str] = frozenset()
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """Canonical hyperparameters that can be chosen."""
+        both = {"beta1", "beta2"} if self.betas else set()
+        return frozenset((set(self.names) | both) - set(self.fixed) - self.settled)
+
+    def arguments(
+        self, hyperparameters: Mapping[str, float], settings: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Keyword arguments for the factory; the user's settings win."""
+        chosen = {k: v for k, v in hyperparameters.items() if k in self.takes}
+        arguments: dict[str, Any] = {}
+        if self.betas and {"beta1", "beta2"} <= set(chosen):
+            arguments["betas"] = (chosen.pop("beta1"), chosen.pop("beta2"))
+        arguments |= {self.names[k]: v for k, v in chosen.items() if k in self.names}
+        return arguments | dict(settings)
+
+
+def read_signature(
+    factory: Callable[..., Any],
+    settings: Mapping[str, Any],
+    *,
+    probe: Callable[[dict[str, Any]], bool],
+    skip: int = 0,
+) -> Signature:
+    """Find out which hyperparameters ``factory`` takes.
+
+    Parameters
+    ----------
+    factory : callable
+        Optimizer class or factory function.
+    settings : mapping
+        Arguments that the user fixes.
+    probe : callable
+        ``probe(arguments)`` tells whether the factory can be called with these
+        keyword arguments. Asked only where the signature ends in ``**kwargs``.
+    skip : int
+        Leading positional arguments that are not hyperparameters (``params``).
+
+    Returns
+    -------
+    Signature
+
+    Raises
+    ------
+    PortLoadError
+        If a setting is not an argument of the factory.
+
+    Examples
+    --------
+    >>> def adam(params, lr=1e-3, betas=(0.9, 0.999)): ...
+    >>> found = read_signature(adam, {}, probe=lambda arguments: True, skip=1)
+    >>> found.arguments({"lr": 0.5, "beta1": 0.25, "beta2": 0.75, "momentum": 0.5}, {})
+    {'betas': (0.25, 0.75), 'lr': 0.5}
+    """
+    named, open_ended = named_arguments(factory, skip)
+    if not open_ended:
+        _check_settings(factory, settings, named)
+    single = {n for n, default in named.items() if not isinstance(default, (tuple, list, str))}
+    names = {c: next((a for a in al if a in single), "") for c, al in ALIASES.items()}
+    betas = "betas" in named and _is_pair(named["betas"])
+    if open_ended:
+        names, betas = _ask(probe, names, settings, betas, "betas" in named)
+    if betas:
+        names["beta1"] = names["beta2"] = ""
+    found = {c: a for c, a in names.items() if a}
+    settled = {c for c, a in found.items() if a in settings}
+    if betas and "betas" in settings:
+        settled |= {"beta1", "beta2"}
+    return Signature(found, betas, _fixed(found, betas, settings), frozenset(settled))
+
+
+def require_lr(signature: Signature, label: str) -> None:
+    """Raise PortLoadError unless the factory has a learning rate, chosen or set.
+
+    Parameters
+    ----------
+    signature : Signature
+        What the factory takes.
+    label : str
+        Name of the factory in the message.
+    """
+    if "lr" not in signature.names:
+        raise PortLoadError(
+            f"{label} takes no learning rate; looked for an argument named "
+            f"{', '.join(ALIASES['lr'])}. Give it one of these names, or wrap it in a factory"
+        )
+
+
+def named_arguments(factory: Callable[..., Any], skip: int) -> tuple[dict[str, Any], bool]:
+    """Arguments by name with their defaults, and whether ``**kwargs`` lets in more.
+
+    Parameters
+    ----------
+    factory : callable
+        Optimizer class or factory function.
+    skip : int
+        Leading positional arguments to leave out (``params``).
+
+    Returns
+    -------
+    named : dict
+        Argument name to default value (``inspect.Parameter.empty`` where required).
+    open_ended : bool
+        Whether other keywords may be given, or the signature cannot be read.
+
+    Examples
+    --------
+    >>> named_arguments(lambda params, lr=0.5, **kwargs: None, 1)
+    ({'lr': 0.5}, True)
+    """
+    try:
+        parameters = list(inspect.signature(factory).parameters.values())
+    except (TypeError, ValueError):  # builtins without a signature: ask by calling
+        return {}, True
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    skipped = {p.name for p in positional[:skip]}
+    named = {
+        p.name: p.default
+        for p in parameters
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in skipped
+    }
+    return named, any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def _is_pair(default: Any) -> bool:
+    return default is inspect.Parameter.empty or (
+        isinstance(default, (tuple, list)) and len(default) == 2
+    )
+
+
+def _ask(
+    probe: Callable[[dict[str, Any]], bool],
+    names: dict[str, str],
+    settings: Mapping[str, Any],
+    betas: bool,
+    betas_named: bool,
+) -> tuple[dict[str, str], bool]:
+    """Find by calling what ``**kwargs`` lets through, the learning rate first.
+
+    A factory that swallows any keyword would seem to take everything: of that one
+    only the learning rate, and what the user sets, is looked for behind ``**kwargs``.
+    """
+    names = dict(names)
+    names["lr"] = names["lr"] or _probe_names(probe, names, settings, "lr")
+    if _try(probe, names, settings, _NONSENSE, 0.5):
+        for canonical, aliases in ALIASES.items():
+            names[canonical] = names[canonical] or next((a for a in aliases if a in settings), "")
+        return names, betas
+    betas = betas or (not betas_named and _try(probe, names, settings, "betas", (0.5, 0.75)))
+    for canonical in ALIASES:
+        if not names[canonical] and not (betas and canonical.startswith("beta")):
+            names[canonical] = _probe_names(probe, names, settings, canonical)
+    return names, betas
+
+
+def _probe_names(
+    probe: Callable[[dict[str, Any]], bool],
+    names: Mapping[str, str],
+    settings: Mapping[str, Any],
+    canonical: str,
+) -> str:
+    for alias in ALIASES[canonical]:
+        if alias in settings or _try(probe, names, settings, alias, 0.5):
+            return alias
+    return ""
+
+
+def _try(
+    probe: Callable[[dict[str, Any]], bool],
+    names: Mapping[str, str],
+    settings: Mapping[str, Any],
+    argument: str,
+    value: Any,
+) -> bool:
+    arguments: dict[str, Any] = {argument: value}
+    if names.get("lr") and names["lr"] != argument:
+        arguments[names["lr"]] = 0.5
+    return probe(arguments | dict(settings))
+
+
+def _check_settings(
+    factory: Callable[..., Any], settings: Mapping[str, Any], named: Iterable[str]
+) -> None:
+    for name in settings:
+        if name not in named:
+            label = getattr(factory, "__name__", repr(factory))
+            raise PortLoadError(
+                f"{label} takes no argument {name!r}; it takes: {', '.join(named) or 'none'}"
+            )
+
+
+def _fixed(names: Mapping[str, str], betas: bool, settings: Mapping[str, Any]) -> dict[str, float]:
+    fixed = {
+        c: float(settings[a])
+        for c, a in names.items()
+        if a in settings and isinstance(settings[a], (int, float))
+    }
+    if betas and isinstance(settings.get("betas"), (tuple, list)):
+        fixed["beta1"], fixed["beta2"] = (float(b) for b in settings["betas"])
+    return fixed

@@ -1,0 +1,1 @@
+"""Keras optimizers, driven through `fit`."""

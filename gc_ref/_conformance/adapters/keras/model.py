@@ -1,0 +1,207 @@
+"""A Keras model of real layers whose gradient is exactly the one it is fed with."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any, TypeAlias
+
+from gc_ref._conformance.ports.port import Parameter
+
+__all__ = ["Entry", "build_model", "structure"]
+
+#: What a model is built from, for each parameter: (layer, owning kind, role, shape).
+Entry: TypeAlias = tuple[str, str, str, tuple[int, ...]]
+
+_Made: TypeAlias = tuple[Any, tuple[int | None, ...]]
+
+
+def structure(parameters: Iterable[Parameter]) -> tuple[Entry, ...]:
+    """Everything about the parameters that a model depends on: all but their values."""
+    return tuple((p.layer, p.layer_kind or p.kind, p.role, p.shape) for p in parameters)
+
+
+@functools.lru_cache(maxsize=8)
+def build_model(home: ModuleType, layout: str, entries: tuple[Entry, ...], copy: int = 0) -> Any:
+    """Build a model of real layers; a model of the same structure is built only once.
+
+    Parameters
+    ----------
+    home : module
+        ``keras``, or the legacy ``tf_keras``.
+    layout : {"output-first", "output-last"}
+        Keras layers store ``output-last``; for the other layout no Keras layer has
+        the right shapes, and a custom layer holds the weights.
+    entries : tuple
+        See `structure`.
+    copy : int
+        Models with different numbers are different models.
+
+    Returns
+    -------
+    keras.Model
+        Its ``probe_variables`` maps ``layer.role`` to the variable, in the order of
+        ``entries``. One sample of its input is all gradients of one step, end to end.
+    """
+    grouped: dict[str, list[Entry]] = {}
+    for entry in entries:
+        grouped.setdefault(entry[0], []).append(entry)
+    layers: list[Any] = []
+    found: dict[str, Any] = {}
+    for name, members in grouped.items():
+        made = _real_layer(home, name, members) if layout == "output-last" else {}
+        rest = [m for m in members if m[2] not in made]
+        own = _custom_layer(home, f"{name}_{rest[0][2]}" if made else name, rest) if rest else {}
+        for role, (layer, variable) in (made | own).items():
+            found[f"{name}.{role}"] = variable
+            if not any(layer is known for known in layers):
+                layers.append(layer)
+    ordered = {f"{layer}.{role}": found[f"{layer}.{role}"] for layer, _, role, _ in entries}
+    return _model_class(home)(layers, ordered)
+
+
+def _real_layer(home: ModuleType, name: str, members: list[Entry]) -> dict[str, tuple[Any, Any]]:
+    """Build the Keras layer that owns these weights: role -> (layer, variable), those it has."""
+    shapes = {role: shape for _, _, role, shape in members}
+    main = "kernel" if "kernel" in shapes else "scale"
+    make = _LAYERS.get(members[0][1])
+    if make is None or main not in shapes:
+        return {}
+    for roles in ([main, "bias"], [main]):
+        if not set(roles) <= set(shapes):
+            continue
+        options = {"name": name, "dtype": "float32"}
+        if main == "kernel":  # the default draws random numbers, which JAX compiles per shape
+            named = {"embedding": "embeddings", "depthwise": "depthwise"}
+            options[f"{named.get(members[0][1], 'kernel')}_initializer"] = "zeros"
+        layer, inputs = make(home.layers, shapes[main], "bias" in roles, options)
+        layer.build(inputs)
+        variables = list(layer.trainable_weights)
+        if [tuple(v.shape) for v in variables] == [shapes[r] for r in roles]:
+            return {role: (layer, v) for role, v in zip(roles, variables, strict=True)}
+    return {}
+
+
+def _custom_layer(home: ModuleType, name: str, members: list[Entry]) -> dict[str, tuple[Any, Any]]:
+    """Build a layer of our own for weights that no Keras layer has."""
+    layer = home.layers.Layer(name=name, dtype="float32")
+    made = {
+        role: (layer, layer.add_weight(name=role, shape=shape, initializer="zeros"))
+        for _, _, role, shape in members
+    }
+    layer.built = True
+    return made
+
+
+def _dense(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[str, Any]) -> _Made:
+    return layers.Dense(shape[1], use_bias=bias, **options), (None, shape[0])
+
+
+def _convolution(class_name: str) -> Callable[..., _Made]:
+    def make(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[str, Any]) -> _Made:
+        *window, inputs, outputs = shape
+        if class_name == "Conv2DTranspose":  # (kh, kw, out, in)
+            inputs, outputs = outputs, inputs
+        layer = getattr(layers, class_name)(
+            outputs, tuple(window), use_bias=bias, data_format="channels_last", **options
+        )
+        return layer, (None, *window, inputs)
+
+    return make
+
+
+def _depthwise(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[str, Any]) -> _Made:
+    *window, channels, multiplier = shape
+    layer = layers.DepthwiseConv2D(
+        tuple(window),
+        depth_multiplier=multiplier,
+        use_bias=bias,
+        data_format="channels_last",
+        **options,
+    )
+    return layer, (None, *window, channels)
+
+
+def _embedding(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[str, Any]) -> _Made:
+    return layers.Embedding(*shape, **options), (None, None)
+
+
+def _attention(into: bool) -> Callable[..., _Made]:
+    """Make a projection as `MultiHeadAttention` does: query, key, value; or its output."""
+    equation, bias_axes = ("abc,cde->abde", "de") if into else ("abcd,cde->abe", "e")
+
+    def make(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[str, Any]) -> _Made:
+        contracted = 1 if into else 2
+        layer = layers.EinsumDense(
+            equation,
+            output_shape=(None, *shape[contracted:]),
+            bias_axes=bias_axes if bias else None,
+            **options,
+        )
+        return layer, (None, None, *shape[:contracted])
+
+    return make
+
+
+def _norm(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[str, Any]) -> _Made:
+    return layers.LayerNormalization(center=bias, **options), (None, *shape)
+
+
+_LAYERS: dict[str, Callable[..., _Made]] = {
+    "dense": _dense,
+    "conv1d": _convolution("Conv1D"),
+    "conv2d": _convolution("Conv2D"),
+    "conv3d": _convolution("Conv3D"),
+    "depthwise": _depthwise,
+    "transposed": _convolution("Conv2DTranspose"),
+    "embedding": _embedding,
+    "attention-in": _attention(into=True),
+    "attention-out": _attention(into=False),
+    "scale": _norm,
+}
+
+
+@functools.lru_cache(maxsize=2)
+def _model_class(home: ModuleType) -> Any:
+    """Make the model class; Keras is not imported before it is needed."""
+    inner = _inner_product(home)
+
+    class ProbeModel(home.Model):  # type: ignore[misc, name-defined]
+        """Layers with the loss Σ⟨G, w⟩, whose gradient is G whatever the weights are."""
+
+        def __init__(self, layers: list[Any], variables: dict[str, Any]) -> None:
+            super().__init__(name="probe", dtype="float32")
+            self.blocks = layers
+            self.probe_variables = variables
+            self.built = True
+
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+        def compute_loss(self, x: Any = None, *_: Any, **__: Any) -> Any:
+            # One row of x is one step. One concatenation and one product compile much
+            # faster than one product per weight, and its gradient is a mere slice of x.
+            return inner(x[0], list(self.probe_variables.values()))
+
+    return ProbeModel
+
+
+def _inner_product(home: ModuleType) -> Callable[[Any, list[Any]], Any]:
+    """⟨G, w⟩ over all weights, in the operations of this Keras."""
+    if hasattr(home, "ops"):
+        ops = home.ops
+
+        def inner(gradient: Any, variables: list[Any]) -> Any:
+            flat = ops.concatenate([ops.reshape(v, (-1,)) for v in variables])
+            return ops.sum(gradient * flat)
+
+        return inner
+
+    import tensorflow as tf
+
+    def inner_tf(gradient: Any, variables: list[Any]) -> Any:
+        flat = tf.concat([tf.reshape(v, (-1,)) for v in variables], 0)
+        return tf.reduce_sum(gradient * flat)
+
+    return inner_tf

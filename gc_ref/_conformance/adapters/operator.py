@@ -1,0 +1,213 @@
+"""An operator port: a bare function from gradient to centralized gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gc_ref._conformance.adapters.calls import is_plain, one_line, quietly, refuse_coroutine
+from gc_ref._conformance.ports.conventions import parse_conventions
+from gc_ref._conformance.ports.maker import Maker
+from gc_ref._conformance.ports.port import Array, Case, Port, PortError, PortLoadError, Trajectory
+
+__all__ = ["operator_port"]
+
+#: Dtypes that can be held against the exact value; only the gradient's own is right.
+NUMBERS = ("float", "bfloat", "int", "uint", "bool", "complex")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """How a framework's arrays are made, read and named."""
+
+    make: Callable[[Array, str], Any]
+    read: Callable[[Any], Array]
+    dtype: Callable[[Any], str]
+    is_array: Callable[[Any], bool]
+    dtypes: tuple[str, ...]
+    layout: str
+    flush_to_zero: bool
+    environment: Mapping[str, str]
+
+
+def operator_port(
+    function: Callable[[Any], Any],
+    *,
+    framework: str = "numpy",
+    name: str | None = None,
+    layout: str | None = None,
+    conventions: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    target: str | None = None,
+    options: Iterable[str] = (),
+) -> Port:
+    """Make a port of a function from gradient to centralized gradient.
+
+    Parameters
+    ----------
+    function : callable
+        Takes one gradient, an array of ``framework`` of any rank and real floating
+        dtype, and returns the centralized gradient: same shape, same dtype.
+    framework : {"numpy", "torch", "jax"}
+        Whose arrays the function is given.
+    name : str, optional
+        Name in reports; the function's own by default.
+    layout : {"output-first", "output-last"}, optional
+        Where the weights keep their outputs: first for torch, else last.
+    conventions : mapping, optional
+        Declared conventions.
+    settings : mapping, optional
+        Further keyword arguments of the function.
+    target : str, optional
+        Command-line target, for the rerun command.
+    options : iterable of str, optional
+        Command-line options that make the same port again.
+
+    Returns
+    -------
+    Port
+
+    Raises
+    ------
+    PortLoadError
+        If the function is not callable, or the framework is unknown or missing.
+    ValueError
+        For an unknown convention.
+
+    Examples
+    --------
+    >>> def centralize(g):
+    ...     return g if g.ndim < 2 else g - g.mean(axis=tuple(range(g.ndim - 1)), keepdims=True)
+    >>> operator_port(centralize).layout
+    'output-last'
+    """
+    if not callable(function):
+        raise PortLoadError(f"{function!r} is not a function of a gradient")
+    backend = _backend(framework)
+    label: str = name or getattr(function, "__name__", None) or type(function).__name__
+    arguments = dict(settings or {})
+
+    def drive(case: Case) -> Trajectory:
+        steps, dtypes, notes = [], {}, []
+        for gradients in case.gradients:
+            answers = []
+            for p in case.parameters:
+                handed = backend.make(gradients[p.name], case.dtype)
+                where = f"for {p.name} of shape {p.shape} and dtype {case.dtype}"
+                try:
+                    with quietly():
+                        answer = function(handed, **arguments)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:
+                    raise PortError(f"{label} raised {where}: {one_line(error)}") from error
+                refuse_coroutine(answer, label)
+                if not backend.is_array(answer) or not is_plain(answer):
+                    plain = "" if is_plain(answer) else "plain "
+                    raise PortError(
+                        f"{label} returned {type(answer).__name__} {where}; "
+                        f"expected a {plain}{framework} array"
+                    )
+                dtypes[p.name] = backend.dtype(answer)
+                if not dtypes[p.name].startswith(
+                    ("float", "bfloat", "int", "uint", "bool", "complex")
+                ):
+                    raise PortError(
+                        f"{label} returned dtype {dtypes[p.name]} {where}; "
+                        "expected an array of real numbers"
+                    )
+                if not np.array_equal(backend.read(handed), gradients[p.name], equal_nan=True):
+                    notes = ["writes to the gradient it is given"]
+                answers.append(answer)
+            # Read only now, as an optimizer would: an answer may be a buffer used again.
+            names = [p.name for p in case.parameters]
+            steps.append(dict(zip(names, map(backend.read, answers), strict=True)))
+        return Trajectory(tuple(steps), tuple(notes), dtypes)
+
+    return Port(
+        name=label,
+        kind="operator",
+        run=drive,
+        layout=layout or backend.layout,
+        conventions=parse_conventions(conventions or {}),
+        dtypes=backend.dtypes,
+        flush_to_zero=backend.flush_to_zero,
+        per_run_cost="dear" if framework == "jax" else "cheap",  # it compiles for each shape
+        target=target,
+        options=tuple(options),
+        environment=backend.environment,
+        maker=Maker(f"operator-{framework}", function, lambda _: arguments),
+    )
+
+
+def _backend(framework: str) -> Backend:
+    makers = {"numpy": _numpy, "torch": _torch, "jax": _jax}
+    if framework not in makers:
+        raise PortLoadError(f"unknown framework {framework!r}; known: {', '.join(makers)}")
+    try:
+        return makers[framework]()
+    except ImportError as error:
+        raise PortLoadError(
+            f"framework {framework} cannot be imported ({one_line(error)}): install it first"
+        ) from error
+
+
+def _numpy() -> Backend:
+    return Backend(
+        make=lambda values, dtype: np.array(values, dtype=dtype),
+        read=lambda array: np.array(array).real,  # complex ones fail by their dtype
+        dtype=lambda array: str(array.dtype),
+        is_array=lambda x: isinstance(x, (np.ndarray, np.generic)),
+        dtypes=("float16", "float32", "float64"),
+        layout="output-last",
+        flush_to_zero=False,
+        environment={"numpy": np.__version__},
+    )
+
+
+def _torch() -> Backend:
+    import torch
+
+    def make(values: Array, dtype: str) -> Any:
+        return torch.from_numpy(np.array(values)).to(getattr(torch, dtype))
+
+    def read(tensor: Any) -> Array:
+        tensor = tensor.detach().cpu()
+        half = tensor.dtype in (torch.bfloat16, torch.float16)
+        found: Array = (tensor.float() if half else tensor).clone().numpy()
+        return found
+
+    return Backend(
+        make=make,
+        read=read,
+        dtype=lambda t: str(t.dtype).removeprefix("torch."),
+        is_array=lambda x: isinstance(x, torch.Tensor),
+        dtypes=("float16", "bfloat16", "float32", "float64"),
+        layout="output-first",
+        flush_to_zero=False,
+        environment={"numpy": np.__version__, "torch": torch.__version__},
+    )
+
+
+def _jax() -> Backend:
+    import jax
+    import jax.numpy as jnp
+
+    def read(array: Any) -> Array:
+        half = str(array.dtype) in ("float16", "bfloat16")
+        return np.array(array.astype(jnp.float32) if half else array)
+
+    dtypes = ("float16", "bfloat16", "float32")
+    return Backend(
+        make=lambda values, dtype: jnp.asarray(values, dtype=dtype),
+        read=read,
+        dtype=lambda array: str(array.dtype),
+        is_array=lambda x: isinstance(x, jax.Array),
+        dtypes=(*dtypes, "float64") if jnp.zeros(0).dtype == jnp.float64 else dtypes,
+        layout="output-last",
+        flush_to_zero=True,
+        environment={"numpy": np.__version__, "jax": jax.__version__},
+    )

@@ -1,0 +1,1 @@
+"""optax transformations, driven through `jax.grad` and `apply_updates`."""

@@ -1,0 +1,1 @@
+"""PyTorch optimizers, driven through `backward` and `step`."""

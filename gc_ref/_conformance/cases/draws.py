@@ -1,0 +1,81 @@
+"""The numbers that cases are made of: integers with known residuals, hard regimes."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from gc_ref import exact
+from gc_ref._conformance.ports.port import Array
+
+__all__ = ["REGIMES", "integers", "representable", "rng_for", "slices", "unslice"]
+
+
+def rng_for(seed: int, label: str) -> np.random.Generator:
+    """Return a generator of its own for each seed and case."""
+    return np.random.default_rng([seed, zlib.crc32(label.encode())])
+
+
+def slices(array: Array, axes: tuple[int, ...]) -> Array:
+    """Matrix (outputs, fan-in) of a weight: row i is the column w_i of the paper."""
+    moved = np.moveaxis(array, axes, tuple(range(len(axes))))
+    outputs = math.prod(moved.shape[: len(axes)])
+    return moved.reshape(outputs, -1)
+
+
+def unslice(matrix: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """Inverse of `slices`."""
+    rest = [n for i, n in enumerate(shape) if i not in axes]
+    moved = matrix.reshape([shape[i] for i in axes] + rest)
+    return np.ascontiguousarray(np.moveaxis(moved, tuple(range(len(axes))), axes))
+
+
+def integers(
+    rng: np.random.Generator, shape: tuple[int, ...], axes: tuple[int, ...] | None, smallest: float
+) -> Array:
+    """Integers whose slices have residuals ±1, ±3, ±7 about distinct non-zero means.
+
+    Four residuals are ±(7, -3, -3, -1): they sum to 0, but their median is not 0.
+    """
+    if axes is None:
+        return np.asarray(rng.integers(1, 9, size=shape), dtype=np.float64)
+    outputs = math.prod(shape[i] for i in axes)
+    fan_in = math.prod(shape) // outputs
+    if fan_in == 1:
+        residual = np.zeros((outputs, 1))
+    elif fan_in == 2:
+        residual = rng.choice([1.0, 3.0, 7.0], size=(outputs, 1)) * np.array([1.0, -1.0])
+    else:
+        signs = rng.choice([-1.0, 1.0], size=(outputs, fan_in // 4, 1))
+        residual = (signs * np.array([7.0, -3.0, -3.0, -1.0])).reshape(outputs, fan_in)
+    residual = rng.permuted(residual, axis=1)
+    mean = rng.choice([-1.0, 1.0]) * (smallest + 2 * (rng.permutation(outputs) % 12))
+    return unslice(residual + mean[:, None], shape, axes)
+
+
+# Each regime is a function (rng, outputs, fan_in) -> matrix (outputs, fan_in).
+Regime = Callable[[np.random.Generator, int, int], Array]
+REGIMES: Mapping[str, Regime] = {
+    "large-mean": lambda r, k, n: 100.0 + r.normal(size=(k, n)),
+    "ordinary": lambda r, k, n: r.normal(size=(k, n)) + r.normal(size=(k, 1)),
+    "tiny": lambda r, k, n: 1e-5 * (r.normal(size=(k, n)) + 2.0),
+    "cancelling": lambda r, k, n: (
+        np.where(np.arange(n) % 2 == 0, 1e3, -1e3) + r.normal(size=(k, n))
+    ),
+    "spike": lambda r, k, n: r.normal(size=(k, n)) * 1e-2 + 50.0 * (np.arange(n) == r.integers(n)),
+    "wide-exponents": lambda r, k, n: (
+        np.exp2(r.integers(-12, 13, size=(k, n))) * r.choice([-1.0, 1.0], size=(k, n)) + 3.0
+    ),
+}
+
+
+def representable(values: Array, dtype: str) -> Array:
+    """Round to ``dtype``; bfloat16 values stay in a float32 array."""
+    values = np.asarray(values, dtype=np.float64)
+    if dtype == "bfloat16":
+        flat = [exact.round_to(v, "bfloat16") for v in values.ravel().tolist()]
+        return np.asarray(flat, dtype=np.float32).reshape(values.shape)
+    return values.astype(dtype)

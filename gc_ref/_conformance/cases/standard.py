@@ -1,0 +1,277 @@
+"""The cases that ports are given: exact-integer, hard-regime, decay and isolation cases.
+
+The *integer* cases are the zero-tolerance class: fan-ins are powers of two and
+n max|g| stays below 2^(p-1), so that every sum of gradients is exact in every
+order, with FMA and with flush-to-zero. A mean that is off cannot hide there.
+The *bounded* cases hold what integers cannot show: sums that cancel, a mean
+far above the deviations, tiny and spiky gradients, odd fan-ins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from gc_ref._conformance.cases.draws import (
+    REGIMES,
+    integers,
+    representable,
+    rng_for,
+    slices,
+    unslice,
+)
+from gc_ref._conformance.cases.layers import (
+    BOUNDED_LAYERS,
+    FEW,
+    INTEGER_LAYERS,
+    UNAMBIGUOUS,
+    Layer,
+)
+from gc_ref._conformance.ports.port import Array, Case, Parameter
+from gc_ref._layouts import output_axes, weight_shape
+
+__all__ = [
+    "FEW",
+    "Layer",
+    "bounded_case",
+    "decay_case",
+    "integer_case",
+    "long_case",
+    "parameters_of",
+    "part_of",
+    "poisoned_case",
+]
+
+#: Hyperparameters whose steps are exact in binary arithmetic (Adam: at t = 1).
+DYADIC: Mapping[str, Mapping[str, float]] = {
+    "sgdm": {"lr": 0.5, "momentum": 0.5},
+    "adam": {"lr": 0.125, "beta1": 0.5, "beta2": 0.75, "eps": 1.0},
+}
+#: Hyperparameters as people use them.
+TYPICAL: Mapping[str, Mapping[str, float]] = {
+    "sgdm": {"lr": 0.1, "momentum": 0.9},
+    "adam": {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
+}
+
+
+def parameters_of(
+    layers: Iterable[Layer], layout: str, dtype: str, weight: Callable[[tuple[int, ...]], Array]
+) -> tuple[Parameter, ...]:
+    """Return the parameters of a model's layers, with the weights that a function draws."""
+    storage = np.float32 if dtype == "bfloat16" else np.dtype(dtype)
+    found: list[Parameter] = []
+    for layer in layers:
+        shape = weight_shape(
+            layer.kind,
+            layout=layout,
+            fan_in=layer.fan_in,
+            fan_out=layer.fan_out,
+            window=layer.window,
+        )
+        value = np.array(weight(shape), dtype=storage)
+        found.append(Parameter(layer.name, layer.kind, value, layer.kind))
+        if layer.bias:
+            size = layer.fan_out
+            found.append(Parameter(layer.name, "bias", weight((size,)).astype(storage), layer.kind))
+    return tuple(found)
+
+
+def _by_rank(parameter: Parameter, layout: str) -> tuple[int, ...] | None:
+    return output_axes(parameter.kind, len(parameter.shape), layout=layout)
+
+
+def integer_case(
+    layout: str,
+    *,
+    seed: int,
+    algorithm: str | None,
+    dtype: str = "float32",
+    steps: int = 3,
+    operator: bool = False,
+    eps: float | None = None,
+    label: str = "integers",
+    layers: Iterable[Layer] = INTEGER_LAYERS,
+) -> Case:
+    """Build the zero-tolerance case over all kinds of layers.
+
+    Parameters
+    ----------
+    layout : {"output-first", "output-last"}
+        Layout of the port's framework.
+    seed : int
+        Seed of the run.
+    algorithm : {"sgdm", "adam"} or None
+        Whose dyadic hyperparameters; None gives both (a port takes what it knows).
+    dtype : str
+        For half types only the layers whose sums stay exact are kept.
+    steps : int
+        Number of training steps.
+    operator : bool
+        Only layers whose output axis the array's rank tells.
+    eps : float, optional
+        Replaces the ε of the dyadic Adam (½ makes the hat form exact).
+    label : str
+        Id of the case.
+    layers : iterable of Layer
+        The model.
+
+    Returns
+    -------
+    Case
+    """
+    rng = rng_for(seed, f"{label}/{layout}/{dtype}")
+    parameters = parameters_of(
+        layers, layout, dtype, lambda shape: rng.integers(-15, 17, size=shape) / 8.0
+    )
+    if operator:
+        parameters = tuple(p for p in parameters if p.kind in UNAMBIGUOUS)
+    gradients = [
+        {
+            p.name: integers(rng, p.shape, _by_rank(p, layout), _smallest_mean(p, step)).astype(
+                p.value.dtype
+            )
+            for p in parameters
+        }
+        for step in range(steps)
+    ]
+    if dtype in ("float16", "bfloat16"):
+        limit = {"float16": 2.0**10, "bfloat16": 2.0**7}[dtype]
+        keep = {p.name for p in parameters if _sum_bound(p, gradients, layout) <= limit}
+        parameters = tuple(p for p in parameters if p.name in keep)
+        gradients = [{k: v for k, v in g.items() if k in keep} for g in gradients]
+    hyper = _hyperparameters(DYADIC, algorithm)
+    if eps is not None and "eps" in hyper:
+        hyper["eps"] = eps
+    return Case(label, parameters, tuple(gradients), hyper, dtype)
+
+
+def _smallest_mean(p: Parameter, step: int) -> float:
+    """From the second step on, means have more digits than a half type holds.
+
+    Not where the fan-in is large: a correct port that sums otherwise (Welford) would be
+    granted so much rounding that Adam's bound decides nothing.
+    """
+    return 4097.0 if step and p.value.size <= 1024 else 3.0
+
+
+def _sum_bound(p: Parameter, gradients: list[dict[str, Array]], layout: str) -> float:
+    axes = _by_rank(p, layout)
+    fan_in = 1 if axes is None else math.prod(n for i, n in enumerate(p.shape) if i not in axes)
+    return float(fan_in * max(np.abs(g[p.name]).max(initial=0) for g in gradients))
+
+
+def _hyperparameters(
+    table: Mapping[str, Mapping[str, float]], algorithm: str | None
+) -> dict[str, float]:
+    if algorithm:
+        return {**table[algorithm], "weight_decay": 0.0}
+    both = {**table["sgdm"], **table["adam"], "weight_decay": 0.0}
+    return both
+
+
+def bounded_case(
+    layout: str,
+    *,
+    seed: int,
+    algorithm: str | None,
+    dtype: str = "float32",
+    steps: int = 8,
+    operator: bool = False,
+    label: str = "bounded",
+) -> Case:
+    """Build the case of hard regimes and odd fan-ins, with hyperparameters as people use them.
+
+    Weights start at zero, so that no step can hide in the rounding of a large weight.
+    Parameters and result are as in `integer_case`.
+    """
+    rng = rng_for(seed, f"{label}/{layout}/{dtype}")
+    parameters = parameters_of(BOUNDED_LAYERS, layout, dtype, np.zeros)
+    if operator:
+        parameters = tuple(p for p in parameters if p.kind in UNAMBIGUOUS)
+    gradients: list[dict[str, Array]] = []
+    names = list(REGIMES)
+    for _ in range(steps):
+        step: dict[str, Array] = {}
+        for i, p in enumerate(parameters):
+            # The regime of a parameter stays: Adam's second moment remembers the largest.
+            draw = REGIMES[names[i % len(names)]]
+            axes = _by_rank(p, layout)
+            if axes is None:
+                values = 100.0 * rng.normal(size=p.shape) + 2.0
+            else:
+                outputs = math.prod(p.shape[j] for j in axes)
+                matrix = draw(rng, outputs, math.prod(p.shape) // outputs)
+                values = unslice(matrix, p.shape, axes)
+            step[p.name] = representable(values, dtype)
+        gradients.append(step)
+    return Case(label, parameters, tuple(gradients), _hyperparameters(TYPICAL, algorithm), dtype)
+
+
+def part_of(case: Case, layers: Iterable[str], label: str) -> Case:
+    """Return some layers of a case, as a case of its own."""
+    chosen = set(layers)
+    keep = tuple(p for p in case.parameters if p.layer in chosen)
+    gradients = tuple({p.name: g[p.name] for p in keep} for g in case.gradients)
+    return Case(label, keep, gradients, case.hyperparameters, case.dtype)
+
+
+def long_case(layout: str, *, seed: int, algorithm: str | None, steps: int) -> Case:
+    """Build a long run of two small weights and a bias: GC must not fade with time.
+
+    Parameters and result are as in `integer_case`.
+    """
+    layers = [layer for layer in INTEGER_LAYERS if layer.name in ("dense_1", "conv2d_2")]
+    two = integer_case(
+        layout, seed=seed, algorithm=algorithm, steps=steps, label="long", layers=layers
+    )
+    return replace(two, hyperparameters=_hyperparameters(TYPICAL, algorithm))
+
+
+def decay_case(layout: str, *, seed: int, algorithm: str | None, eps: float | None = None) -> Case:
+    """Integer gradients with a weight decay of ¼: shows where the decay enters."""
+    whole = integer_case(layout, seed=seed, algorithm=algorithm, eps=eps, steps=2, label="decay")
+    few = part_of(whole, FEW, "decay")
+    return replace(few, hyperparameters={**few.hyperparameters, "weight_decay": 0.25})
+
+
+def poisoned_case(case: Case, layout: str) -> tuple[Case, dict[str, Array], frozenset[str]]:
+    """Change some slices and one whole parameter of a case: the rest must not notice.
+
+    Returns
+    -------
+    case : Case
+        With a NaN in the first slice of some weights, 1,000 times the gradient in the
+        first slice of others, and another gradient for ``dense_2``.
+    masks : dict
+        Parameter name to a boolean array, True where the change may show.
+    changed : frozenset of str
+        Parameters that hold a NaN.
+    """
+    masks: dict[str, Array] = {}
+    poisoned: set[str] = set()
+    gradients = [dict(g) for g in case.gradients[:2]]
+    for i, p in enumerate(q for q in case.parameters if q.kind in UNAMBIGUOUS):
+        axes = _by_rank(p, layout)
+        if axes is None or i % 3 == 2 or p.value.size > 512:
+            continue
+        if p.layer == "dense_2":
+            masks[p.name] = np.ones(p.shape, dtype=bool)
+            for g in gradients:
+                g[p.name] = -8 * g[p.name]
+            continue
+        mask = slices(np.zeros(p.shape, dtype=bool), axes).copy()
+        mask[0] = True
+        masks[p.name] = unslice(mask, p.shape, axes)
+        for g in gradients:
+            matrix = slices(g[p.name], axes).copy()
+            if i % 2 == 0:
+                poisoned.add(p.name)
+                matrix[0, 0] = np.nan
+            else:
+                matrix[0] *= 1024
+            g[p.name] = unslice(matrix, p.shape, axes)
+    changed = Case("isolation", case.parameters, tuple(gradients), case.hyperparameters, case.dtype)
+    return changed, masks, frozenset(poisoned)

@@ -1,0 +1,1 @@
+"""What ports are seen to do: semantics, right and wrong, and the known deviations."""

@@ -1,0 +1,272 @@
+"""The catalogue of known deviations: what each is, which clause it breaks, where it was seen.
+
+Each is runnable: its plants are ports (see `_plants`) that have it and nothing else wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gc_ref._conformance.catalogue.semantics import Semantics
+
+__all__ = ["ABSURD", "CONTROL", "DEVIATIONS", "UNSEEN", "Deviation", "Plant"]
+
+#: Where a deviation was seen that is only feared.
+UNSEEN = "no published port that we know of"
+
+#: Checks that see a mean that is left, or taken over the wrong elements.
+MEAN = ("scope/every-weight", "value/exact", "law/zero-mean", "law/shift-invariant")
+#: Checks that see what the optimizer does with Φ(g).
+STEP = ("value/exact", "value/bounded", "step/sgdm", "step/adam")
+VECTORS = ("scope/vectors-untouched", *STEP)
+
+
+@dataclass(frozen=True)
+class Plant:
+    """One runnable form of a deviation.
+
+    Attributes
+    ----------
+    label : str
+        Names the form among those of its deviation; empty for the main one.
+    what : Semantics
+        What the port does.
+    operator : bool
+        Whether a bare function of the gradient can have it.
+    frameworks : tuple of str
+        Where it can be written; the main form of most can in all.
+    how : str
+        ``""``, ``"flag-ignored"`` (a switch that is not looked at) or ``"gradient-alias"``
+        (the momentum is the gradient's own buffer).
+    """
+
+    label: str
+    what: Semantics
+    operator: bool = True
+    frameworks: tuple[str, ...] = ("numpy", "torch", "jax", "keras")
+    how: str = ""
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One entry of the catalogue.
+
+    Attributes
+    ----------
+    id : str
+        Immutable once released.
+    sentence : str
+        What such a port does.
+    clause : str
+        What it breaks.
+    seen : str
+        Where it has been seen; empty where it is only feared.
+    checks : tuple of str
+        Checks that are there to find it: at least two of them must, or one and ``only``.
+    only : str
+        Why a single check can find it, where that is so.
+    plants : tuple of Plant
+        Runnable forms, the main one first.
+    """
+
+    id: str
+    sentence: str
+    clause: str
+    seen: str
+    checks: tuple[str, ...]
+    plants: tuple[Plant, ...]
+    only: str = ""
+
+
+def _at(center: str, amount: float = 0.0, label: str = "", **more: object) -> Plant:
+    """Plant of a wrong center."""
+    frameworks = more.pop("frameworks", ("numpy", "torch", "jax", "keras"))
+    what = Semantics(center=center, amount=amount, **more)  # type: ignore[arg-type]
+    return Plant(label, what, frameworks=frameworks)  # type: ignore[arg-type]
+
+
+def _gated(gate: str, number: int, label: str = "") -> Plant:
+    return Plant(label, Semantics(gate=gate, gate_number=number))
+
+
+def _when(schedule: str, number: int, label: str = "") -> Plant:
+    return Plant(label, Semantics(schedule=schedule, schedule_number=number), operator=False)
+
+
+def _step(mistake: str, algorithm: str = "adam", label: str = "", **conventions: str) -> Plant:
+    what = Semantics(mistake=mistake, algorithm=algorithm, conventions=conventions)
+    return Plant(label, what, operator=False)
+
+
+NUMPY = ("numpy",)
+_ALL = (
+    Deviation(
+        "not-applied", "GC is never applied: nothing calls it", "Eq. 1",
+        "the Keras code example, gradient-centralization-tf, pytorch_optimizer's swallowed flags",
+        ("effect/on", *MEAN), (_at("none"),),
+    ),
+    Deviation(
+        "layout-swapped", "the mean is taken over the axes of the other layout", "Eq. 1",
+        "optax.centralize on Flax kernels, flaxOptimizers, NoteDance's Keras optimizers, an early "
+        "MindSpore", (*MEAN, "scope/slices-isolated"), (_at("other-layout"),),
+    ),
+    Deviation(
+        "partial-axes", "the mean is taken over some of the input axes only", "Eq. 1",
+        "",
+        ("scope/every-weight", "value/exact", "law/zero-mean"),
+        (_at("window"), _at("channels", label="channels"), _at("outputs", label="outputs"),
+         _at("outputs-and-window", label="outputs-and-window"),
+         _at("far-axis", label="far-axis")),
+    ),
+    Deviation(
+        "whole-tensor", "one mean is taken over the whole weight", "Eq. 1",
+        "optirs-core and tensorlogic-train (Rust), TensorFlow's reduce_mean(grad)",
+        (*MEAN, "scope/slices-isolated"), (_at("whole"),),
+    ),
+    Deviation(
+        "all-parameters", "one mean is taken over all parameters of the model", "Eq. 1; Scope", "",
+        (*MEAN, "scope/parameters-isolated", "scope/vectors-untouched"),
+        (Plant("", Semantics(center="model", vectors="mean"), operator=False),),
+    ),
+    Deviation(
+        "vectors-too", "biases and norm scales lose their own mean", "Scope",
+        "DemonRanger, optirs-core, torchzero's default", VECTORS, (_at("mean", vectors="mean"),),
+    ),
+    Deviation(
+        "vectors-erased", "biases, norm scales and scalars get a gradient of 0", "Scope",
+        "NumPy's axis=(), which averages nothing: g - g", VECTORS, (_at("mean", vectors="erase"),),
+    ),
+    Deviation(
+        "shape-gated", "weights of some shapes are left alone", "Scope",
+        "darknet (filter sizes that are no multiple of the warp size), MindSpore (second "
+        "dimension divisible by 16)", ("scope/every-weight", "value/exact", "step/constraint"),
+        (_gated("second-dimension-multiple", 16), _gated("fan-in-multiple", 32, "fan-in-32"),
+         _gated("size-above", 1000, "large-only"), _gated("size-at-most", 512, "small-only"),
+         _gated("fan-in-above", 4, "fan-in-above-4"), _gated("outputs-above", 1, "one-output"),
+         _gated("not-square", 0, "square")),
+    ),
+    Deviation(
+        "rank-gated", "weights of some number of dimensions are left alone", "Scope",
+        "gc_conv_only by rank, which misses Conv1D", ("scope/every-weight", "value/exact"),
+        (_gated("rank-above", 3), _gated("rank-is-not", 3, "conv1d"),
+         _gated("rank-is-not", 5, "conv3d"), _gated("rank-at-most", 2, "dense-only")),
+    ),
+    Deviation(
+        "mean-broadcast-wrong", "the means are laid along the wrong axis of square weights",
+        "Eq. 1", "tenflowers (keepdims dropped)", MEAN, (_at("broadcast"),),
+    ),
+    Deviation(
+        "offset", "a constant is added to the centralized gradient", "Eq. 1",
+        "a Caffe fork, whose CPU path adds 1 - mean", MEAN,
+        (_at("offset", 1.0), _at("offset", -0.01, "small")),
+    ),
+    Deviation(
+        "scaled", "the centralized gradient is scaled", "Eq. 2",
+        "Ranger21, which divides by the standard deviation",
+        ("value/exact", "law/idempotent", "law/linear", "law/orthogonal", "scope/every-weight"),
+        (_at("divided-by-weight"), _at("divided-by-neuron", label="neuron"),
+         _at("scaled", 0.5, "half"), _at("scaled", 1.01, "one-percent")),
+    ),
+    Deviation(
+        "partial", "only part of the mean, or the mean of part of the model, is removed", "Eq. 1",
+        "", MEAN,
+        (_at("partial", 0.5), _at("partial", 0.999, "999"), _at("partial", -1.0, "added"),
+         Plant("group", Semantics(gate="first-part"), operator=False),
+         Plant("last", Semantics(gate="not-the-last"), operator=False)),
+    ),
+    Deviation(
+        "wrong-divisor", "the sum is divided by another number than the fan-in", "Eq. 1", "",
+        MEAN,
+        (_at("fan-in-1"), _at("fan-in+1", label="plus-one"), _at("sum", label="sum"),
+         _at("divided-by-size", label="size"), _at("divided-by-root", label="root"),
+         _at("divided-by-outputs", label="outputs")),
+    ),
+    Deviation(
+        "not-the-mean", "another value than the mean is subtracted", "Eq. 1", "",
+        (*MEAN, "law/linear"),
+        (_at("first-input"), _at("magnitude", label="magnitude"), _at("rms", label="rms"),
+         _at("midrange", label="midrange"),
+         _at("median", label="median", frameworks=NUMPY)),
+    ),
+    Deviation(
+        "stale-mean", "the mean subtracted is that of another gradient than the one given",
+        "Eq. 1", "NoteDance's Ranger21, which subtracts the mean of the unclipped gradient",
+        MEAN, (Plant("", Semantics(center="stale"), operator=False),),
+    ),
+    Deviation(
+        "low-precision-mean", "the mean is rounded to half precision", "Eq. 1",
+        "",
+        ("value/bounded", "value/exact", "law/zero-mean", "law/shift-invariant", "law/linear"),
+        (_at("bfloat16-mean"), _at("float16-mean", label="float16")),
+    ),
+    Deviation(
+        "first-shape-axes", "the axes of the model's first weight are averaged in every weight",
+        "Eq. 1", "torchzero", MEAN,
+        (Plant("", Semantics(center="first-shape"), operator=False),),
+    ),
+    Deviation(
+        "nan-leak", "a NaN in one output neuron's gradient reaches the other neurons", "Eq. 1", "",
+        ("scope/slices-isolated",), (_at("nan-leak"),),
+        only="where all gradients are finite the port is right, and only the isolation case "
+        "holds a NaN",
+    ),
+    Deviation(
+        "intermittent", "GC is applied at some steps only", "Eq. 1", "",
+        ("value/exact", "value/bounded", "scope/every-weight", "step/sgdm", "step/constraint",
+         "step/theorem-4.1"),
+        (_when("skips-every", 2), _when("skips-every", 3, "third"), _when("from", 2, "from-2"),
+         _when("until", 2, "until-2"), _when("from", 3, "from-3"),
+         _when("skips-every", 10, "tenth"), _when("until", 50, "until-50")),
+        only="a port that is right at the first steps shows it in the long run alone",
+    ),
+    Deviation(
+        "decay-distorted", "the weight decay is scaled by the bias-corrected step size",
+        "Algorithm 2", "the authors' AdamW: ten times too much on the first step", ("step/adam",),
+        (_step("decay-distorted", decay="decoupled"),),
+        only="it shows under weight decay alone, and one case has any",
+    ),
+    Deviation(
+        "state-aliased", "optimizer state is shared with a gradient or another parameter",
+        "Algorithm 1", "the authors' RAdam and PlainRAdam",
+        ("hygiene/state", "scope/parameters-isolated", *STEP),
+        (_step("state-aliased", "sgdm"),
+         Plant("gradient", Semantics(), operator=False, frameworks=("torch",),
+               how="gradient-alias")),
+        only="an alias of the gradient shows only when its buffer is used again",
+    ),
+    Deviation(
+        "second-moment-raw", "the second moment is that of the raw gradient", "Algorithm 2", "",
+        STEP, (_step("second-moment-raw"),),
+    ),
+    Deviation(
+        "lr-twice", "the learning rate is applied twice", "Algorithm 1",
+        "the authors' RAdam and PlainRAdam", STEP,
+        (_step("lr-twice", "sgdm"), _step("lr-twice", label="adam")),
+    ),
+    Deviation(
+        "bias-correction-missing", "the moments are not corrected for their start at zero",
+        "Algorithm 2", "", STEP, (_step("bias-correction-missing"),),
+    ),
+    Deviation(
+        "base-dropped", "the optimizer that GC is added to is lost: the step is plain descent",
+        "Algorithm 2", 'a "GCAdamW" that is plain SGD', STEP,
+        (_step("base-dropped"), _step("base-dropped", "sgdm", "sgdm")),
+    ),
+    Deviation(
+        "flag-ignored", "GC stays on when its switch is off", "Base law",
+        "Ranger, Ranger21abel", ("effect/off",),
+        (Plant("", Semantics(), operator=False, how="flag-ignored"),),
+        only="with the switch on the port is right",
+    ),
+    Deviation(
+        "weights-centralized", "the weights are centralized instead of, or beside, the gradient",
+        "Constraint", "", ("value/exact", "value/bounded", "step/sgdm", "step/constraint"),
+        (_step("weights-centralized", "sgdm"), _step("weights-centralized", label="adam")),
+    ),
+)  # fmt: skip
+
+DEVIATIONS: Mapping[str, Deviation] = {d.id: d for d in _ALL}
+#: A port that is right, and one that nobody could take for right.
+CONTROL = Plant("", Semantics())
+ABSURD = Plant("", Semantics(center="erase", vectors="erase"))

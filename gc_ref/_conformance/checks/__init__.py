@@ -1,0 +1,1 @@
+"""The checks: what each holds a port to."""

@@ -1,0 +1,172 @@
+"""hygiene/*: dtypes, shapes, gradients, state, repeatability, checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gc_ref._conformance.cases import standard as cases
+from gc_ref._conformance.findings.outcome import Outcome, describe, failed, not_applicable, passed
+from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.ports.port import Case, PortError, ShapeChangedError, Trajectory
+
+__all__ = [
+    "checkpoint",
+    "deterministic",
+    "dtype_kept",
+    "gradient_unmutated",
+    "shape_kept",
+    "state_isolated",
+]
+
+MUTATES = "writes to the gradient it is given"
+
+
+def dtype_kept(judge: Judge) -> Outcome:
+    """hygiene/dtype: the dtype that goes in comes out."""
+    tried = []
+    for dtype in judge.port.dtypes:
+        case = judge.integers
+        if dtype != case.dtype:
+            case = judge.known.case(
+                cases.integer_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm,
+                dtype=dtype, steps=1,
+                operator=judge.operator, label="dtype",
+            )  # fmt: skip
+        try:
+            trajectory = judge.run(case)
+        except ShapeChangedError:
+            raise
+        except PortError as error:
+            if dtype == judge.integers.dtype:
+                raise
+            note = f"could not be driven in {dtype}: {error}"
+            judge.notes += [note] if note not in judge.notes else []
+            continue
+        tried.append(dtype)
+        for p in case.parameters:
+            got = trajectory.dtypes.get(p.name, dtype)
+            if got != dtype:
+                return failed(f"{describe(p)} of dtype {dtype} comes back as {got}")
+    return passed(", ".join(tried))
+
+
+def shape_kept(judge: Judge) -> Outcome:
+    """hygiene/shape: the shape that goes in comes out (the judge refuses any other)."""
+    count = len(judge.run(judge.integers).steps[0])
+    return passed(f"{count} shapes")
+
+
+def gradient_unmutated(judge: Judge) -> Outcome:
+    """hygiene/gradient-unmutated: noted, not failed; many published ports do it."""
+    if judge.port.kind == "exec":
+        return not_applicable("a program is given a copy: what it does to it cannot be seen")
+    judge.run(judge.integers)
+    if MUTATES in judge.notes:
+        return passed(f"note: the port {MUTATES}")
+    return passed()
+
+
+def _same(judge: Judge, case: Case, left: Trajectory, right: Trajectory) -> str:
+    """Name the first parameter in which two trajectories differ, or return nothing."""
+    for step, (a, b) in enumerate(zip(left.steps, right.steps, strict=True), 1):
+        for p in case.parameters:
+            if not np.array_equal(a[p.name], b[p.name], equal_nan=True):
+                return f"{describe(p)} differs from step {step} on"
+    return ""
+
+
+def _differs(judge: Judge, case: Case, driven: Trajectory) -> str:
+    """Name the first parameter that differs from both plain ways of training, or nothing.
+
+    The end of Keras' ``fit`` may change the weights (``use_ema``): a loop that calls it for
+    each step is held against one that does so too.
+    """
+    different = _same(judge, case, judge.run(case), driven)
+    if different and "fit-per-step" in judge.port.drives:
+        different = _same(judge, case, judge.run(case.with_drive("fit-per-step")), driven)
+    return different
+
+
+def deterministic(judge: Judge) -> Outcome:
+    """hygiene/deterministic: the same case twice gives the same bits."""
+    case = judge.small
+    first = judge.run(case)
+    again = judge.run_again(case)
+    different = _same(judge, case, first, again)
+    if different:
+        return failed(f"two runs of one case differ: {different}")
+    return passed()
+
+
+def state_isolated(judge: Judge) -> Outcome:
+    """hygiene/state: state belongs to one optimizer and one parameter, and is no alias."""
+    if judge.operator:
+        return _calls_independent(judge)
+    case = judge.small
+    tried = []
+    ways = {
+        "reuse-gradients": "when the gradient's buffer is used again at the next step "
+        "(zero_grad(set_to_none=False)): the state is an alias of the gradient",
+        "twin": "when a second instance of the optimizer trains beside it: they share state",
+    }
+    for way, words in ways.items():
+        if way not in judge.port.drives:
+            continue
+        try:
+            driven = judge.run(case.with_drive(way))
+        except PortError as error:
+            judge.notes.append(f"cannot be driven with {way}: {error}")
+            continue
+        different = _differs(judge, case, driven)
+        if different and _same(judge, case, judge.run(case), judge.run_again(case)):
+            return not_applicable("two runs of one case differ: see hygiene/deterministic")
+        if different:
+            return failed(f"{different} {words}")
+        tried.append(way)
+    if not tried:
+        return not_applicable("the driver of this kind of port cannot show it")
+    return passed(", ".join(tried))
+
+
+def _calls_independent(judge: Judge) -> Outcome:
+    """An operator's answer must not depend on what it was called with before."""
+    case = judge.small
+    plain = judge.run(case)
+    turned = replace(case, id="turned", parameters=case.parameters[::-1])
+    different = _same(judge, case, plain, judge.run(turned))
+    if different:
+        return failed(f"{different} when the weights come in another order: calls share state")
+    twins = _twins(judge.small)
+    different = _same(judge, judge.small, judge.run(judge.small), judge.run(twins))
+    if different:
+        return failed(
+            f"{different} once a second weight of that shape was given: results share memory"
+        )
+    return passed()
+
+
+def _twins(case: Case) -> Case:
+    """Return the case with a second weight of each shape, and other gradients, behind it."""
+    second = tuple(replace(p, layer=f"{p.layer}_twin") for p in case.parameters)
+    gradients = tuple(
+        {**g, **{q.name: -2 * g[p.name] for p, q in zip(case.parameters, second, strict=True)}}
+        for g in case.gradients
+    )
+    return replace(case, id="twins", parameters=case.parameters + second, gradients=gradients)
+
+
+def checkpoint(judge: Judge) -> Outcome:
+    """hygiene/checkpoint: saved after a step and restored, training goes on as it would have."""
+    if "checkpoint" not in judge.port.drives:
+        return not_applicable("this kind of port has no state to save")
+    case = judge.small
+    try:
+        restored = judge.run(case.with_drive("checkpoint"))
+    except PortError as error:
+        return failed(f"cannot go on from a checkpoint: {error}")
+    different = _differs(judge, case, restored)
+    if different:
+        return failed(f"{different} after saving and restoring the optimizer")
+    return passed()

@@ -1,0 +1,187 @@
+"""value/* and step/sgdm, step/adam: the numbers themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gc_ref._conformance.cases import standard as cases
+from gc_ref._conformance.cases.comparison import compare
+from gc_ref._conformance.checks.vectors import hold_vectors
+from gc_ref._conformance.findings.outcome import (
+    Outcome,
+    counterexample,
+    describe,
+    failed,
+    not_applicable,
+    passed,
+)
+from gc_ref._conformance.judging.dtypes import driven, sums_in_half
+from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.judging.settled import Match, Settled
+from gc_ref._conformance.ports.port import Case, PortError
+
+__all__ = ["hold", "step_algorithm", "value_bounded", "value_exact"]
+
+#: Largest fraction of elements that a bound may leave undecided.
+BUDGET = 0.05
+#: What a message adds where the example beside it is not the one that it names.
+SHRUNK = "; the example shown is a smaller one, found and shrunk by fuzzing"
+NO_FORMULA = "no formula for this optimizer: step/base-law holds it to its base"
+
+
+def matches(
+    judge: Judge, case: Case, settled: Settled | None = None
+) -> list[tuple[Match, tuple[int, ...] | None]]:
+    """Hold every parameter of a case against the settled reading, smallest weights first.
+
+    Whether biases and norm scales decay too is the user's choice, often a mask or a group.
+    """
+    settled = settled or judge.settled
+    found = []
+    for p in sorted(case.parameters, key=lambda p: p.value.size):
+        rule = judge.rule_for(p, settled)
+        match = judge.match(case, p, rule, settled)
+        if case is judge.decayed and len(p.shape) < 2 and not match.within:
+            if settled.mode == "base":
+                continue  # its base may decay vectors though it does not, or the reverse
+            undecayed = judge.match(case, p, rule, settled, {"decay": "none"})
+            match = undecayed if undecayed.within else match
+        found.append((match, judge.axes(p, rule)))
+    judge.measured[case.id, case.dtype] = [m for m, _ in found]
+    return found
+
+
+def hold(judge: Judge, case: Case, what: str) -> Outcome:
+    """Pass if every parameter of the case follows the settled reading within its bounds."""
+    found = matches(judge, case)
+    wrong = [(m, axes) for m, axes in found if not m.within]
+    worst = max((m for m, _ in found), key=lambda m: m.comparison.ratio)
+    if wrong:
+        first, axes = wrong[0]
+        message = (
+            f"{what}: {len(wrong)} of {len(found)} parameters are off, first "
+            f"{describe(first.parameter)} at step {first.step + 1}"
+        )
+        shown = counterexample(judge, case, first, axes)
+        return failed(message, comparison=first.comparison, counterexample=shown)
+    undecided = sum(m.undecided for m, _ in found)
+    total = sum(m.elements for m, _ in found)
+    if undecided > BUDGET * total:
+        return Outcome(
+            "indeterminate",
+            f"{undecided} of {total} elements have a bound too wide to decide "
+            f"(budget {BUDGET:.0%}): Adam amplifies rounding where ĝ is nearly 0",
+        )
+    note = f"{undecided} of {total} elements undecided (within the budget)" if undecided else ""
+    return passed(note, ratio=worst.comparison.ratio, ulps=worst.comparison.ulps)
+
+
+def value_exact(judge: Judge) -> Outcome:
+    """value/exact: integer gradients whose sums are exact in every order."""
+    if judge.settled.mode in ("base", "unknown"):
+        return not_applicable(NO_FORMULA)
+    outcome = hold(judge, judge.integers, "integer gradients")
+    if outcome.status != "passed":
+        return outcome
+    count, total = _inexact(judge, judge.integers)
+    for dtype in _other_dtypes(judge):
+        case = judge.known.case(
+            cases.integer_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm,
+            dtype=dtype,
+            steps=1, operator=judge.operator,
+        )  # fmt: skip
+        other = _tolerating_refusal(judge, case, f"integer gradients in {dtype}")
+        if other.status != "passed":
+            return other
+        n, t = _inexact(judge, case)
+        count, total = count + n, total + t
+    note = ""
+    if count:
+        note = f"{count} of {total} elements are within the bound but not bit-exact"
+    return hold_vectors(judge, "value/exact", replace(outcome, message=note))
+
+
+def _inexact(judge: Judge, case: Case) -> tuple[int, int]:
+    """Count elements that differ from the exact value where none needs to (t = 1)."""
+    settled = judge.settled
+    try:
+        steps = judge.run(case).steps
+    except PortError:
+        return 0, 0
+    count = total = 0
+    for p in case.parameters:
+        rule = judge.rule_for(p, settled)
+        if judge.axes(p, rule) not in (None, judge.axes(p, "by-rank")):
+            continue
+        want = judge.expected(case, p, rule, settled)[0]
+        count += compare(steps[0][p.name], want, case.dtype).inexact
+        total += p.value.size
+    return count, total
+
+
+def _other_dtypes(judge: Judge) -> Iterable[str]:
+    return (d for d in judge.port.dtypes if d != judge.integers.dtype)
+
+
+def _tolerating_refusal(judge: Judge, case: Case, what: str) -> Outcome:
+    """Hold a case of another dtype; a port that cannot be driven in it is noted, not judged."""
+    if not driven(judge, case):
+        return passed()
+    outcome = hold(judge, case, what)
+    if outcome.status == "failed" and sums_in_half(judge, case, case.parameters):
+        return passed()
+    return outcome
+
+
+def value_bounded(judge: Judge) -> Outcome:
+    """value/bounded: hard regimes, within the rounding-error bound."""
+    if judge.settled.mode in ("base", "unknown"):
+        return not_applicable(NO_FORMULA)
+    outcome = hold(judge, judge.bounded, "hard regimes")
+    if outcome.status != "passed":
+        if "value/bounded" in judge.unshrunk:
+            return outcome
+        found = _fuzzed(judge)  # a smaller example of it, maybe
+        if found is None or found.counterexample is None:
+            return outcome
+        return replace(found, message=outcome.message + SHRUNK)
+    for dtype in _other_dtypes(judge):
+        case = judge.known.case(
+            cases.bounded_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm,
+            dtype=dtype,
+            steps=1 if judge.operator else 4, operator=judge.operator,
+        )  # fmt: skip
+        other = _tolerating_refusal(judge, case, f"hard regimes in {dtype}")
+        if other.status != "passed":
+            return other
+        outcome = max(outcome, other, key=lambda o: o.ratio or 0.0)
+    outcome = hold_vectors(judge, "value/bounded", outcome)
+    return outcome if outcome.status != "passed" else _fuzzed(judge) or outcome
+
+
+def _fuzzed(judge: Judge) -> Outcome | None:
+    """Fuzz a port whose runs are cheap; Hypothesis is imported for nobody else."""
+    if not judge.max_examples or judge.port.per_run_cost != "cheap":
+        return None
+    from gc_ref._conformance.checks.fuzz import fuzz
+
+    return fuzz(judge)
+
+
+def step_algorithm(judge: Judge, algorithm: str) -> Outcome:
+    """step/sgdm, step/adam: Algorithm 1 or 2 over several steps, with and without decay."""
+    if judge.settled.mode != algorithm:
+        held = {"sgdm": "Algorithm 1", "adam": "Algorithm 2"}[algorithm]
+        return not_applicable(f"the port is not held to {held}")
+    tried = [(judge.integers, "integer gradients"), (judge.bounded, "hard regimes")]
+    if "weight_decay" in judge.port.takes:
+        tried.append((judge.decayed, "weight decay of 1/4"))
+    tried.append((judge.long, f"{len(judge.long.gradients)} steps"))
+    outcomes = []
+    for case, what in tried:
+        outcomes.append(hold(judge, case, what))
+        if outcomes[-1].status != "passed":
+            return outcomes[-1]
+    worst = max(outcomes, key=lambda o: o.ratio or 0.0)
+    return hold_vectors(judge, f"step/{algorithm}", worst)

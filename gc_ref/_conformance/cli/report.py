@@ -1,0 +1,128 @@
+"""``gc-ref report``: read reports, hold them to the schema, render one or join many."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from gc_ref._conformance.cli.outputs import Outputs
+from gc_ref._conformance.cli.targets import UsageError
+from gc_ref._conformance.reports.schema import problem, schema_text
+from gc_ref._conformance.reports.words import clean
+
+__all__ = ["REPORT", "join", "read_reports"]
+
+REPORT = """\
+Render reports that gc-ref check --json wrote. One report becomes the page (or the Markdown) that
+gc-ref check would have written itself; several become one table of ports and checks. Without
+--markdown or --html, Markdown goes to the standard output.
+"""
+#: Larger files are no reports: those of the full suite have some 100 kB.
+LARGEST = 64 * 2**20
+
+
+def join(options: argparse.Namespace) -> int:
+    """Run ``gc-ref report``.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        ``files``, ``markdown``, ``html`` and ``schema``.
+
+    Returns
+    -------
+    int
+        0: whatever the reports say, they were rendered.
+
+    Raises
+    ------
+    UsageError
+        If a file is no report, or two are the same run of the same port.
+    """
+    if options.schema:
+        if options.files or options.markdown or options.html:
+            raise UsageError("--schema goes alone")
+        print(schema_text(), end="")
+        return 0
+    if not options.files:
+        raise UsageError("report needs one or more FILEs that gc-ref check --json wrote")
+    if options.markdown is None and options.html is None:
+        options.markdown = "-"
+    outputs = Outputs(options)
+    reports = read_reports(options.files)
+
+    def markdown() -> str:
+        from gc_ref._conformance.reports.markdown import render_markdown
+        from gc_ref._conformance.reports.matrix import matrix_markdown
+
+        return render_markdown(reports[0]) if len(reports) == 1 else matrix_markdown(reports)
+
+    def html() -> str:
+        from gc_ref._conformance.reports.html import render_html
+        from gc_ref._conformance.reports.matrix_html import matrix_html
+
+        return render_html(reports[0]) if len(reports) == 1 else matrix_html(reports)
+
+    outputs.write({"markdown": markdown, "html": html})
+    return 0
+
+
+def read_reports(paths: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Read reports from files, each of another run; a file may hold a list of them.
+
+    Reports of one port differ in versions, backend, suite or seed, or the port has changed
+    between: a report that is the same to the last number is the same run given twice.
+
+    Raises
+    ------
+    UsageError
+        With the file and the field that is wrong.
+    """
+    seen: dict[str, str] = {}
+    found = []
+    for path, report in [(name, report) for name in paths for report in _read(name)]:
+        key = json.dumps(report, sort_keys=True)
+        if key in seen:
+            name = clean(report["port"]["name"])
+            raise UsageError(f"{seen[key]} and {path} are the same run of the same port, {name}")
+        seen[key] = path
+        found.append(report)
+    return found
+
+
+def _read(path: str) -> list[Mapping[str, Any]]:
+    """Read the report of one port, or the list that ``pytest --gc-ref-json`` writes."""
+    try:
+        if os.path.isdir(path):
+            raise UsageError(f"{path}: is a directory")
+        with open(path, "rb") as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except ValueError as error:  # a null byte
+        raise UsageError(f"{clean(path)}: no file can have this name") from error
+    if len(data) > LARGEST:
+        raise UsageError(f"{path}: is larger than {LARGEST // 2**20} MiB, no report is")
+    try:
+        found = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse)
+    except RecursionError as error:
+        raise UsageError(f"{path}: is nested too deeply for a report") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: is no JSON: {clean(error)}") from error
+    if found == []:
+        raise UsageError(f"{path}: is an empty list: no port was judged in that session")
+    reports = found if isinstance(found, list) else [found]
+    for number, report in enumerate(reports, 1):
+        where = f"{path}: report {number}" if isinstance(found, list) else f"{path}:"
+        if not isinstance(report, dict) or "schema" not in report:
+            raise UsageError(f"{where} is no report of gc-ref (it has no field 'schema')")
+        if wrong := problem(report):
+            raise UsageError(f"{where} {clean(wrong)}")
+    return reports
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number there")

@@ -1,0 +1,1 @@
+"""Which semantics a port has that fails."""

@@ -1,0 +1,154 @@
+"""The mean that a port left in each output neuron, of one weight of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gc_ref._conformance.cases.draws import slices
+from gc_ref._conformance.findings.outcome import number
+from gc_ref._conformance.ports.port import Array, Parameter
+
+if TYPE_CHECKING:
+    from gc_ref._conformance.judging.judge import Judge
+
+__all__ = ["means"]
+
+#: Output neurons that are shown of a weight.
+OUTPUTS = 8
+#: Share of the largest mean from which on two means are told apart.
+VISIBLE = 1e-3
+OF = {
+    True: "mean over its inputs of what the function returns, for each output neuron",
+    False: "mean over its inputs of how far step 1 moves the weight, for each output neuron",
+}
+REFERENCE = {
+    "operator": "Eq. 1, exactly",
+    "sgdm": "Algorithm 1, exactly",
+    "adam": "Algorithm 2, exactly",
+    "base": "the base optimizer fed with Φ(g)",
+    "unknown": "this port, when every neuron's gradient has another mean: the same, with GC",
+}
+WITHOUT = {
+    "operator": "the gradient as it came in",
+    "sgdm": "Algorithm 1 without GC",
+    "adam": "Algorithm 2 without GC",
+    "base": "the base optimizer without GC",
+    "unknown": "",
+}
+
+
+def means(judge: Judge) -> dict[str, Any]:
+    """Per-output means in the integer case, beside the reference's and those without GC.
+
+    Parameters
+    ----------
+    judge : Judge
+        The judge of a port that has run the integer case.
+
+    Returns
+    -------
+    dict
+        As the report's ``evidence.means``.
+    """
+    case, mode = judge.integers, judge.settled.mode
+    got = judge.run(case).steps[0]
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for p in sorted(case.parameters, key=lambda p: p.value.size):
+        rows = _rows(judge, p, got[p.name]) if judge.fan_in(p) > 1 else None
+        if rows is not None:
+            kinds.setdefault(p.kind, []).append(rows)
+    if not kinds:
+        return {"omitted": "no run of this port shows what the mean should be"}
+    return {
+        "case": case.id, "step": 1, "of": OF[judge.operator], "reference": REFERENCE[mode],
+        "without": WITHOUT[mode], "weights": [_shown(judge, rows) for rows in kinds.values()],
+    }  # fmt: skip
+
+
+def _rows(judge: Judge, p: Parameter, got: Array) -> dict[str, Any] | None:
+    """Means of one weight, in full; the choice among weights of its kind is made on them."""
+    settled = judge.settled
+    axes = judge.axes(p, judge.rule_for(p, settled)) or judge.axes(p, "by-rank")
+    assert axes is not None
+    start = np.zeros(p.shape) if judge.operator else p.value.astype(np.float64)
+
+    def mean(value: Array) -> Array:
+        with np.errstate(all="ignore"):
+            found: Array = slices(np.asarray(value, np.float64) - start, axes).mean(axis=1)
+        return found
+
+    after = _reference(judge, p)
+    if after is None:
+        return None
+    port, reference = mean(got), mean(after)
+    with np.errstate(all="ignore"):
+        scale = max(float(np.abs(port).max()), float(np.abs(reference).max()))
+        off = ~(np.abs(port - reference) <= VISIBLE * scale)
+    return {"p": p, "axes": axes, "port": port, "reference": reference, "off": off, "mean": mean}
+
+
+def _reference(judge: Judge, p: Parameter) -> Array | None:
+    """Weight (or Φ) after one step as it should be; computed by the checks already."""
+    case, settled = judge.integers, judge.settled
+    rule = judge.rule_for(p, settled)
+    if settled.mode == "unknown":
+        shifted = judge.cases_made.get((id(case.gradients), "shifted-by-rank"))
+        if shifted is None or not judge.has_run(shifted):
+            return None
+        return judge.run(shifted).steps[0][p.name]
+    if settled.mode == "base":
+        placement = settled.conventions.get("placement")
+        fed = None if placement == "update" else judge.fed(case, rule, placement)
+        if fed is None or not judge.has_run(fed, port=judge.port.base):
+            return None
+        return judge.run(fed, port=judge.port.base).steps[0][p.name]
+    return judge.expected(case, p, rule, settled)[0].floats[0].reshape(p.shape)
+
+
+def _without(judge: Judge, p: Parameter) -> Array | None:
+    """Weight after one step without GC, where that costs no run."""
+    case, settled = judge.integers, judge.settled
+    if judge.operator:
+        return case.gradients[0][p.name]
+    if settled.mode in ("sgdm", "adam"):
+        return judge.expected(case, p, "none", settled)[0].floats[0].reshape(p.shape)
+    if settled.mode == "base" and judge.has_run(case, port=judge.port.base):
+        return judge.run(case, port=judge.port.base).steps[0][p.name]
+    return None
+
+
+def _shown(judge: Judge, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """One weight of a kind: the smallest whose means are off, or else whose elements are.
+
+    Where none is, the smallest with the most axes to average over and a few outputs: an axis
+    that was forgotten shows in no other.
+    """
+    case = judge.integers
+    found = {m.parameter.name: m for m in judge.measured.get((case.id, case.dtype), ())}
+
+    def order(row: Mapping[str, Any]) -> tuple[bool, bool, int, bool]:
+        p, match = row["p"], found.get(row["p"].name)
+        averaged = sum(n > 1 for i, n in enumerate(p.shape) if i not in row["axes"])
+        within = match is None or match.within
+        return not row["off"].any(), within, -averaged, len(row["port"]) < 2
+
+    row = min(rows, key=order)
+    p, count = row["p"], len(row["port"])
+    ratio = number(found[p.name].comparison.ratio) if p.name in found else None
+    first = min(int(np.argmax(row["off"])), max(count - OUTPUTS, 0))
+    window = slice(first, first + OUTPUTS)
+    raw = _without(judge, p)
+
+    def listed(values: Array) -> list[float | str]:
+        return [number(float(v)) for v in values[window]]
+
+    return {
+        "parameter": p.name, "kind": p.kind, "shape": list(p.shape),
+        "output_axis": list(row["axes"]), "outputs": count, "first": first,
+        "off": int(row["off"].sum()), "ratio": ratio,
+        "port": listed(row["port"]), "reference": listed(row["reference"]),
+        "without": None if raw is None else listed(row["mean"](raw)),
+    }  # fmt: skip

@@ -1,0 +1,106 @@
+"""Φ as a port shows it, and how it is asked for.
+
+An operator is Φ. An optimizer shows Φ in its first step from weight 0: SGDM moves by
+-lr (1 - dampening) Φ(g), and Adam by -lr Φ(g) / (|Φ(g)| + ε), which can be inverted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from gc_ref import exact
+from gc_ref._conformance.judging.base_law import phi as exact_phi
+from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.ports.port import Array, Case, Parameter
+
+__all__ = ["THROUGH", "Phi", "ask", "call", "hidden", "recorder", "replay"]
+
+Phi = Callable[[Any], Any]
+#: What a port must be held to for its answers to show Φ, with the roundings of a step, and of
+#: inverting Adam's, in units of the operator's own.
+THROUGH = {"operator": 1.0, "sgdm": 8.0, "adam": 2.0**12}
+NEEDS_FORMULA = "needs Φ(g) itself, which a port without --algorithm does not show"
+
+
+def hidden(judge: Judge) -> str:
+    """Reason why this port does not show Φ(g), or nothing."""
+    settled, port = judge.settled, judge.port
+    if settled.mode not in THROUGH:
+        return NEEDS_FORMULA
+    if port.fixed.get("weight_decay"):
+        return "the settings fix a weight decay, which hides Φ(g)"
+    if settled.mode == "adam":
+        if settled.conventions.get("placement") == "update":
+            return "Φ acts on the update, which is no linear function of g: see step/adam"
+        if not {"eps", "beta1", "beta2"} <= port.takes:
+            return "Adam shows Φ(g) in its first step only with an ε and betas of the kit's choice"
+    return ""
+
+
+def replay(answers: list[Any]) -> Phi:
+    """Return Φ that gives these answers, one after the other."""
+    left = iter(answers)
+    return lambda _: next(left)
+
+
+def call(judge: Judge, p: Parameter, grad: Any) -> Array:
+    """Call an operator on one gradient."""
+    array = np.array(grad, dtype=p.value.dtype)
+    case = Case("laws", (p,), ({p.name: array},), dtype=judge.integers.dtype)
+    return judge.port.run(case).steps[0][p.name]
+
+
+def recorder(
+    asked: list[tuple[Parameter, Array]], p: Parameter, axes: tuple[int, ...], judge: Judge
+) -> Phi:
+    """Return the exact Φ, which remembers what it was asked."""
+
+    def phi(grad: Any) -> Array:
+        array = np.array(grad, dtype=p.value.dtype)
+        asked.append((p, array))
+        return exact_phi(array, axes, judge.integers.dtype)
+
+    return phi
+
+
+def ask(judge: Judge, asked: list[tuple[Parameter, Array]]) -> list[Any]:
+    """Give all arrays to the port as gradients of one model; read Φ off its first step."""
+    parameters = tuple(
+        Parameter(f"{p.layer}_{i}", p.kind, np.zeros(p.shape, dtype=p.value.dtype), p.kind)
+        for i, (p, _) in enumerate(asked)
+    )
+    gradients = {q.name: g for q, (_, g) in zip(parameters, asked, strict=True)}
+    hyper = dict(judge.integers.hyperparameters)
+    if judge.settled.mode == "sgdm":
+        hyper |= {"lr": 1.0, "momentum": 0.0}
+    case = Case("laws", parameters, (gradients,), hyper, judge.integers.dtype)
+    step = judge.run(case).steps[0]
+    return [_read(judge, case, step[q.name]) for q in parameters]
+
+
+def _read(judge: Judge, case: Case, weight: Array) -> Any:
+    """Φ(g) from what the port answered: exact rational arithmetic, no rounding of ours."""
+    mode = judge.settled.mode
+    if mode == "operator" or not np.all(np.isfinite(weight)):
+        return weight
+    hyper = judge.hyperparameters(case, judge.settled.assumed)
+    lr = Fraction(hyper["lr"])
+    moved = [-Fraction(w) / lr for w in np.asarray(weight, np.float64).ravel().tolist()]
+    if mode == "sgdm":
+        ema = judge.settled.conventions.get("momentum") == "ema" and hyper["momentum"] != 0
+        first = judge.settled.conventions.get("first_momentum") == "gradient"
+        share = 1 - Fraction(hyper["momentum"]) if ema and not first else Fraction(1)
+        values = [x / share for x in moved]
+    else:
+        eps = Fraction(hyper["eps"])
+        if judge.settled.conventions.get("epsilon") == "hat":
+            eps /= Fraction(math.sqrt(1 - hyper["beta2"]))  # exact: beta2 is 3/4
+        values = [x * eps / (1 - abs(x)) if abs(x) < 1 else x * 10**9 for x in moved]
+    denominator = math.lcm(*(v.denominator for v in values)) if values else 1
+    numerators = [v.numerator * (denominator // v.denominator) for v in values]
+    return exact.ExactArray(tuple(weight.shape), numerators, denominator)

@@ -1,0 +1,1 @@
+"""Lists of known failures, and reports held against them."""

@@ -1,0 +1,271 @@
+"""Known failures: the file that lists them, and how a port's findings are held against it.
+
+A port that is known to fail some checks is judged as strictly as any other::
+
+    [ports."my-sgd"."scope/every-weight"]
+    reason = "Conv1D is left alone until 2.0"
+    issue = "https://example.org/issues/12"     # optional
+    deviation = "rank-gated"                    # optional: `gc-ref explain rank-gated`
+
+Where only the reason is given, ``"scope/every-weight" = "…"`` under ``[ports."my-sgd"]`` does.
+Each entry says that this check of this port fails, and must stay true:
+
+- It fails: the check is an ``expected-failure``, and the port conforms.
+- It passes: ``unexpected-pass``. The port deviates until the entry is removed.
+- It does not apply: the entry matched nothing, which is ``unexpected-pass`` too. It is found
+  out by the run alone, so it is no usage error, and it must not leave the verdict green.
+- It fails with another deviation than the recorded one: still ``failed``.
+- Only fuzzing made it fail: still ``failed``. Another run may find nothing, so the
+  counterexample has to be frozen first (``gc-ref vectors add``).
+- It is undecided, or the port could not be driven: as without the entry.
+
+What is wrong with the file itself is found before the port is driven: an id that does not
+exist, an unknown key, a reason that is missing or blank, an empty file. One file serves many
+ports, modules and commands, so sections of other ports are no error. A file in which no section
+is for a port at hand is one. Where several ports are judged with one file, one that it does not
+list is judged as without it, and its report says so.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS
+from gc_ref._conformance.checks.registry import CHECKS
+from gc_ref._conformance.known_failures.toml import quoted
+
+__all__ = [
+    "Expectation",
+    "ExpectationError",
+    "Expectations",
+    "KnownFailures",
+    "expectations_of",
+    "parse_entries",
+    "read_file",
+    "sections_of",
+]
+
+KEYS = ("reason", "issue", "deviation")
+
+
+class ExpectationError(ValueError):
+    """A list of known failures cannot be used: what is wrong, where, what to do instead."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One known failure of one port.
+
+    Attributes
+    ----------
+    reason : str
+        Why the check fails.
+    issue : str or None
+        Where that is tracked.
+    deviation : str or None
+        Id of the deviation that explains it.
+    """
+
+    reason: str
+    issue: str | None = None
+    deviation: str | None = None
+
+    def to_json(self) -> dict[str, str]:
+        """Return the entry as the JSON report and the file have it."""
+        entry = {"reason": self.reason, "issue": self.issue, "deviation": self.deviation}
+        return {key: value for key, value in entry.items() if value is not None}
+
+    def __str__(self) -> str:
+        """Return the reason, and where it is tracked."""
+        return self.reason + (f" ({self.issue})" if self.issue else "")
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """The known failures of one port, and where they are listed.
+
+    Attributes
+    ----------
+    entries : mapping
+        Check id to what is known.
+    source : str
+        Path of the file, or nothing where they were given from Python.
+    note : str
+        What the report says of the file, for instance that it does not know the port.
+    """
+
+    entries: Mapping[str, Expectation]
+    source: str = ""
+    note: str = ""
+
+    @property
+    def place(self) -> str:
+        """The file, in words."""
+        return self.source or "the list of known failures"
+
+
+#: What `check` and `parametrize_with_checks` take for the known failures of one port.
+KnownFailures: TypeAlias = str | os.PathLike[str] | Mapping[str, str | Mapping[str, str]]
+
+
+def read_file(
+    path: str | os.PathLike[str], *, blank_reasons: bool = False
+) -> dict[str, dict[str, Expectation]]:
+    """Read a file of known failures: port name to check id to what is known.
+
+    Raises
+    ------
+    ExpectationError
+        If there is no such file, or anything in it is wrong.
+    """
+    name = os.fspath(path)
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+        found = tomllib.loads(text)
+    except OSError as error:
+        raise ExpectationError(f"{name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ExpectationError(f"{name} is not UTF-8: byte {error.start} cannot be read") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ExpectationError(f"{name} is not TOML: {error}") from error
+    except RecursionError:
+        raise ExpectationError(f"{name} is not TOML that can be read: nested too deep") from None
+    if unknown := sorted(set(found) - {"ports"}):
+        raise ExpectationError(
+            f'{name}: unknown key {unknown[0]!r}; entries are tables [ports."PORT"."CHECK"]'
+        )
+    ports = found.get("ports")
+    if not ports:
+        raise ExpectationError(f"{name} lists no known failure: leave it out, or fill it in")
+    if not isinstance(ports, dict):
+        raise ExpectationError(f'{name}: ports is no table; entries are [ports."PORT"."CHECK"]')
+    parsed = {}
+    for port, entries in ports.items():
+        where = f"{name}: ports.{quoted(port)}"
+        if not isinstance(entries, dict) or not entries:
+            raise ExpectationError(f"{where} lists no check: remove it, or fill it in")
+        parsed[port] = parse_entries(entries, where)
+    if not blank_reasons:
+        every = {f"{p} {c}": e for p, es in parsed.items() for c, e in es.items()}
+        _refuse_blank(every, name)
+    return parsed
+
+
+def parse_entries(entries: Mapping[str, Any], where: str) -> dict[str, Expectation]:
+    """Check and convert the entries of one port; ``where`` begins every message.
+
+    Raises
+    ------
+    ExpectationError
+        If one names no check or deviation, or has no reason. A blank one passes.
+    """
+    if not isinstance(entries, Mapping):
+        raise ExpectationError(
+            f"{where}: expected a mapping from check id to reason, got {type(entries).__name__}"
+        )
+    found = {}
+    for check, entry in entries.items():
+        _require_known("check", check, CHECKS, where)
+        here = f"{where}: {check}"
+        if isinstance(entry, str):
+            entry = {"reason": entry}
+        if not isinstance(entry, Mapping):
+            raise ExpectationError(
+                f"{here}: expected a reason, or a table with a reason, got {type(entry).__name__}"
+            )
+        if unknown := sorted(str(k) for k in set(entry) - set(KEYS)):
+            raise ExpectationError(
+                f"{here}: unknown key {unknown[0]!r}; known: {', '.join(KEYS)}"
+                f"{_nearest(unknown[0], KEYS)}"
+            )
+        for key in KEYS:
+            value = entry.get(key)
+            if key in entry and not isinstance(value, str):
+                raise ExpectationError(f"{here}: {key} is no string, but {value!r}")
+            if key != "reason" and isinstance(value, str) and not value.strip():
+                raise ExpectationError(f"{here}: {key} is blank: fill it in, or leave it out")
+        if "reason" not in entry:
+            raise ExpectationError(f"{here}: no reason: say why it fails")
+        deviation = entry.get("deviation")
+        if deviation is not None:
+            _require_known("deviation", deviation, DEVIATIONS, here)
+        found[check] = Expectation(entry["reason"], entry.get("issue"), deviation)
+    return found
+
+
+def expectations_of(
+    port: str, given: KnownFailures | None, *, where: str = "expected"
+) -> Expectations | None:
+    """Return what is known of a port, from a file or a mapping; None where nothing was given.
+
+    Raises
+    ------
+    ExpectationError
+        If that is wrong.
+    """
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        entries = parse_entries(given, where)
+        _refuse_blank(entries, where)
+        return Expectations(entries)
+    if not isinstance(given, (str, os.PathLike)):
+        raise ExpectationError(
+            f"{where}: give the path of a TOML file, or a mapping from check id to reason, "
+            f"not {type(given).__name__}"
+        )
+    return sections_of([port], read_file(given), os.fspath(given))[port]
+
+
+def sections_of(
+    ports: Sequence[str], known: Mapping[str, Mapping[str, Expectation]], source: str
+) -> dict[str, Expectations]:
+    """Return what a file that was read knows of each port at hand.
+
+    Raises
+    ------
+    ExpectationError
+        If it knows none of them.
+    """
+    names = ", ".join(quoted(name) for name in known)
+    if not any(port in known for port in ports):
+        nearest = next(filter(None, (_nearest(port, known) for port in ports)), "")
+        raise ExpectationError(
+            f"{source} lists nothing for {', '.join(quoted(p) for p in ports)}; it has sections "
+            f"for {names}{nearest}"
+        )
+    found = {}
+    for port in ports:
+        note = ""
+        if port not in known:
+            note = f"{source} lists nothing for {port}, so nothing was expected to fail; it has "
+            note += f"sections for {names}{_nearest(port, known)}"
+        found[port] = Expectations(known.get(port, {}), source, note)
+    return found
+
+
+def _require_known(what: str, id: object, known: Iterable[str], where: str) -> None:
+    if not isinstance(id, str) or id not in known:
+        raise ExpectationError(
+            f"{where}: there is no {what} {id!r}{_nearest(str(id), known)} "
+            f"(`gc-ref explain ID` tells what an id stands for)"
+        )
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {found[0]!r}?" if found and found[0] != word else ""
+
+
+def _refuse_blank(entries: Mapping[str, Expectation], where: str) -> None:
+    blank = [name for name, entry in entries.items() if not entry.reason.strip()]
+    if blank:
+        raise ExpectationError(
+            f"{where} gives no reason for {', '.join(blank)}: say in `reason` why each fails"
+        )

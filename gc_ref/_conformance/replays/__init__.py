@@ -1,0 +1,1 @@
+"""Programs that show a counterexample without gc-ref."""

@@ -1,0 +1,1 @@
+"""What readers see of a judgment: text, Markdown, HTML, tables of many ports, badge."""

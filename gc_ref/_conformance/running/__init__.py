@@ -1,0 +1,1 @@
+"""Judge a port, or all of the catalogue."""

@@ -1,0 +1,1 @@
+"""Files of vectors: made, read, verified, and findings added to them."""

@@ -1,0 +1,151 @@
+"""Findings of the fuzzing, frozen: what was found once is judged at every run from then on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gc_ref._conformance.cases.vectors import HYPERPARAMETERS, VectorError, dump
+from gc_ref._conformance.ports.numbers import (
+    STORAGE,
+    ProtocolError,
+    read_number,
+    write_number,
+    write_numbers,
+)
+from gc_ref._conformance.ports.port import Array, Case
+from gc_ref._conformance.vector_files.kills import kills_of
+from gc_ref._conformance.vector_files.make import Inputs, freeze
+from gc_ref._conformance.vector_files.read import checked, load, parse_object
+
+if TYPE_CHECKING:
+    from gc_ref._conformance.judging.judge import Judge
+    from gc_ref._conformance.judging.settled import Match
+
+__all__ = ["add_findings", "whole_case"]
+
+#: Conventions that decide about the steps of an algorithm.
+_OF_STEPS = {
+    "operator": (),
+    "sgdm": ("momentum", "first_momentum", "decay", "placement"),
+    "adam": ("epsilon", "decay", "placement"),
+}
+
+
+def whole_case(judge: Judge, case: Case, match: Match) -> dict[str, Any]:
+    """Return all that a case of one parameter is, for the ``frozen`` member of a counterexample."""
+    [p], settled = case.parameters, judge.settled
+    axes = judge.axes(p, judge.rule_for(p, settled))
+    hyper = judge.hyperparameters(case, settled.assumed)
+    chosen = {f: settled.conventions.get(f) for f in _OF_STEPS[settled.mode]}
+    if "decay" in chosen and hyper["weight_decay"] == 0:
+        chosen["decay"] = "none"
+    chosen |= {"scope": settled.conventions.get("scope")} if axes is None else {}
+    chosen |= {"fan_in_one": settled.conventions.get("fan_in_one")} if judge.fan_in(p) == 1 else {}
+    found: dict[str, Any] = {
+        "algorithm": settled.mode,
+        "kind": p.kind,
+        "layout": judge.layout,
+        "shape": list(p.shape),
+        "output_axes": None if axes is None else list(axes),
+        "dtype": case.dtype,
+        "conventions": chosen,
+        "hyperparameters": {k: write_number(hyper[k]) for k in HYPERPARAMETERS[settled.mode]},
+    }
+    if settled.mode != "operator":
+        found["weight"] = write_numbers(p.value)
+    return found | {"gradients": [write_numbers(g[p.name]) for g in case.gradients]}
+
+
+def add_findings(report: Path | str, target: Path | str) -> tuple[list[str], list[str]]:
+    """Freeze the findings of a report in a file of vectors, which is made or made longer.
+
+    Parameters
+    ----------
+    report : path
+        JSON report of ``gc-ref check``.
+    target : path
+        File of vectors.
+
+    Returns
+    -------
+    added, known : list of str
+        Ids that are new in the file, and that it had already.
+
+    Raises
+    ------
+    VectorError
+        If a file cannot be used, or the report has nothing to freeze.
+    """
+    there = list(load(target)) if Path(target).exists() else []
+    made = [_vector(report, check, port) for check, port in _findings(report)]
+    if not made:
+        raise VectorError(
+            f"{report} has no finding of the fuzzing: other failures are of cases that are the "
+            "same at every run"
+        )
+    ids = {v.id for v in there}
+    new = list({raw["id"]: raw for raw in made if raw["id"] not in ids}.values())
+    if new:
+        text = dump([*(v.raw for v in there), *new], suite="user", clause="")
+        try:
+            Path(target).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise VectorError(f"{target}: {error.strerror}") from error
+    added = [raw["id"] for raw in new]
+    return added, sorted({raw["id"] for raw in made} - set(added))
+
+
+def _findings(path: Path | str) -> list[tuple[dict[str, Any], str]]:
+    """Checks of a report whose counterexample is a whole case, with the name of the port."""
+    report = parse_object(path)
+    if report.get("schema") != "gc-ref-report/1" or not isinstance(report.get("checks"), list):
+        raise VectorError(f'{path} is no JSON report of gc-ref check ("gc-ref-report/1")')
+    port = report.get("port")
+    name = str(port.get("name")) if isinstance(port, dict) else "a port"
+    return [
+        (check, name)
+        for check in report["checks"]
+        if isinstance(check, dict)
+        and isinstance(check.get("counterexample"), dict)
+        and "frozen" in check["counterexample"]
+    ]
+
+
+def _vector(path: Path | str, check: Mapping[str, Any], port: str) -> dict[str, Any]:
+    """Make the vector of a finding; what is right is computed here, not read."""
+    where = f"{path}: the finding of {check.get('id')}"
+    found = check["counterexample"]["frozen"]
+    try:
+        text = json.dumps(found, sort_keys=True).encode()
+        inputs = Inputs(
+            id=f"found-{hashlib.sha256(text).hexdigest()[:8]}",
+            since="user",
+            says=f"found by fuzzing {port}: {check['id']}",
+            flags=("found",),
+            algorithm=found["algorithm"],
+            kind=found["kind"],
+            layout=found["layout"],
+            output_axes=None if found["output_axes"] is None else tuple(found["output_axes"]),
+            dtype=found["dtype"],
+            gradients=[_array(g, found) for g in found["gradients"]],
+            weight=_array(found["weight"], found) if "weight" in found else None,
+            conventions=found["conventions"],
+            hyperparameters={k: read_number(v) for k, v in found["hyperparameters"].items()},
+        )
+        raw = freeze(inputs, check["clause"])
+    except (LookupError, TypeError, ValueError, AttributeError, ProtocolError) as error:
+        raise VectorError(f"{where} cannot be frozen: {error!r}") from error
+    vector = checked(raw, where)
+    return raw | {"kills": kills_of(vector)}
+
+
+def _array(values: list[str], found: Mapping[str, Any]) -> Array:
+    flat = np.array([read_number(v) for v in values])
+    array: Array = flat.astype(STORAGE[found["dtype"]]).reshape(found["shape"])
+    return array

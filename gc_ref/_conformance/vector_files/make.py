@@ -1,0 +1,162 @@
+"""Make a vector from its inputs: expected values from the second witness, and bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from gc_ref import bounds
+from gc_ref._conformance.cases.comparison import FORMATS, Expected
+from gc_ref._conformance.cases.draws import slices, unslice
+from gc_ref._conformance.cases.expected import expected_steps
+from gc_ref._conformance.ports.numbers import write_number, write_numbers
+from gc_ref._conformance.ports.port import Array, Case, Parameter
+
+__all__ = ["CLAUSES", "Inputs", "freeze", "granted", "holds_subnormals"]
+
+CLAUSES = {"operator": "Eq. 1", "sgdm": "Algorithm 1", "adam": "Algorithm 2"}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a vector is made from.
+
+    Attributes
+    ----------
+    id, since, says : str
+        Its name, the suite that it came with, and what it is in a sentence.
+    flags : tuple of str
+        As conformance/vectors/README.md lists them; those that follow from the numbers
+        (``subnormal``, ``nan``) are added.
+    algorithm : {"operator", "sgdm", "adam"}
+    kind, layout, output_axes, dtype
+        The weight, see `gc_ref._layouts`; axes None: GC leaves it alone.
+    gradients : sequence of array
+        One for each step, of values of the dtype.
+    weight : array, optional
+        Before the first step; none for an operator.
+    conventions, hyperparameters : mapping
+        All that decide about the expected values.
+    """
+
+    id: str
+    since: str
+    says: str
+    flags: tuple[str, ...]
+    algorithm: str
+    kind: str
+    layout: str
+    output_axes: tuple[int, ...] | None
+    dtype: str
+    gradients: Sequence[Array]
+    weight: Array | None
+    conventions: Mapping[str, str]
+    hyperparameters: Mapping[str, float]
+
+
+def freeze(inputs: Inputs, clause: str | None = None) -> dict[str, Any]:
+    """Return the vector as files have it, but for what it kills."""
+    subnormal = holds_subnormals([*inputs.gradients, inputs.weight], inputs.dtype)
+    nan = any(bool(np.isnan(g).any()) for g in inputs.gradients)
+    expected, bound = _values(inputs, granted(inputs.dtype, flush=not subnormal))
+    extra = [name for name, there in (("subnormal", subnormal), ("nan", nan)) if there]
+    raw: dict[str, Any] = {
+        "id": inputs.id,
+        "since": inputs.since,
+        "clause": clause or CLAUSES[inputs.algorithm],
+        "says": inputs.says,
+        "flags": sorted({*inputs.flags, *extra}),
+        "kills": [],
+        "algorithm": inputs.algorithm,
+        "kind": inputs.kind,
+        "layout": inputs.layout,
+        "shape": list(np.shape(inputs.gradients[0])),
+        "output_axes": None if inputs.output_axes is None else list(inputs.output_axes),
+        "dtype": inputs.dtype,
+        "conventions": dict(inputs.conventions),
+        "hyperparameters": {k: write_number(v) for k, v in inputs.hyperparameters.items()},
+    }
+    if inputs.weight is not None:
+        raw["weight"] = write_numbers(inputs.weight)
+    raw["gradients"] = [write_numbers(g) for g in inputs.gradients]
+    return raw | {"expected": expected, "bound": bound}
+
+
+def granted(dtype: str, *, flush: bool) -> bounds.Profile:
+    """Arithmetic that the bounds of a vector allow.
+
+    Hyperparameters in float32 or wider; for the half types sums and optimizer state in
+    float32. Where no input is subnormal, float32 and wider may flush to zero: what is lost
+    below the normal numbers of float32 is nothing to the others, but all of a subnormal.
+    """
+    profile = bounds.profile(dtype, hyperparameters="float32", flush_to_zero=flush)
+    if dtype == "float16" and flush:  # nobody flushes these: it would be seen in the others
+        profile = replace(profile, underflow=bounds.profile("float16").underflow)
+    return profile
+
+
+def holds_subnormals(arrays: Sequence[Array | None], dtype: str) -> bool:
+    """Whether any number is smaller than the smallest normal one of its dtype."""
+    smallest = math.ldexp(1.0, FORMATS[dtype][1])
+    given = (np.abs(np.asarray(a, np.float64)) for a in arrays if a is not None)
+    return any(bool(((a > 0) & (a < smallest)).any()) for a in given)
+
+
+def _values(inputs: Inputs, profile: bounds.Profile) -> tuple[list[list[str]], list[list[str]]]:
+    """Float64 nearest to each exact value, and how far from it a correct port may be."""
+    finite = tuple(np.where(np.isnan(g), np.zeros_like(g), g) for g in inputs.gradients)
+    weight = np.zeros_like(finite[0]) if inputs.weight is None else inputs.weight
+    p = Parameter("w", inputs.kind, weight)
+    case = Case(inputs.id, (p,), tuple({p.name: g} for g in finite), dtype=inputs.dtype)
+    steps = expected_steps(
+        case, p, inputs.output_axes, algorithm=inputs.algorithm, conventions=inputs.conventions,
+        hyperparameters=inputs.hyperparameters, profile=profile,
+    )  # fmt: skip
+    expected, bound = [], []
+    for gradient, step in zip(inputs.gradients, steps, strict=True):
+        free = _poisoned(gradient, inputs.output_axes).ravel()
+        pairs = [("nan", "inf") if free[i] else _element(step, i) for i in range(free.size)]
+        expected.append([e for e, _ in pairs])
+        bound.append([b for _, b in pairs])
+    return expected, bound
+
+
+def _poisoned(gradient: Array, axes: tuple[int, ...] | None) -> Array:
+    """Where a NaN leaves no right answer: its whole slice."""
+    bad = np.isnan(gradient)
+    if axes is None or not bad.any():
+        return bad
+    matrix = slices(bad, axes)
+    spread = np.broadcast_to(matrix.any(axis=1, keepdims=True), matrix.shape)
+    return unslice(spread, gradient.shape, axes)
+
+
+def _element(want: Expected, i: int) -> tuple[str, str]:
+    """Expected value and bound of one element, such that float64 is enough to compare.
+
+    With e the float64 nearest to the exact E: |got − E| ≤ τ implies |got − e| ≤ τ + |E − e|,
+    and computing got − e in float64 adds one rounding, a relative 2⁻⁵³.
+    """
+    low = Fraction(want.lower.numerators[i], want.lower.denominator)
+    high = Fraction(want.upper.numerators[i], want.upper.denominator)
+    nearest = float((low + high) / 2)
+    tau = float(want.tau.ravel()[i])
+    if not math.isfinite(tau):  # undecided, and so in every run
+        return write_number(nearest), "inf"
+    away = max(abs(low - Fraction(nearest)), abs(high - Fraction(nearest)))
+    most = (Fraction(tau) + away) * (1 + Fraction(1, 2**52))
+    return write_number(nearest), write_number(_above(most))
+
+
+def _above(x: Fraction) -> float:
+    """Return a float64 of nine bits that is not below ``x``, for short and repeatable files."""
+    if not x:
+        return 0.0
+    exponent = x.numerator.bit_length() - x.denominator.bit_length() - 8
+    exponent = max(exponent, -1074)
+    return math.ldexp(math.ceil(x / Fraction(2) ** exponent), exponent)

@@ -1,0 +1,1 @@
+"""The catalogue as runnable ports, in each framework."""

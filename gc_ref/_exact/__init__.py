@@ -1,0 +1,1 @@
+"""The second witness: the same clauses in exact rational scalars."""

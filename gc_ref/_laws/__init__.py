@@ -1,0 +1,1 @@
+"""The clauses of the paper as checks on plain arrays."""

@@ -1,0 +1,1 @@
+"""What the strategies of `gc_ref.strategies` are drawn from."""

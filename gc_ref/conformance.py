@@ -1,0 +1,55 @@
+"""The kit that judges ports of Gradient Centralization.
+
+>>> from gc_ref import centralize
+>>> from gc_ref.conformance import check, operator_port
+>>> port = operator_port(lambda g: centralize(g, output_axis=-1), name="reference")
+>>> check(port, max_examples=0).verdict
+'conforms'
+"""
+
+from gc_ref._conformance.adapters import (
+    exec_port,
+    keras_port,
+    numpy_port,
+    operator_port,
+    optax_port,
+    torch_port,
+)
+from gc_ref._conformance.findings.check_report import CheckReport
+from gc_ref._conformance.ports.port import (
+    Case,
+    Parameter,
+    Port,
+    PortError,
+    PortLoadError,
+    Trajectory,
+)
+from gc_ref._conformance.reports.report import Report
+from gc_ref._conformance.running.run import check
+from gc_ref._conformance.testing.parametrize import parametrize_with_checks
+
+__all__ = [
+    "Case",
+    "CheckReport",
+    "Parameter",
+    "Port",
+    "PortError",
+    "PortLoadError",
+    "Report",
+    "Trajectory",
+    "check",
+    "exec_port",
+    "keras_port",
+    "numpy_port",
+    "operator_port",
+    "optax_port",
+    "parametrize_with_checks",
+    "torch_port",
+]
+
+if __name__ == "__main__":  # `python -m gc_ref.conformance`: the command gc-ref of this very Python
+    import sys
+
+    from gc_ref._conformance.cli.main import main
+
+    sys.exit(main())

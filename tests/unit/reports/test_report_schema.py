@@ -1,0 +1,182 @@
+"""The JSON Schema of reports: reports of every sort follow it, broken ones do not."""
+
+import copy
+import json
+import math
+from importlib import resources
+
+import _reports
+import jsonschema
+import pytest
+
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS
+from gc_ref._conformance.findings.outcome import STATUSES
+from gc_ref._conformance.reports import schema as _schema
+from gc_ref._conformance.reports.schema import problem, report_schema
+from gc_ref._conformance.wrong_ports.numpy import make_plant
+from gc_ref.conformance import check
+
+VALIDATOR = jsonschema.Draft202012Validator(report_schema())
+
+
+def refused(report):
+    """Whether the library refuses a report; ours must say the same, and name the field."""
+    theirs = not VALIDATOR.is_valid(report)
+    ours = problem(report)
+    assert bool(ours) == theirs, ours or [e.message for e in VALIDATOR.iter_errors(report)]
+    return theirs
+
+
+def test_it_is_a_schema_that_says_what_every_field_is():
+    schema = report_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["title"]
+
+    def walk(part, where):
+        for name, field in part.get("properties", {}).items():
+            named = schema["$defs"].get(field.get("$ref", "").rpartition("/")[2], {})
+            assert field.get("description") or named.get("description"), f"{where}.{name}"
+            walk(field, f"{where}.{name}")
+        for key in ("items", "then", "else", "additionalProperties"):
+            if isinstance(part.get(key), dict):
+                walk(part[key], f"{where}.{key}")
+
+    for name, part in [("report", schema), *schema["$defs"].items()]:
+        walk(part, name)
+
+
+def test_our_validator_knows_every_word_that_the_schema_uses():
+    known = {
+        "$ref", "type", "const", "enum", "minimum", "minLength", "minItems", "maxItems", "if",
+        "then", "else", "anyOf", "required", "properties", "additionalProperties", "items",
+    }  # fmt: skip
+    silent = {"$schema", "$id", "$defs", "title", "description"}
+
+    def walk(part):
+        assert set(part) <= known | silent
+        for name in ("if", "then", "else", "items", "additionalProperties"):
+            if isinstance(part.get(name), dict):
+                walk(part[name])
+        for inner in (*part.get("properties", {}).values(), *part.get("anyOf", ())):
+            walk(inner)
+
+    for part in (report_schema(), *report_schema()["$defs"].values()):
+        walk(part)
+
+
+def test_statuses_are_those_of_the_checks():
+    found = report_schema()["$defs"]["check"]["properties"]["status"]["enum"]
+    assert sorted(found) == sorted(STATUSES)
+
+
+def test_it_is_shipped_as_it_is():
+    folder = resources.files("gc_ref.conformance") / "schemas"
+    assert _schema.schema_text() == (folder / "report-1.schema.json").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", _reports.NAMES, ids=lambda n: n[:9])
+def test_a_report_follows_it(name):
+    assert not refused(_reports.report(name))
+
+
+@pytest.mark.parametrize("name", ["swapped", "sgdm-idle"])
+def test_what_other_parts_of_the_kit_add_follows_it(name):
+    found = _reports.with_failures_known(_reports.report(name))
+    assert any(c["status"] == "expected-failure" for c in found["checks"])
+    assert not refused(found)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("fuzzed", [0, 5])
+def test_a_report_with_programs_and_frozen_cases_follows_it(fuzzed):
+    port = make_plant(DEVIATIONS["not-applied"].plants[0], "torch", name="idle")
+    found = json.loads(check(port, max_examples=fuzzed).to_json())
+    assert any("replay" in c for c in found["checks"])
+    assert not refused(found)
+    assert found["evidence"]["counterexample"]["shown"]["step"] == 1
+
+
+def places(value, path=()):
+    """Every object and every value in a report, once for each list."""
+    yield path, value
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from places(inner, (*path, key))
+    elif isinstance(value, list) and value:
+        yield from places(value[0], (*path, 0))
+
+
+def at(report, path):
+    for key in path:
+        report = report[key]
+    return report
+
+
+def spoiled(report):
+    """The report with one thing wrong, in all ways that are wrong in any place."""
+    for path, value in places(report):
+        for wrong in ({"no": "such field"}, [["no"]], True, None, -1, 1.5, "", "nonsense", math.pi):
+            if not path:
+                yield path, wrong, wrong
+                continue
+            other = copy.deepcopy(report)
+            at(other, path[:-1])[path[-1]] = wrong
+            yield path, wrong, other
+        if isinstance(value, dict):
+            other = copy.deepcopy(report)
+            at(other, path)["unheard-of"] = 1
+            yield path, "unheard-of", other
+            for key in value:
+                other = copy.deepcopy(report)
+                del at(other, path)[key]
+                yield path, f"no {key}", other
+
+
+@pytest.mark.parametrize("name", ["swapped", "sgdm", "raises"])
+def test_ours_refuses_what_the_library_refuses(name):
+    report = _reports.report(name)
+    report["checks"] = sorted(report["checks"], key=lambda c: c["counterexample"] is None)
+    tried = [refused(other) for _, _, other in spoiled(report)]
+    assert len(tried) > 300
+    assert sum(tried) > 0.8 * len(tried)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("schema",), "gc-ref-report/2", ["schema", "gc-ref-report/2", "gc-ref-report/1"]),
+        (("verdict",), "fine", ["verdict", "'fine'", "conforms"]),
+        (("seed",), -1, ["seed", "-1"]),
+        (("seed",), True, ["seed", "integer"]),
+        (("checks",), {}, ["checks", "array"]),
+        (("checks", 3, "status"), "ok", ["checks[3].status", "'ok'"]),
+        (("checks", 3, "ratio"), "large", ["checks[3].ratio"]),
+        (("checks", 0, "rerun"), "", ["checks[0].rerun", "empty"]),
+        (("port", "name"), None, ["port.name", "string"]),
+        (("evidence", "means", "weights"), [], ["evidence.means.weights", "at least 1"]),
+        (("evidence", "means", "weights", 0, "port"), [0] * 9, ["weights[0].port", "at most 8"]),
+        (("evidence", "drift", "omitted"), 5, ["evidence.drift.omitted", "string"]),
+        (("colour",), "red", ["colour", "not known"]),
+    ],
+)
+def test_the_wrong_field_is_named(path, value, words):
+    report = _reports.report("swapped")
+    at(report, path[:-1])[path[-1]] = value
+    assert refused(report)
+    assert all(word in problem(report) for word in words), problem(report)
+
+
+@pytest.mark.parametrize("key", ["schema", "port", "checks", "evidence"])
+def test_a_missing_field_is_named(key):
+    report = _reports.report("plain")
+    del report[key]
+    assert refused(report)
+    assert problem(report) == f"{key}: is missing"
+
+
+def test_a_number_that_json_lacks_is_spelled_out():
+    text = _reports.text("nan")
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    assert '"nan"' in json.dumps(_reports.report("nan")["evidence"])
