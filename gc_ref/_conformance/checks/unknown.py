@@ -16,10 +16,10 @@ import numpy as np
 
 from gc_ref._conformance.cases.comparison import Comparison
 from gc_ref._conformance.cases.draws import slices, unslice
-from gc_ref._conformance.findings.outcome import Outcome, describe, failed, not_applicable, passed
+from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
 from gc_ref._conformance.judging.base_law import compare_arrays, phi
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.ports.port import Array, Case, Parameter
+from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 
 __all__ = [
     "blind_weights",
