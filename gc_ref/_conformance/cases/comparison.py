@@ -10,9 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from gc_ref import exact
+from gc_ref._conformance.findings.outcome import Comparison
 from gc_ref._conformance.ports.case import Array
 
-__all__ = ["Comparison", "Expected", "compare", "float_ulp"]
+__all__ = ["Expected", "compare", "float_ulp"]
 
 #: Precision in bits, and exponent of the smallest normal number, of each dtype.
 FORMATS = {
@@ -58,25 +59,6 @@ class Expected:
         total = Fraction(self.lower.numerators[position], self.lower.denominator)
         total += Fraction(self.upper.numerators[position], self.upper.denominator)
         return total / 2
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How far an array is from the expected one: its worst element."""
-
-    ratio: float
-    ulps: float
-    position: int
-    got: float
-    expected: Fraction
-    tau: float
-    inexact: int
-    undecided: int = 0
-
-    @property
-    def within(self) -> bool:
-        """Whether every element is within its bound."""
-        return self.ratio <= 1.0
 
 
 def compare(got: Array, want: Expected, dtype: str, *, useless: Array | None = None) -> Comparison:

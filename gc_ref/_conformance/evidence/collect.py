@@ -7,21 +7,20 @@ report: those that JSON lacks are ``"nan"``, ``"inf"`` and ``"-inf"``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gc_ref._conformance.cases.draws import slices
-from gc_ref._conformance.checks.step import unconstrained
 from gc_ref._conformance.evidence.means import means
-from gc_ref._conformance.findings.check_report import smallest
+from gc_ref._conformance.findings.check_report import CheckReport, smallest
 from gc_ref._conformance.findings.counterexample import named
+from gc_ref._conformance.judging.base_law import fed
+from gc_ref._conformance.judging.dtypes import half_sums_note
+from gc_ref._conformance.judging.invariance import unconstrained
+from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.port import PortError, SkippedError
-
-if TYPE_CHECKING:
-    from gc_ref._conformance.findings.check_report import CheckReport
-    from gc_ref._conformance.judging.judge import Judge
 
 __all__ = ["collect"]
 
@@ -59,18 +58,15 @@ def collect(judge: Judge, checks: Sequence[CheckReport]) -> dict[str, Any]:
 
 def _ratios(judge: Judge) -> dict[str, Any]:
     """Worst error of each case and dtype that was held to a formula or a base."""
-    from gc_ref._conformance.judging.dtypes import ACCUMULATES
-
     rows = []
     for (case, dtype), found in judge.measured.items():
         worst = max(found, key=lambda m: m.comparison.ratio)
-        note = ACCUMULATES.format(dtype)
         rows.append({
             "case": case, "dtype": dtype, "ratio": named(worst.comparison.ratio),
             "parameter": worst.parameter.name, "step": worst.step + 1,
             "elements": sum(m.elements for m in found),
             "undecided": sum(m.undecided for m in found),
-            "note": note if note in judge.notes else "",
+            "note": half_sums_note(dtype) if dtype in judge.half_sums else "",
         })  # fmt: skip
     if not rows:
         return {"omitted": "no case was held to a formula or to a base optimizer"}
@@ -86,10 +82,10 @@ def _drift(judge: Judge) -> dict[str, Any]:
         case = judge.integers  # it failed before the long case, and a run of that is dear
     steps = judge.run(case).steps
     weights = [(p, axes) for p in case.parameters
-               if (axes := judge.axes(p, judge.rule_for(p, settled))) is not None]  # fmt: skip
+               if (axes := settled.axes(p)) is not None]  # fmt: skip
     if not weights:
         return {"omitted": "no weight is in scope"}
-    why = unconstrained(judge)
+    why = unconstrained(judge, settled)
     shown = sorted({round(t) for t in np.linspace(1, len(steps), min(POINTS, len(steps)))})
     reference: list[Any] | None = [0.0] * len(shown)
     if why:
@@ -122,16 +118,14 @@ def _reference(judge: Judge, case: Case) -> Sequence[Mapping[str, Array]] | None
     if (case.id, case.dtype) not in judge.measured:
         return None
     if settled.mode == "base":
-        if settled.conventions.get("placement") == "update":
+        if settled.placement == "update":
             return None
         rule = settled.conventions.get("axes_rule")
-        fed = judge.fed(case, rule, settled.conventions.get("placement"))
-        return list(judge.run(fed, port=judge.port.base).steps)
+        centralized = fed(judge, case, rule, settled.placement)
+        return list(judge.run(centralized, port=judge.port.base).steps)
     found: list[dict[str, Array]] = [{} for _ in case.gradients]
     for p in case.parameters:
-        for step, want in zip(
-            found, judge.expected(case, p, judge.rule_for(p, settled), settled), strict=True
-        ):
+        for step, want in zip(found, judge.exact_steps(case, p), strict=True):
             step[p.name] = want.floats[0].reshape(p.shape)
     return found
 

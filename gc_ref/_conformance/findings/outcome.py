@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
-from gc_ref._conformance.cases.comparison import Comparison
 from gc_ref._conformance.findings.counterexample import Counterexample
 
-__all__ = ["STATUSES", "Outcome", "failed", "not_applicable", "passed", "verdict_of"]
+__all__ = ["STATUSES", "Comparison", "Outcome"]
+__all__ += ["failed", "not_applicable", "passed", "verdict_of"]
 
 STATUSES = (
     "passed",
@@ -19,6 +20,45 @@ STATUSES = (
     "indeterminate",
     "error",
 )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far an array is from the expected one.
+
+    Attributes
+    ----------
+    ratio : float
+        Largest error in units of its bound; more than 1 is wrong.
+    ulps : float
+        The same error in units in the last place of the expected value.
+    position : int
+        Where it is in the flattened array.
+    got : float
+        What is there.
+    expected : Fraction
+        What must be there.
+    tau : float
+        The bound there.
+    inexact : int
+        Number of elements that differ from the exact value at all.
+    undecided : int
+        Number of elements whose bound is too wide to decide anything.
+    """
+
+    ratio: float
+    ulps: float
+    position: int
+    got: float
+    expected: Fraction
+    tau: float
+    inexact: int
+    undecided: int = 0
+
+    @property
+    def within(self) -> bool:
+        """Whether every element is within its bound."""
+        return self.ratio <= 1.0
 
 
 @dataclass(frozen=True)

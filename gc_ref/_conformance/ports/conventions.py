@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 __all__ = ["CONVENTIONS", "Convention", "Conventions", "parse_conventions", "refuse_meaningless"]
@@ -118,6 +118,11 @@ class Conventions:
         return Conventions(
             {**self.values, **new}, {**self.sources, **dict.fromkeys(new, "inferred")}
         )
+
+    def without(self, fields: Collection[str]) -> Conventions:
+        """Drop some fields."""
+        kept = {k: v for k, v in self.values.items() if k not in fields}
+        return Conventions(kept, {k: self.sources[k] for k in kept})
 
     def to_json(self) -> dict[str, dict[str, str]]:
         """Return the ``conventions`` object of the JSON report, fields in the contract's order."""

@@ -1,0 +1,121 @@
+"""Hold one parameter's trajectory against one reading of what the port does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from gc_ref._conformance.cases.comparison import compare
+from gc_ref._conformance.findings.outcome import Comparison
+from gc_ref._conformance.judging.base_law import compare_to_base
+from gc_ref._conformance.judging.known import kept
+from gc_ref._conformance.judging.specification import Axes, Formula, Specification
+from gc_ref._conformance.judging.trial import Trial
+from gc_ref._conformance.ports.case import Array, Case, Parameter
+
+__all__ = ["Match", "match"]
+
+
+@dataclass(frozen=True)
+class Match:
+    """One parameter of one case, compared with what a reading of the port expects.
+
+    Attributes
+    ----------
+    case : Case
+        The case that was run.
+    parameter : Parameter
+        One of its parameters.
+    axes : tuple of int or None
+        Output axes that it was held to; None for a parameter that GC leaves alone.
+    comparisons : tuple of Comparison
+        One for each step.
+    """
+
+    case: Case
+    parameter: Parameter
+    axes: Axes | None
+    comparisons: tuple[Comparison, ...]
+
+    @cached_property
+    def step(self) -> int:
+        """Step of the largest error, from 0: the first of them."""
+        ratios = [c.ratio for c in self.comparisons]
+        return ratios.index(max(ratios))
+
+    @property
+    def comparison(self) -> Comparison:
+        """The largest error, in units of its bound."""
+        return self.comparisons[self.step]
+
+    @property
+    def within(self) -> bool:
+        """Whether every element of every step is within its bound."""
+        return self.comparison.within
+
+    @property
+    def undecided(self) -> int:
+        """Number of elements whose bound is too wide to decide anything."""
+        return sum(c.undecided for c in self.comparisons)
+
+    @property
+    def elements(self) -> int:
+        """Number of elements that were compared, over all steps."""
+        return self.parameter.value.size * len(self.comparisons)
+
+
+def match(
+    trial: Trial,
+    case: Case,
+    parameter: Parameter,
+    rule: str,
+    held_to: Specification,
+    overrides: Mapping[str, str] | None = None,
+) -> Match:
+    """Hold one parameter's trajectory against one reading of it.
+
+    Parameters
+    ----------
+    trial : Trial
+        The port on trial.
+    case : Case
+        The case to be run.
+    parameter : Parameter
+        One of its parameters.
+    rule : {"by-rank", "by-kind", "none"}
+        Which axes of it number the outputs.
+    held_to : Specification
+        The reading.
+    overrides : mapping, optional
+        Conventions in place of those of the reading.
+
+    Returns
+    -------
+    Match
+    """
+    if held_to.mode == "base":
+        return _match_base(trial, case, parameter, rule, held_to.placement)
+    axes = trial.axes(parameter, rule)
+    return _match_formula(trial, case, parameter, axes, trial.formula(case, held_to, overrides))
+
+
+@kept
+def _match_base(trial: Trial, case: Case, p: Parameter, rule: str, placement: str) -> Match:
+    found = compare_to_base(trial, case, p, rule, placement)
+    return Match(case, p, trial.axes(p, rule), tuple(found))
+
+
+@kept
+def _match_formula(
+    trial: Trial, case: Case, p: Parameter, axes: Axes | None, formula: Formula
+) -> Match:
+    wanted = trial.expected(case, p, axes, formula)
+    lr = dict(formula.hyperparameters)["lr"]
+    found = []
+    for number, (got, want) in enumerate(zip(trial.steps(case, p), wanted, strict=True), 1):
+        useless: Array | None = None
+        if formula.algorithm == "adam":  # its discontinuity leaves some bounds no power to decide
+            useless = want.tau > 0.1 * lr * number
+        found.append(compare(got, want, case.dtype, useless=useless))
+    return Match(case, p, axes, tuple(found))
