@@ -10,6 +10,7 @@ import numpy as np
 
 from gc_ref._conformance.cases.draws import slices
 from gc_ref._conformance.findings.counterexample import Counterexample, Element, Neuron
+from gc_ref._conformance.findings.outcome import Outcome, failed
 from gc_ref._conformance.judging.base_law import base_steps
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.matching import Match
@@ -18,7 +19,7 @@ from gc_ref._conformance.ports.case import Array
 from gc_ref._conformance.ports.port import PortError, SkippedError
 from gc_ref._conformance.replays.replay import replay
 
-__all__ = ["counterexample"]
+__all__ = ["counterexample", "failure"]
 
 #: Inputs of an output neuron that are shown at most.
 MOST = 64
@@ -31,20 +32,14 @@ USED = {
 }
 
 
+def failure(judge: Judge, match: Match, message: str) -> Outcome:
+    """Return the outcome of a check that a mismatch fails."""
+    shown = counterexample(judge, match)
+    return failed(message, comparison=match.comparison, counterexample=shown)
+
+
 def counterexample(judge: Judge, match: Match) -> Counterexample:
-    """Show the worst element of a mismatch, its output neuron, and a program that replays it.
-
-    Parameters
-    ----------
-    judge : Judge
-        The judge of the port.
-    match : Match
-        The parameter that is off, in the case that was run.
-
-    Returns
-    -------
-    Counterexample
-    """
+    """Show the worst element of a mismatch, its output neuron, and a program that replays it."""
     p, case = match.parameter, match.case
     worst = _element(judge, match, match.step)
     easiest, neuron = worst, Neuron()

@@ -36,19 +36,7 @@ KINDS = ("dense", "conv1d", "conv2d", "conv3d")
 
 
 def fuzz(judge: Judge) -> Outcome | None:
-    """Look for a small case that the port gets wrong; None where no example is found.
-
-    Parameters
-    ----------
-    judge : Judge
-        Of a port with a formula whose runs are cheap. Its ``max_examples`` is the number
-        of examples, its seed makes the search repeatable.
-
-    Returns
-    -------
-    Outcome or None
-        A failed outcome with the shrunken counterexample.
-    """
+    """Look for a small case that a port with a formula gets wrong; None where none is found."""
     skipped: list[SkippedError] = []
 
     def wrong(example: Any) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gc_ref._conformance.checks.counterexamples import counterexample
+from gc_ref._conformance.checks.counterexamples import failure
 from gc_ref._conformance.checks.without_formula import (
     gated_by_rank,
     more_erased,
@@ -88,8 +88,7 @@ def every_weight(judge: Judge) -> Outcome:
         )
     first = (left_alone + wrong)[0]
     message = f"{'; '.join(parts)}; smallest: {describe(first.parameter)}{_gate(judge)}"
-    shown = counterexample(judge, first)
-    return failed(message, comparison=first.comparison, counterexample=shown)
+    return failure(judge, first, message)
 
 
 def _gate(judge: Judge) -> str:
@@ -121,11 +120,11 @@ def vectors_untouched(judge: Judge) -> Outcome:
     if len(wrong) == len(vectors) and not judge.operator and not explained:
         return not_applicable(NOTHING_FITS)
     first = wrong[0]
-    return failed(
+    return failure(
+        judge,
+        first,
         f"{len(wrong)} of {len(vectors)} parameters of fewer than two dimensions do not get "
         f"their own gradient, first {describe(first.parameter)}",
-        comparison=first.comparison,
-        counterexample=counterexample(judge, first),
     )
 
 
@@ -145,18 +144,13 @@ def effect_on(judge: Judge) -> Outcome:
     if not weights or len(idle) < len(weights):
         return passed(f"GC acts on {len(weights) - len(idle)} of {len(weights)} weights")
     [first, *_] = (p for p in weights if judge.fan_in(p) > 1)
-    shown = judge.match(judge.integers, first)
     what = (
         "every gradient comes back as it was"
         if judge.operator
         else "every weight moves as under the plain optimizer; the code that centralizes is "
         "never called, or its flag is ignored"
     )
-    return failed(
-        f"GC has no effect: {what}",
-        comparison=shown.comparison,
-        counterexample=counterexample(judge, shown),
-    )
+    return failure(judge, judge.match(judge.integers, first), f"GC has no effect: {what}")
 
 
 def effect_off(judge: Judge) -> Outcome:
@@ -178,11 +172,8 @@ def effect_off(judge: Judge) -> Outcome:
     for p in sorted(judge.integers.parameters, key=lambda p: p.value.size):
         found = match(off, judge.integers, p, "none", judge.settled)
         if not found.within:
-            return failed(
-                f"with GC switched off {describe(p)} is not moved as by the plain optimizer",
-                comparison=found.comparison,
-                counterexample=counterexample(judge, found),
-            )
+            what = f"with GC switched off {describe(p)} is not moved as by the plain optimizer"
+            return failure(judge, found, what)
     return passed("with GC switched off the port is the plain optimizer")
 
 

@@ -8,13 +8,12 @@ import numpy as np
 
 from gc_ref import laws
 from gc_ref._conformance.cases.draws import slices
-from gc_ref._conformance.checks.counterexamples import counterexample
+from gc_ref._conformance.checks.counterexamples import failure
 from gc_ref._conformance.checks.value import matches
 from gc_ref._conformance.checks.without_formula import own_base_law
-from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
+from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed
 from gc_ref._conformance.judging.base_law import base_couples
-from gc_ref._conformance.judging.invariance import NO_STEPS, unconstrained
-from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.judging.judge import NO_STEPS, Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 
 __all__ = ["base_law", "constraint", "theorem_4_1"]
@@ -45,11 +44,11 @@ def base_law(judge: Judge) -> Outcome:
         wrong = [m for m in found if not m.within]
         if wrong:
             first = wrong[0]
-            return failed(
+            return failure(
+                judge,
+                first,
                 f"{len(wrong)} of {len(found)} parameters do not move as under the base optimizer "
                 f"fed with Φ(g), first {describe(first.parameter)} at step {first.step + 1}",
-                comparison=first.comparison,
-                counterexample=counterexample(judge, first),
             )
         ratio = max(ratio, *(m.comparison.ratio for m in found))
     message = "the base optimizer fed with Φ(g)" + (": bit for bit" if ratio == 0 else "")
@@ -70,9 +69,8 @@ def theorem_4_1(judge: Judge) -> Outcome:
 
 def _on_weights(judge: Judge, *, theorem: bool) -> Outcome:
     """Hold a law about weights to every weight in scope, after every step."""
-    reason = unconstrained(judge, judge.settled)
-    if reason:
-        return not_applicable(reason)
+    if judge.unconstrained:
+        return not_applicable(judge.unconstrained)
     worst, count = 0.0, 0
     for case in _cases(judge):
         for p in sorted(case.parameters, key=lambda p: p.value.size):

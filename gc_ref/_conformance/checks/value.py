@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import compare
-from gc_ref._conformance.checks.counterexamples import counterexample
+from gc_ref._conformance.checks.counterexamples import failure
 from gc_ref._conformance.checks.vectors import hold_vectors
-from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
+from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed
 from gc_ref._conformance.judging.dtypes import driven, sums_in_half
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.matching import Match
@@ -38,7 +38,7 @@ def matches(judge: Judge, case: Case, held_to: Specification | None = None) -> l
         if case == judge.decayed and len(p.shape) < 2 and not match.within:
             if held_to.mode == "base":
                 continue  # its base may decay vectors though it does not, or the reverse
-            undecayed = judge.match(case, p, held_to=held_to, overrides={"decay": "none"})
+            undecayed = judge.match(case, p, held_to=held_to.but(decay="none"))
             match = undecayed if undecayed.within else match
         found.append(match)
     judge.measured[case.id, case.dtype] = found
@@ -51,11 +51,11 @@ def hold(judge: Judge, case: Case, what: str) -> Outcome:
     wrong = [m for m in found if not m.within]
     if wrong:
         first = wrong[0]
-        return failed(
+        return failure(
+            judge,
+            first,
             f"{what}: {len(wrong)} of {len(found)} parameters are off, first "
             f"{describe(first.parameter)} at step {first.step + 1}",
-            comparison=first.comparison,
-            counterexample=counterexample(judge, first),
         )
     undecided = sum(m.undecided for m in found)
     total = sum(m.elements for m in found)

@@ -23,7 +23,7 @@ from gc_ref._conformance.ports.port import SkippedError
 
 __all__ = ["hold_vectors"]
 
-#: What is held: vectors of Eq. 1 that are exact in any arithmetic, its others, or trajectories.
+#: Vectors of Eq. 1 that are exact in any arithmetic, its others, or trajectories.
 Which = Literal["exact", "bounded", "steps"]
 
 
@@ -37,22 +37,7 @@ class _Packed:
 
 
 def hold_vectors(judge: Judge, which: Which, outcome: Outcome) -> Outcome:
-    """Return the first failure among some vectors, or the outcome so far.
-
-    Parameters
-    ----------
-    judge : Judge
-        Of a port with a formula.
-    which : {"exact", "bounded", "steps"}
-        Vectors of Eq. 1 that are exact in any arithmetic, its others, or trajectories of the
-        port's algorithm.
-    outcome : Outcome
-        What the check has found without them.
-
-    Returns
-    -------
-    Outcome
-    """
+    """Return the first failure among some vectors, or what the check has found without them."""
     if outcome.status != "passed":
         return outcome
     for packed in (*_frozen(judge, which), *_of_user(judge, which)):

@@ -17,8 +17,7 @@ from gc_ref._conformance.findings.check_report import CheckReport, smallest
 from gc_ref._conformance.findings.counterexample import named
 from gc_ref._conformance.judging.base_law import fed
 from gc_ref._conformance.judging.dtypes import half_sums_note
-from gc_ref._conformance.judging.invariance import unconstrained
-from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.judging.judge import NO_STEPS, Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.port import PortError, SkippedError
 
@@ -76,7 +75,7 @@ def _ratios(judge: Judge) -> dict[str, Any]:
 def _drift(judge: Judge) -> dict[str, Any]:
     """How far the sums of the weights of each output neuron go from where they began."""
     if judge.operator:
-        return {"omitted": "an operator takes no steps"}
+        return {"omitted": NO_STEPS}
     case, settled = judge.long, judge.settled
     if not judge.has_run(case) and judge.port.per_run_cost != "cheap":
         case = judge.integers  # it failed before the long case, and a run of that is dear
@@ -85,7 +84,7 @@ def _drift(judge: Judge) -> dict[str, Any]:
                if (axes := settled.axes(p)) is not None]  # fmt: skip
     if not weights:
         return {"omitted": "no weight is in scope"}
-    why = unconstrained(judge, settled)
+    why = judge.unconstrained
     shown = sorted({round(t) for t in np.linspace(1, len(steps), min(POINTS, len(steps)))})
     reference: list[Any] | None = [0.0] * len(shown)
     if why:

@@ -189,10 +189,8 @@ def smallest(checks: Sequence[CheckReport]) -> CheckReport | None:
         odd = not all(map(math.isfinite, (worst.expected, worst.got, worst.bound)))
         whole = all(math.isfinite(g) and g == round(g) for g in first)
         plain = whole and sum(first) != 0
-        return (
-            odd, shown.output_axis is None, len(first) < 2, not whole, not plain,
-            len(first), worst.step,
-        )  # fmt: skip
+        vector, single = shown.output_axis is None, len(first) < 2
+        return odd, vector, single, not whole, not plain, len(first), worst.step
 
     wrong = [
         c

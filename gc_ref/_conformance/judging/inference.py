@@ -39,17 +39,7 @@ NO_ALGORITHM = "neither Algorithm 1 nor Algorithm 2 explains the steps: see step
 
 
 def infer(trial: Trial) -> Specification:
-    """Return what a port is held to: declared, or inferred from what it does.
-
-    Parameters
-    ----------
-    trial : Trial
-        The port on trial.
-
-    Returns
-    -------
-    Specification
-    """
+    """Return what a port is held to: declared, or inferred from what it does."""
     port = trial.port
     declared = {**port.conventions, "layout": trial.layout}
     conventions = Conventions(declared, dict.fromkeys(declared, "declared"))
@@ -60,18 +50,14 @@ def infer(trial: Trial) -> Specification:
         return _with_decay(trial, _with_scope(trial, _remark(best, *_assumed(trial, best))))
     if port.base:
         return _with_base_decay(trial, _with_scope(trial, _base_reading(trial, conventions)))
-    sgdm, explained_by_sgdm = _best_reading(trial, conventions, "sgdm")
-    adam, explained_by_adam = _best_reading(trial, conventions, "adam")
-    best, explained = (
-        (adam, explained_by_adam)
-        if explained_by_adam > explained_by_sgdm
-        else (sgdm, explained_by_sgdm)
-    )
+    readings = [_best_reading(trial, conventions, algorithm) for algorithm in ("sgdm", "adam")]
+    best, explained = max(readings, key=lambda reading: reading[1])
+    adam, _ = readings[1]
     if explained < ENOUGH:
         if _lacks_first_correction(trial):
             return _with_scope(trial, _remark(adam, UNCORRECTED))
         return _unknown(trial, conventions)
-    if best is sgdm and not port.takes_unused and {"beta1", "beta2"} <= port.takes:
+    if best.mode == "sgdm" and not port.takes_unused and {"beta1", "beta2"} <= port.takes:
         best, remark = adam, BETAS_TAKEN  # it takes what only Adam has a use for
     else:
         remark = (
@@ -251,20 +237,9 @@ def _nearest(trial: Trial, p: Parameter, held_to: Specification) -> tuple[str, f
 
 
 def rules_followed(trial: Trial, held_to: Specification) -> dict[str, str | None]:
-    """For each weight, the rule under which the port's answer is right.
+    """Name of each weight, and the rule under which the port's answer is right.
 
-    Parameters
-    ----------
-    trial : Trial
-        The port on trial.
-    held_to : Specification
-        Its algorithm and conventions.
-
-    Returns
-    -------
-    dict
-        Parameter name to ``by-rank``, ``by-kind``, ``none`` (left alone), or None where
-        no rule explains the answer.
+    The rule is ``by-rank``, ``by-kind``, ``none`` (left alone), or None where none explains it.
     """
     nearest = {
         p.name: _nearest(trial, p, held_to) for p in trial.integers.parameters if len(p.shape) >= 2
@@ -312,10 +287,8 @@ def _with_decay(trial: Trial, held_to: Specification) -> Specification:
     if "weight_decay" not in trial.port.takes:
         return replace(held_to, conventions=conventions.with_inferred({"decay": "none"}))
     fixed = {k: v for k, v in conventions.values.items() if conventions.sources[k] == "declared"}
-    best = max(
-        _decays(trial, held_to, fixed),
-        key=lambda option: _explained_decay(trial, held_to, option),
-    )
+    options = _decays(trial, held_to, fixed)
+    best = max(options, key=lambda option: _explained_decay(trial, held_to.but(**option)))
     if held_to.mode == "sgdm" and best["decay"] != "l2":
         del best["placement"]
         held_to = _remark(held_to, "without L2 decay every placement of Φ gives the same SGDM")
@@ -343,12 +316,10 @@ def _decays(trial: Trial, held_to: Specification, fixed: Mapping[str, str]) -> l
     ]
 
 
-def _explained_decay(
-    trial: Trial, held_to: Specification, option: Mapping[str, str]
-) -> tuple[int, float]:
+def _explained_decay(trial: Trial, reading: Specification) -> tuple[int, float]:
     return _score(
         [
-            match(trial, trial.decayed, p, held_to.rule(p), held_to, option).comparison.ratio
+            match(trial, trial.decayed, p, reading.rule(p), reading).comparison.ratio
             for p in trial.decayed.parameters
             if len(p.shape) >= 2  # vectors are often left without decay
         ]
@@ -364,8 +335,7 @@ def _with_base_decay(trial: Trial, held_to: Specification) -> Specification:
     if conventions.sources["placement"] == "declared" or held_to.placement == "update":
         return held_to
     for placement in ("gradient", "decayed-gradient"):
-        values = {**conventions.values, "placement": placement}
-        reading = replace(held_to, conventions=replace(conventions, values=values))
+        reading = held_to.but(placement=placement)
         if all(
             match(trial, trial.decayed, p, reading.rule(p), reading).within
             for p in trial.decayed.parameters

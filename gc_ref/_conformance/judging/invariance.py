@@ -1,4 +1,4 @@
-"""What does not change under GC: sums of weights, and steps when only a gradient's mean changes."""
+"""GC makes any optimizer blind to the mean of a weight's gradient: find out which weights are."""
 
 from __future__ import annotations
 
@@ -12,33 +12,13 @@ from gc_ref._conformance.cases.draws import slices, unslice
 from gc_ref._conformance.findings.outcome import Comparison
 from gc_ref._conformance.judging.base_law import compare_arrays
 from gc_ref._conformance.judging.known import kept
-from gc_ref._conformance.judging.specification import Specification
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 
-__all__ = ["NO_STEPS", "ShiftResponse", "response_to_shift", "same_trajectory", "shifted"]
-__all__ += ["unconstrained"]
+__all__ = ["ShiftResponse", "response_to_shift", "same_trajectory", "shifted"]
 
 #: Shifts of the mean, small enough to keep integer sums exact.
 SHIFT = 5.0
-NO_STEPS = "an operator takes no steps"
-
-
-def unconstrained(trial: Trial, held_to: Specification) -> str:
-    """Reason why the weight constraint does not bind a port; empty where it does."""
-    if trial.operator:
-        return NO_STEPS
-    if held_to.mode == "unknown":
-        return "without --algorithm nothing says whether the constraint holds (not for Adam)"
-    if held_to.placement == "update":
-        return ""
-    if held_to.mode == "base":
-        return "the constraint need not hold for other optimizers than SGD and SGDM"
-    if held_to.mode == "adam":
-        return "Adam's element-wise scaling leaves the hyperplane: the constraint does not hold"
-    if trial.port.fixed.get("weight_decay"):
-        return "the settings fix a weight decay that moves the weight sums"
-    return ""
 
 
 def same_trajectory(
@@ -81,38 +61,15 @@ def shifted(trial: Trial, case: Case, rule: str) -> Case:
 
 @dataclass(frozen=True)
 class ShiftResponse:
-    """How the weights of a case respond to a shift of their gradient's mean.
+    """Weights that move as before when their gradient's mean is shifted, and those that do not."""
 
-    Attributes
-    ----------
-    blind : tuple of Parameter
-        Weights that move as before, as GC makes them, the smallest first.
-    seeing : tuple of (Parameter, Comparison)
-        Weights that do not, and how far off they are.
-    """
-
-    blind: tuple[Parameter, ...]
-    seeing: tuple[tuple[Parameter, Comparison], ...]
+    blind: list[Parameter]
+    seeing: list[tuple[Parameter, Comparison]]
 
 
 def response_to_shift(trial: Trial, case: Case, parameters: Iterable[Parameter]) -> ShiftResponse:
-    """Find out which weights notice a shift of their gradient's mean.
-
-    Parameters
-    ----------
-    trial : Trial
-        The port on trial.
-    case : Case
-        The case to be run, as it is and shifted.
-    parameters : iterable of Parameter
-        The weights of it that are looked at; not those of a fan-in of 1.
-
-    Returns
-    -------
-    ShiftResponse
-    """
-    blind: list[Parameter] = []
-    seeing: list[tuple[Parameter, Comparison]] = []
+    """Find out which of some weights notice a shift of their gradient's mean, smallest first."""
+    response = ShiftResponse([], [])
     for p in sorted(parameters, key=lambda p: p.value.size):
         if trial.fan_in(p) == 1:
             continue
@@ -123,10 +80,10 @@ def response_to_shift(trial: Trial, case: Case, parameters: Iterable[Parameter])
             for rule in rules
         ]
         if any(f.within for f in found) or any(_keeps_sums(trial, case, p, r) for r in rules):
-            blind.append(p)
+            response.blind.append(p)
         else:
-            seeing.append((p, found[0]))
-    return ShiftResponse(tuple(blind), tuple(seeing))
+            response.seeing.append((p, found[0]))
+    return response
 
 
 def _keeps_sums(trial: Trial, case: Case, p: Parameter, rule: str) -> bool:

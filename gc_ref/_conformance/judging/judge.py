@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from gc_ref._conformance.cases.comparison import Expected
@@ -15,7 +15,9 @@ from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Case, Parameter
 from gc_ref._conformance.ports.port import Port
 
-__all__ = ["Judge"]
+__all__ = ["NO_STEPS", "Judge"]
+
+NO_STEPS = "an operator takes no steps"
 
 
 class Judge(Trial):
@@ -70,6 +72,23 @@ class Judge(Trial):
         """What the port is held to, declared or inferred from the integer case."""
         return infer(self)
 
+    @cached_property
+    def unconstrained(self) -> str:
+        """Reason why the weight constraint does not bind the port; empty where it does."""
+        if self.operator:
+            return NO_STEPS
+        if self.settled.mode == "unknown":
+            return "without --algorithm nothing says whether the constraint holds (not for Adam)"
+        if self.settled.placement == "update":
+            return ""
+        if self.settled.mode == "base":
+            return "the constraint need not hold for other optimizers than SGD and SGDM"
+        if self.settled.mode == "adam":
+            return "Adam's element-wise scaling leaves the hyperplane: the constraint does not hold"
+        if self.port.fixed.get("weight_decay"):
+            return "the settings fix a weight decay that moves the weight sums"
+        return ""
+
     def match(
         self,
         case: Case,
@@ -77,11 +96,10 @@ class Judge(Trial):
         *,
         rule: str | None = None,
         held_to: Specification | None = None,
-        overrides: Mapping[str, str] | None = None,
     ) -> Match:
         """Hold one parameter's trajectory against what the port is held to, or another reading."""
         held_to = held_to or self.settled
-        return match(self, case, parameter, rule or held_to.rule(parameter), held_to, overrides)
+        return match(self, case, parameter, rule or held_to.rule(parameter), held_to)
 
     def exact_steps(
         self, case: Case, parameter: Parameter, *, rule: str | None = None

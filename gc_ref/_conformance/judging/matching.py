@@ -1,8 +1,7 @@
-"""Hold one parameter's trajectory against one reading of what the port does."""
+"""Hold one parameter's trajectory against a reading of the port: a formula, or its base."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,22 +18,11 @@ __all__ = ["Match", "match"]
 
 @dataclass(frozen=True)
 class Match:
-    """One parameter of one case, compared with what a reading of the port expects.
-
-    Attributes
-    ----------
-    case : Case
-        The case that was run.
-    parameter : Parameter
-        One of its parameters.
-    axes : tuple of int or None
-        Output axes that it was held to; None for a parameter that GC leaves alone.
-    comparisons : tuple of Comparison
-        One for each step.
-    """
+    """One parameter of one case, compared after each step with what it must be."""
 
     case: Case
     parameter: Parameter
+    #: Output axes that it was held to; None where GC leaves it alone.
     axes: Axes | None
     comparisons: tuple[Comparison, ...]
 
@@ -65,39 +53,11 @@ class Match:
         return self.parameter.value.size * len(self.comparisons)
 
 
-def match(
-    trial: Trial,
-    case: Case,
-    parameter: Parameter,
-    rule: str,
-    held_to: Specification,
-    overrides: Mapping[str, str] | None = None,
-) -> Match:
-    """Hold one parameter's trajectory against one reading of it.
-
-    Parameters
-    ----------
-    trial : Trial
-        The port on trial.
-    case : Case
-        The case to be run.
-    parameter : Parameter
-        One of its parameters.
-    rule : {"by-rank", "by-kind", "none"}
-        Which axes of it number the outputs.
-    held_to : Specification
-        The reading.
-    overrides : mapping, optional
-        Conventions in place of those of the reading.
-
-    Returns
-    -------
-    Match
-    """
+def match(trial: Trial, case: Case, p: Parameter, rule: str, held_to: Specification) -> Match:
+    """Hold one parameter's trajectory against a reading of the port, under a rule for its axes."""
     if held_to.mode == "base":
-        return _match_base(trial, case, parameter, rule, held_to.placement)
-    axes = trial.axes(parameter, rule)
-    return _match_formula(trial, case, parameter, axes, trial.formula(case, held_to, overrides))
+        return _match_base(trial, case, p, rule, held_to.placement)
+    return _match_formula(trial, case, p, trial.axes(p, rule), trial.formula(case, held_to))
 
 
 @kept

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gc_ref._conformance.cases.expected import axes_in_scope
 from gc_ref._conformance.ports.case import Parameter
@@ -29,12 +29,7 @@ def axes_under(rule: str, parameter: Parameter, layout: str) -> Axes | None:
 class Formula:
     """An algorithm, with the conventions and hyperparameters that its steps depend on.
 
-    Attributes
-    ----------
-    algorithm : {"operator", "sgdm", "adam"}
-        ``"operator"`` for Eq. 1 alone.
-    conventions, hyperparameters : tuple of pairs
-        Name and value, sorted by name.
+    The algorithm is ``"sgdm"``, ``"adam"``, or ``"operator"`` for Eq. 1 alone.
     """
 
     algorithm: str
@@ -71,6 +66,11 @@ class Specification:
     def placement(self) -> str:
         """Where Φ acts; on the gradient where nothing showed it."""
         return self.conventions.get("placement")
+
+    def but(self, **chosen: str) -> Specification:
+        """Return the same with other conventions."""
+        values = {**self.conventions.values, **chosen}
+        return replace(self, conventions=replace(self.conventions, values=values))
 
     def rule(self, parameter: Parameter) -> str:
         """Rule for a parameter's output axes: ``by-rank``, ``by-kind``, or ``none``."""

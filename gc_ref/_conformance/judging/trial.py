@@ -232,11 +232,9 @@ class Trial(Keeper):
             return 1
         return math.prod(n for i, n in enumerate(parameter.shape) if i not in axes)
 
-    def formula(
-        self, case: Case, held_to: Specification, overrides: Mapping[str, str] | None = None
-    ) -> Formula:
+    def formula(self, case: Case, held_to: Specification) -> Formula:
         """Return what the steps of a case are to follow."""
-        chosen = {**held_to.conventions.values, **(overrides or {})}
+        chosen = held_to.conventions.values
         hyper = self.hyperparameters(case, held_to.assumed)
         return Formula(
             held_to.mode,

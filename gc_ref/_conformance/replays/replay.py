@@ -28,21 +28,9 @@ WHOLE_MODEL = "# It does not show on this parameter alone: use the rerun command
 
 
 def replay(trial: Trial, match: Match, shown: Element) -> Replay | None:
-    """Return a program that shows a mismatch without gc-ref, or why there is none.
+    """Return a program that shows the worst element of a mismatch, or why there is none.
 
-    Parameters
-    ----------
-    trial : Trial
-        The port on trial.
-    match : Match
-        The parameter that is off.
-    shown : Element
-        Its worst element.
-
-    Returns
-    -------
-    Replay or None
-        None where the adapter does not know how the user makes what it drives.
+    None where the adapter does not know how the user makes what it drives.
     """
     port, p = trial.port, match.parameter
     if port.construction is None:
