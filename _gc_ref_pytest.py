@@ -87,14 +87,14 @@ class Session:
         check = check_of(item)
         if check is not None:
             option = self.config.option
-            check.sitting.configure(
+            check.judged.configure(
                 suite=option.gc_ref_suite,
                 seed=option.gc_ref_seed,
                 max_examples=option.gc_ref_max_examples,
             )
             check.last, check.test_id = None, item.nodeid
             function = getattr(item, "originalname", item.name)
-            self.tests[id(check.sitting), item.location[0], function] = check, item.nodeid
+            self.tests[check.judged, item.location[0], function] = check, item.nodeid
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -132,9 +132,9 @@ class Session:
         option = self.config.option
         if option.gc_ref_json is not None:
             self.summaries += [
-                check.sitting.summary(check.id, test)
+                check.judged.summary(check.id, test)
                 for check, test in self.tests.values()
-                if check.sitting.found
+                if check.judged.found
             ]
         if self.worker:
             told = {"deselected": self.deselected, "summaries": self.summaries}

@@ -24,7 +24,7 @@ from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.runs import Known
-from gc_ref._conformance.running.run import judge_port, outcome_of
+from gc_ref._conformance.running.judgment import judge_port, outcome_of
 from gc_ref._conformance.running.selftest import forms
 from gc_ref._conformance.wrong_ports.numpy import make_plant
 from quality.zoo import ZOO

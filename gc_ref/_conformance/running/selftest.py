@@ -10,7 +10,7 @@ from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import ABSURD, CONTROL, DEVIATIONS, Deviation, Plant
 from gc_ref._conformance.judging.runs import Known
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.running.run import judge_port
+from gc_ref._conformance.running.judgment import judge_port
 from gc_ref._conformance.wrong_ports.numpy import FRAMEWORKS, make_plant
 
 __all__ = ["Row", "caught", "forms", "installed", "legend", "line", "rows"]

@@ -1,8 +1,9 @@
-"""Judge a port: all checks, one report."""
+"""All checks on one port, and the report of what they found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +22,20 @@ from gc_ref._conformance.known_failures.expectations import (
 from gc_ref._conformance.known_failures.holding import hold_report
 from gc_ref._conformance.ports.port import Port, PortError, ShapeChangedError, SkippedError
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.running.progress import Watch
+from gc_ref._conformance.running.progress import Progress
 from gc_ref._conformance.vector_files.read import UserVectors, load_all
 
 __all__ = [
     "DEFAULT_EXAMPLES",
-    "SUITES",
     "check",
     "judge_port",
     "outcome_of",
-    "report_of",
+    "report_of_check",
     "rerun_command",
 ]
 
-SUITES = ("quick", "full")
-#: Fuzzed examples per check, unless told otherwise.
-DEFAULT_EXAMPLES = {"quick": 40, "full": 1000}
+#: Suite to its number of fuzzed examples per check, unless another is asked for.
+DEFAULT_EXAMPLES: Mapping[str, int] = {"quick": 40, "full": 1000}
 
 
 def check(
@@ -96,10 +95,15 @@ def check(
     'deviates'
     """
     return judge_port(
-        port, suite=suite, seed=seed, max_examples=max_examples, suite_version=suite_version,
+        port,
+        suite=suite,
+        seed=seed,
+        max_examples=max_examples,
+        suite_version=suite_version,
         given=load_all(vectors),
-        expectations=expectations_of(port.name, expected), replays=True,
-    )  # fmt: skip
+        expectations=expectations_of(port.name, expected),
+        replays=True,
+    )
 
 
 def judge_port(
@@ -111,48 +115,84 @@ def judge_port(
     suite_version: str | None = None,
     given: UserVectors | None = None,
     known: Known | None = None,
-    watch: Watch | None = None,
+    progress: Progress | None = None,
     expectations: Expectations | None = None,
     unshrunk: Iterable[str] = (),
     replays: bool = False,
 ) -> Report:
-    """Judge a port as `check` does; ``known`` is shared by whoever judges many.
+    """Judge a port as `check` does, with what its callers in this package choose besides.
 
-    ``watch`` is told of each check and each run.
+    Parameters
+    ----------
+    port, suite, seed, max_examples, suite_version
+        As for `check`.
+    given : UserVectors, optional
+        Further vectors.
+    known : Known, optional
+        What was worked out for other ports and holds for this one; it is added to.
+    progress : Progress, optional
+        Is told of each check and each run.
+    expectations : Expectations, optional
+        Known failures.
+    unshrunk : iterable of str
+        Checks whose counterexamples need not be small.
+    replays : bool
+        Whether to write programs that show the counterexamples.
+
+    Returns
+    -------
+    Report
     """
-    if suite not in SUITES:
-        raise ValueError(f"unknown suite {suite!r}; known: {', '.join(SUITES)}")
+    if suite not in DEFAULT_EXAMPLES:
+        raise ValueError(f"unknown suite {suite!r}; known: {', '.join(DEFAULT_EXAMPLES)}")
     if seed < 0:
         raise ValueError(f"seed must not be negative, got {seed}")
     if max_examples is None:
         max_examples = DEFAULT_EXAMPLES[suite]
     if max_examples < 0:
         raise ValueError(f"max_examples must not be negative, got {max_examples}")
-    versions_up_to(suite_version)  # an unknown one is said before anything runs
-    watch, given = watch or Watch(), given or UserVectors()
+    versions_up_to(suite_version)  # raises where there is no such version
+    progress, given = progress or Progress(), given or UserVectors()
     judge = Judge(
-        watch.over(port), seed=seed, suite=suite, max_examples=max_examples, known=known,
-        suite_version=suite_version, vectors=given.vectors,
-        unshrunk=expectations.entries if expectations else unshrunk, replays=replays,
-    )  # fmt: skip
+        progress.watch(port),
+        seed=seed,
+        suite=suite,
+        max_examples=max_examples,
+        known=known,
+        suite_version=suite_version,
+        vectors=given.vectors,
+        unshrunk=expectations.entries if expectations else unshrunk,
+        replays=replays,
+    )
     rerun = rerun_command(
-        port, suite=suite, seed=seed, max_examples=max_examples, suite_version=suite_version,
-        files=given.files, expectations=expectations,
-    )  # fmt: skip
+        port,
+        suite=suite,
+        seed=seed,
+        max_examples=max_examples,
+        suite_version=suite_version,
+        files=given.files,
+        expectations=expectations,
+    )
     found: list[CheckReport] = []
-    for number, entry in enumerate(CHECKS.values(), 1):
-        watch.begins(entry, number, len(CHECKS))
-        found.append(report_of(judge, entry, found, rerun))
-        watch.ends(found[-1])
+    for entry in CHECKS.values():
+        progress.check_begins(entry)
+        found.append(report_of_check(judge, entry, found, rerun))
+        progress.check_ends(found[-1])
         if found[-1].status == "error":  # a port that cannot be driven says nothing more
             break
-    watch.diagnoses()
+    progress.diagnosis_begins()
     return hold_report(Report.of(judge, found, suite=suite), expectations)
 
 
-def report_of(judge: Judge, entry: Check, before: Sequence[CheckReport], rerun: str) -> CheckReport:
-    """Run one check and report what it found."""
-    outcome = _unless_broken(judge, outcome_of(judge, entry, before))
+def report_of_check(
+    judge: Judge, entry: Check, before: Sequence[CheckReport], rerun: str
+) -> CheckReport:
+    """Run one check, after those ``before``, and report what it found."""
+    outcome = outcome_of(judge, entry, before)
+    for port in (judge.port, judge.port.base):
+        if port is not None and port.broken():  # the check may have tolerated the run that broke it
+            outcome = Outcome("error", port.broken())
+            break
     return CheckReport.of(entry, outcome, rerun)
 
 
@@ -170,18 +210,16 @@ def outcome_of(judge: Judge, entry: Check, before: Sequence[CheckReport] = ()) -
         return Outcome("error", str(error))
 
 
-def _unless_broken(judge: Judge, outcome: Outcome) -> Outcome:
-    """A port that broke down in a run says nothing, also where a refusal would be tolerated."""
-    for port in (judge.port, judge.port.base):
-        if port is not None and port.broken():
-            return Outcome("error", port.broken())
-    return outcome
-
-
 def rerun_command(
-    port: Port, *, suite: str, seed: int, max_examples: int, suite_version: str | None = None,
-    files: Sequence[str] = (), expectations: Expectations | None = None,
-) -> str:  # fmt: skip
+    port: Port,
+    *,
+    suite: str,
+    seed: int,
+    max_examples: int,
+    suite_version: str | None = None,
+    files: Sequence[str] = (),
+    expectations: Expectations | None = None,
+) -> str:
     """Return the command, or the line of Python, that gives the same report again."""
     options: dict[str, Any] = {"suite": suite, "seed": seed}
     if max_examples != DEFAULT_EXAMPLES[suite]:
@@ -201,6 +239,4 @@ def rerun_command(
         words += [f"--{key.replace('_', '-')}", str(value)]
     for file in files:
         words += ["--vectors", file]
-    import shlex
-
     return shlex.join(words)
