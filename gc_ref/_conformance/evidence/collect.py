@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gc_ref._conformance.cases.comparison import compare
-from gc_ref._conformance.cases.draws import slices
 from gc_ref._conformance.checks.step import unconstrained
 from gc_ref._conformance.evidence.means import means
 from gc_ref._conformance.findings.outcome import number, slice_at, worst_element
 from gc_ref._conformance.judging.base_law import compare_to_base, phi
 from gc_ref._conformance.judging.settled import Match
 from gc_ref._conformance.ports.port import Array, Case, Parameter, PortError, SkippedError
+from gc_ref._slices import to_rows
 
 if TYPE_CHECKING:
     from gc_ref._conformance.findings.check_report import CheckReport
@@ -118,7 +118,7 @@ def _moved(
     with np.errstate(all="ignore"):
         sums = [
             np.abs(
-                slices(np.asarray(now[p.name], np.float64) - p.value.astype(np.float64), a).sum(1)
+                to_rows(np.asarray(now[p.name], np.float64) - p.value.astype(np.float64), a).sum(1)
             )
             for p, a in weights
         ]

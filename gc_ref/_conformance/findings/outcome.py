@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import slices
 from gc_ref._conformance.ports.port import Array, Case, Parameter
+from gc_ref._slices import to_rows
 
 if TYPE_CHECKING:
     from gc_ref._conformance.cases.comparison import Comparison
@@ -151,7 +151,7 @@ def slice_at(grad: Array, index: tuple[int, ...], axes: tuple[int, ...] | None) 
     else:
         outputs = tuple(grad.shape[i] for i in axes)
         row = int(np.ravel_multi_index(tuple(index[i] for i in axes), outputs))
-        values = slices(grad, axes)[row]
+        values = to_rows(grad, axes)[row]
     return [number(v) for v in values[:64].tolist()]
 
 
