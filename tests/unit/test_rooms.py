@@ -1,6 +1,7 @@
 """The house: every module imports from below, and decides on fields, never on what people read."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -86,6 +87,16 @@ def test_every_door_leads_downward():
     assert not upward
     assert house["cli"] > {"running", "reports"}, "doors are seen at all"
     assert not house[order[0]]
+
+
+def test_the_rooms_are_described_by_their_own_words():
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    described = re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE)
+    own = {
+        room: ast.get_docstring(ast.parse((ROOMS / room / "__init__.py").read_text("utf-8")))
+        for room in rooms()
+    }
+    assert described == list(own.items())
 
 
 # ---- patterns that must not come back

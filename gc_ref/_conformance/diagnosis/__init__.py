@@ -1,1 +1,1 @@
-"""Which semantics a port has that fails."""
+"""The search for the semantics of a port that fails a check."""

@@ -1,1 +1,1 @@
-"""The catalogue as runnable ports, in each framework."""
+"""The catalogued deviations as ports that run, in each framework."""
