@@ -6,12 +6,11 @@ import argparse
 import sys
 
 from gc_ref._conformance.adapters.calls import process_kept
-from gc_ref._conformance.cases.vectors import versions_up_to
 from gc_ref._conformance.catalogue.checks import CHECKS
-from gc_ref._conformance.cli.arguments import whole_number
 from gc_ref._conformance.cli.output_files import FORMATS, OutputFiles, add_output_options
 from gc_ref._conformance.cli.port_arguments import add_port_arguments, port_of
-from gc_ref._conformance.cli.status import (
+from gc_ref._conformance.cli.targets import KINDS
+from gc_ref._conformance.cli.usage import (
     CONFORMS,
     DEVIATES,
     EXIT_STATUS,
@@ -20,13 +19,13 @@ from gc_ref._conformance.cli.status import (
     UsageError,
     complain,
     usage_error_for,
+    whole_number,
 )
-from gc_ref._conformance.cli.targets import KINDS
 from gc_ref._conformance.known_failures.accept import accept, read_before
 from gc_ref._conformance.known_failures.expectations import ExpectationError, read_file, sections_of
 from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.reports.words import counted
-from gc_ref._conformance.running.judgment import DEFAULT_EXAMPLES, judge_port
+from gc_ref._conformance.running.judgment import DEFAULT_EXAMPLES, RunOptions, judge_port
 from gc_ref._conformance.running.progress import show_progress
 from gc_ref._conformance.vector_files.read import load_all
 
@@ -100,7 +99,9 @@ def judge(options: argparse.Namespace, *, identify: bool) -> int:
     """Judge the port that the options name, and print the report or the diagnosis alone."""
     outputs = OutputFiles(options)
     with usage_error_for(ValueError):
-        versions_up_to(options.suite_version)
+        run_options = RunOptions(
+            options.suite, options.seed, options.max_examples, options.suite_version
+        )
         given = load_all(options.vectors)
         known = read_file(options.expected) if options.expected else None
         before = read_before(options.accept) if options.accept else None
@@ -110,10 +111,7 @@ def judge(options: argparse.Namespace, *, identify: bool) -> int:
             sections = sections_of([port.name], known, options.expected) if known else {}
         report = judge_port(
             port,
-            suite=options.suite,
-            seed=options.seed,
-            max_examples=options.max_examples,
-            suite_version=options.suite_version,
+            run_options,
             given=given,
             progress=progress,
             replays=True,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from gc_ref._conformance.catalogue.checks import CHECKS, Check
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, UNSEEN, Deviation
-from gc_ref._conformance.cli.status import CONFORMS, UsageError
+from gc_ref._conformance.cli.usage import CONFORMS, UsageError
 from gc_ref._conformance.ports.conventions import CONVENTIONS
 
 __all__ = ["add_options", "explain", "list_all", "run"]
@@ -34,24 +34,6 @@ def run(options: argparse.Namespace) -> int:
 def explain(id: str) -> str:
     """Explain a check or a deviation: clause, meaning, where it was seen; or a convention.
 
-    Parameters
-    ----------
-    id : str
-        Id of a check or a deviation, for instance ``"law/zero-mean"`` or ``"layout-swapped"``,
-        or the name of a convention: ``"placement"``.
-
-    Returns
-    -------
-    str
-        Lines of text.
-
-    Raises
-    ------
-    UsageError
-        If there is no such name; the message names the nearest.
-
-    Examples
-    --------
     >>> print(explain("lr-twice"), end="")
     lr-twice (deviation)
       breaks:   Algorithm 1
@@ -74,13 +56,7 @@ def explain(id: str) -> str:
 
 
 def list_all() -> str:
-    """Return all names that `explain` knows, in groups.
-
-    Examples
-    --------
-    >>> print(list_all().splitlines()[0])
-    checks
-    """
+    """Return all names that `explain` knows, in groups."""
     groups = {"checks": CHECKS, "deviations": DEVIATIONS, "conventions": CONVENTIONS}
     return "".join(f"{title}\n{_fill('  ', ', '.join(names))}" for title, names in groups.items())
 

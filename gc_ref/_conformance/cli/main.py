@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import gc_ref
-from gc_ref._conformance.cli.status import NOT_DRIVEN, USAGE, UsageError, complain
+from gc_ref._conformance.cli.usage import NOT_DRIVEN, USAGE, UsageError, complain
 from gc_ref._conformance.ports.port import PortError
 
 __all__ = ["COMMANDS", "main", "parse_words"]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from gc_ref._conformance.cli.status import UsageError
+from gc_ref._conformance.cli.usage import UsageError
 from gc_ref._conformance.reports.badge import render_badge
 from gc_ref._conformance.reports.html import render_html
 from gc_ref._conformance.reports.markdown import render_markdown
@@ -30,20 +30,13 @@ JsonReport: TypeAlias = Mapping[str, Any]
 
 
 class Format(NamedTuple):
-    """A format that reports are written in.
+    """A format that reports are written in."""
 
-    Attributes
-    ----------
-    purpose : str
-        What the file is, for the help.
-    one : callable
-        Renders a report, given its JSON object and the least number of checks (``--min-checks``).
-    many : callable or None
-        Renders a table of several reports, where ``gc-ref report`` offers the format.
-    """
-
+    #: What the file is, for the help.
     purpose: str
+    #: Renders a report, given the least number of checks besides (``--min-checks``).
     one: Callable[[JsonReport, int], str]
+    #: Renders a table of several reports, where ``gc-ref report`` offers the format.
     many: Callable[[Sequence[JsonReport]], str] | None = None
 
 
@@ -83,16 +76,8 @@ def add_output_options(parser: argparse.ArgumentParser, *, many: bool = False) -
 class OutputFiles:
     """The files that a command line names, each by its option.
 
-    Parameters
-    ----------
-    options : argparse.Namespace
-        Of a command with `add_output_options`.
-
-    Raises
-    ------
-    UsageError
-        If a file could not be written, two are the same, one is read too, or two go to the
-        standard output.
+    They are refused (`UsageError`) if one could not be written, two are the same, one is read
+    too, or two go to the standard output.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -126,18 +111,7 @@ class OutputFiles:
                     )
 
     def write(self, render: Callable[[str], str]) -> None:
-        """Write each file.
-
-        Parameters
-        ----------
-        render : callable
-            Makes the text of a format that was asked for.
-
-        Raises
-        ------
-        UsageError
-            If a file cannot be written after all.
-        """
+        """Write what ``render`` makes for each format that was asked for."""
         for name, shown in self.named.items():
             text = render(name)
             try:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gc_ref._conformance.cli.reference_port import reference_port
-from gc_ref._conformance.cli.status import UsageError, usage_error_for
 from gc_ref._conformance.cli.targets import KINDS, make_port, parse_target
+from gc_ref._conformance.cli.usage import UsageError, usage_error_for
 from gc_ref._conformance.ports.conventions import parse_conventions, refuse_meaningless
 from gc_ref._conformance.ports.port import Port
 
@@ -52,21 +52,8 @@ def add_port_arguments(parser: argparse.ArgumentParser) -> None:
 def port_of(options: argparse.Namespace) -> Port:
     """Make the port that the arguments name.
 
-    Parameters
-    ----------
-    options : argparse.Namespace
-        Of a command with `add_port_arguments`.
-
-    Returns
-    -------
-    Port
-
-    Raises
-    ------
-    UsageError
-        If the options contradict each other or the target is malformed.
-    PortLoadError
-        If the port cannot be loaded.
+    They are refused (`UsageError`) where they contradict each other; a port that cannot be
+    loaded is a `PortLoadError`.
     """
     conventions = _conventions(options)
     again = tuple(_same_arguments(options))
@@ -98,13 +85,6 @@ def port_of(options: argparse.Namespace) -> Port:
 def parse_settings(words: Iterable[str], option: str) -> dict[str, Any]:
     """Read NAME=VALUE words; a value is a Python literal, or else a string.
 
-    Raises
-    ------
-    UsageError
-        If a word has no ``=`` or no name.
-
-    Examples
-    --------
     >>> parse_settings(["use_gc=True", "betas=(0.9, 0.99)", "mode=fast"], "--set")
     {'use_gc': True, 'betas': (0.9, 0.99), 'mode': 'fast'}
     """

@@ -18,20 +18,9 @@ __all__ = ["reference_port"]
 def reference_port(
     algorithm: str | None, conventions: Mapping[str, str], options: tuple[str, ...]
 ) -> Port:
-    """Return `gc_ref.centralize`, `gc_ref.sgdm_step` or `gc_ref.adam_step` as a port.
+    """Return `gc_ref.sgdm_step`, `gc_ref.adam_step` or, without algorithm, `gc_ref.centralize`.
 
-    Parameters
-    ----------
-    algorithm : {"sgdm", "adam"} or None
-        None gives the operator.
-    conventions : mapping
-        Declared conventions; ``layout`` is followed.
-    options : tuple of str
-        Command-line words for the rerun command.
-
-    Returns
-    -------
-    Port
+    Of the conventions it follows ``layout``; ``options`` are the words that make it again.
     """
     layout = conventions.get("layout", "output-last")
     axis = 0 if layout == "output-first" else -1

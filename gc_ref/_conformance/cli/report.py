@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from gc_ref._conformance.cli.output_files import FORMATS, OutputFiles, add_output_options
-from gc_ref._conformance.cli.status import CONFORMS, UsageError
+from gc_ref._conformance.cli.usage import CONFORMS, UsageError
 from gc_ref._conformance.reports.schema import problem, schema_text
 from gc_ref._conformance.reports.words import clean
 
@@ -39,13 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Render reports, whatever their verdicts are.
-
-    Raises
-    ------
-    UsageError
-        If a file is no report, or two are the same run of the same port.
-    """
+    """Render reports, whatever their verdicts are."""
     given = [name for name in FORMATS if getattr(options, name, None) is not None]
     if options.schema:
         if options.files or given:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
-from gc_ref._conformance.cli.arguments import whole_number
-from gc_ref._conformance.cli.status import CONFORMS, DEVIATES, UsageError
+from gc_ref._conformance.cli.usage import CONFORMS, DEVIATES, UsageError, whole_number
 from gc_ref._conformance.running import selftest
 from gc_ref._conformance.wrong_ports.numpy import FRAMEWORKS
 

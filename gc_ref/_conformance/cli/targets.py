@@ -22,7 +22,7 @@ from gc_ref._conformance.adapters.numpy import numpy_port
 from gc_ref._conformance.adapters.operator import operator_port
 from gc_ref._conformance.adapters.optax.port import optax_port
 from gc_ref._conformance.adapters.torch.port import torch_port
-from gc_ref._conformance.cli.status import UsageError, usage_error_for
+from gc_ref._conformance.cli.usage import UsageError, usage_error_for
 from gc_ref._conformance.ports.port import Port, PortLoadError
 
 __all__ = ["KINDS", "Kind", "load_attribute", "make_port", "parse_target"]
@@ -32,23 +32,15 @@ OPTIMIZER = frozenset({"algorithm", "base"})
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of target.
+    """A kind of target."""
 
-    Attributes
-    ----------
-    make : callable
-        The adapter: makes a port of the object that a target names.
-    purpose : str
-        What the object is, for the help.
-    takes : frozenset of str
-        Which of the options ``framework``, ``algorithm``, ``base`` and ``timeout`` go with it.
-    prepare : callable or None
-        Called before the object is imported.
-    """
-
+    #: The adapter: makes a port of the object that a target names.
     make: Callable[..., Port]
+    #: What the object is, for the help.
     purpose: str
+    #: Which of the options framework, algorithm, base and timeout go with it.
     takes: frozenset[str] = OPTIMIZER
+    #: Called before the object is imported.
     prepare: Callable[[], object] | None = None
 
 
@@ -76,13 +68,6 @@ NAMED = [kind for kind in KINDS if kind != "exec"]
 def parse_target(target: str) -> tuple[str, str, str]:
     """Split a target into kind, module or file, attribute; ``exec:COMMAND`` has none.
 
-    Raises
-    ------
-    UsageError
-        If the target is not of the form KIND:MODULE_OR_FILE.py:ATTRIBUTE.
-
-    Examples
-    --------
     >>> parse_target("torch:my/optim.py:GCSGD")
     ('torch', 'my/optim.py', 'GCSGD')
     """
@@ -107,27 +92,10 @@ def parse_target(target: str) -> tuple[str, str, str]:
 
 
 def make_port(target: str, *, here: Path | None = None, **arguments: Any) -> Port:
-    """Make the port that a target names.
+    """Make the port that a target names, with arguments of its adapter such as ``settings``.
 
-    Parameters
-    ----------
-    target : str
-        The target.
-    here : Path, optional
-        Where its file or module is looked for; the working directory by default.
-    **arguments
-        What the adapter takes, such as ``settings`` and ``conventions``.
-
-    Returns
-    -------
-    Port
-
-    Raises
-    ------
-    UsageError
-        For a malformed target.
-    PortLoadError
-        If the port cannot be loaded.
+    Its file or module is looked for in ``here``, the working directory by default: a base that
+    was loaded before may have changed that one.
     """
     kind, where, attribute = parse_target(target)
     arguments |= {"target": target}
@@ -142,16 +110,7 @@ def make_port(target: str, *, here: Path | None = None, **arguments: Any) -> Por
 
 
 def load_attribute(where: str, attribute: str, *, here: Path | None = None) -> Any:
-    """Import a module or a file and get an attribute, dots allowed.
-
-    Files and modules are looked for in ``here``, the working directory by default: a base
-    that was loaded before may have changed that one.
-
-    Raises
-    ------
-    PortLoadError
-        If the file is missing, the import fails, or the attribute does not exist.
-    """
+    """Import a module or a file and get an attribute, dots allowed; else a `PortLoadError`."""
     is_file = where.endswith(".py") or "/" in where or "\\" in where
     try:
         with quietly():

@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 
 from gc_ref._conformance.cases.vectors import VectorError, folder
-from gc_ref._conformance.cli.arguments import whole_number
-from gc_ref._conformance.cli.status import (
+from gc_ref._conformance.cli.usage import (
     CONFORMS,
     DEVIATES,
     EXIT_STATUS,
     TOO_FEW,
     complain,
     usage_error_for,
+    whole_number,
 )
 from gc_ref._conformance.vector_files.found import add_findings
 from gc_ref._conformance.vector_files.text import render

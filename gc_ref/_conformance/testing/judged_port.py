@@ -8,12 +8,11 @@ from typing import Any
 
 from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.findings.check_report import CheckReport
-from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.known_failures.expectations import Expectations
 from gc_ref._conformance.known_failures.holding import hold_check, hold_report
 from gc_ref._conformance.ports.port import Port
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.running.judgment import DEFAULT_EXAMPLES, report_of_check, rerun_command
+from gc_ref._conformance.running.judgment import RunOptions, report_of_check, rerun_command
 
 __all__ = ["JudgedPort", "name_of_test"]
 
@@ -34,20 +33,17 @@ class JudgedPort:
     def __init__(self, port: Port, expectations: Expectations | None) -> None:
         self.port = port
         self.expectations = expectations or Expectations({})
-        self.options: dict[str, Any] = {}
-        self.configure()
+        self._start(RunOptions())
 
-    def configure(
-        self, *, suite: str = "quick", seed: int = 0, max_examples: int | None = None
-    ) -> None:
+    def configure(self, *, suite: str, seed: int, max_examples: int | None) -> None:
         """Choose how much is run; what was found under another choice is forgotten."""
-        if max_examples is None:
-            max_examples = DEFAULT_EXAMPLES[suite]
-        options: dict[str, Any] = {"suite": suite, "seed": seed, "max_examples": max_examples}
-        if self.options == options:
-            return
+        options = RunOptions(suite, seed, max_examples)
+        if options != self.options:
+            self._start(options)
+
+    def _start(self, options: RunOptions) -> None:
         self.options = options
-        self.judge = Judge(self.port, **options, unshrunk=self.expectations.entries, replays=True)
+        self.judge = options.judge(self.port, unshrunk=self.expectations.entries, replays=True)
         self.found: dict[str, CheckReport] = {}
         self._error: CheckReport | None = None
         self._report: Report | None = None
@@ -61,7 +57,7 @@ class JudgedPort:
         entry = CHECKS[id]
         if self._error is not None:  # a port that cannot be driven says nothing more
             return replace(self._error, id=id, clause=entry.clause, sentence=entry.sentence)
-        rerun = rerun_command(self.port, **self.options)
+        rerun = rerun_command(self.port, self.options)
         found = report_of_check(self.judge, entry, list(self.found.values()), rerun)
         self.found[id] = found
         if found.status == "error":
@@ -83,12 +79,12 @@ class JudgedPort:
                 found.append(self.find(id))
                 if self._error is not None:
                     break
-            self._report = Report.of(self.judge, found, suite=self.options["suite"])
+            self._report = Report.of(self.judge, found, suite=self.options.suite)
         return self._report
 
     def report_if_cheap(self) -> Report | None:
         """Return the report of the whole port, where it is there or costs little."""
-        cheap = self.port.per_run_cost == "cheap" and self.options["suite"] == "quick"
+        cheap = self.port.per_run_cost == "cheap" and self.options.suite == "quick"
         return self.report() if cheap or len(self.found) == len(CHECKS) else None
 
     def summary(self, check: str, test: str) -> dict[str, Any]:
@@ -109,15 +105,15 @@ class JudgedPort:
     def rerun(self, test: str) -> str:
         """Return the command that runs a test alone, with the same choices."""
         if not test:
-            return rerun_command(self.port, **self.options)
-        words, options = ["pytest", test], self.options
-        if options["suite"] != "quick":
-            words.append(f"--gc-ref-suite={options['suite']}")
-        if options["seed"]:
-            words.append(f"--gc-ref-seed={options['seed']}")
-        if options["max_examples"] != DEFAULT_EXAMPLES[options["suite"]]:
-            words.append(f"--gc-ref-max-examples={options['max_examples']}")
-        return shlex.join(words)
+            return rerun_command(self.port, self.options)
+        chosen = self.options.chosen()
+        defaults = RunOptions().chosen()
+        words = [
+            f"--gc-ref-{name.replace('_', '-')}={value}"
+            for name, value in chosen.items()
+            if value != defaults.get(name)
+        ]
+        return shlex.join(["pytest", test, *words])
 
 
 def name_of_test(id: str, check: str, test: str) -> str:

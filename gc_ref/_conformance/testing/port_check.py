@@ -58,9 +58,9 @@ class PortCheck:
         port, options = self.judged.port, self.judged.options
         return {
             "port": {"name": port.name, "kind": port.kind, "target": port.target},
-            "suite": options["suite"],
+            "suite": options.suite,
             "suite_version": LATEST,
-            "seed": options["seed"],
+            "seed": options.seed,
             "tests": name_of_test("", self.id, self.test_id),
             "said_something": self.last.said_something,
             "check": self.last.to_json(),

@@ -58,7 +58,8 @@ def honest(number, line):
 
 
 def judge(timeout=5.0):
-    return _judgment.judge_port(exec_port("fake", timeout=timeout), max_examples=0)
+    port = exec_port("fake", timeout=timeout)
+    return _judgment.judge_port(port, _judgment.RunOptions(max_examples=0))
 
 
 @pytest.fixture
@@ -158,7 +159,7 @@ def plain_verdict(lines):
         name=hello["name"], kind="exec", run=run, operator=True, layout=hello["layout"],
         dtypes=tuple(sorted(hello["dtypes"])),
     )  # fmt: skip
-    return _judgment.judge_port(port, max_examples=0)
+    return _judgment.judge_port(port, _judgment.RunOptions(max_examples=0))
 
 
 def as_compared(report):

@@ -11,7 +11,7 @@ import pytest
 import gc_ref
 from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.cli.main import main
-from gc_ref._conformance.running.judgment import judge_port
+from gc_ref._conformance.running.judgment import RunOptions, judge_port
 from gc_ref._conformance.running.progress import show_progress
 from gc_ref.conformance import operator_port
 
@@ -27,7 +27,8 @@ class Terminal(io.StringIO):
 
 def shown(stream, *, verbose, examples=0, call=centralize):
     with show_progress(stream, lines=verbose) as progress:
-        judge_port(operator_port(call, name="mine"), max_examples=examples, progress=progress)
+        options = RunOptions(max_examples=examples)
+        judge_port(operator_port(call, name="mine"), options, progress=progress)
     return stream.getvalue()
 
 
@@ -90,7 +91,8 @@ def test_no_bar_without_tqdm(monkeypatch):
 
 def test_standard_error_may_be_closed():
     with show_progress(None, lines=True) as progress:
-        assert judge_port(operator_port(np.negative), max_examples=0, progress=progress).checks
+        options = RunOptions(max_examples=0)
+        assert judge_port(operator_port(np.negative), options, progress=progress).checks
 
 
 def test_verbose_changes_no_byte_of_the_report(capsys):

@@ -48,7 +48,7 @@ def test_the_diagnosis_is_printed_where_it_costs_little():
     for port, known in ((cheap, True), (dataclasses.replace(cheap, per_run_cost="dear"), False)):
         tests = [p.values[1] for p in parametrize_with_checks(port).args[1]]
         value = next(t for t in tests if t.id == "value/exact")
-        value.judged.configure(max_examples=0)
+        value.judged.configure(suite="quick", seed=0, max_examples=0)
         assert ("Identified: averages the first axis only" in _failure(value, port)) is known
         for id in CHECKS:
             value.judged.find(id)

@@ -1,7 +1,8 @@
-"""The exit statuses of the command, and the message that explains one."""
+"""What the subcommands share: exit statuses, usage errors, numbers among the options."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ __all__ = [
     "UsageError",
     "complain",
     "usage_error_for",
+    "whole_number",
 ]
 
 CONFORMS, DEVIATES, USAGE, NOT_DRIVEN, TOO_FEW = range(5)
@@ -45,3 +47,14 @@ def complain(status: int, message: str) -> int:
         sys.stdout.flush()
     print(f"gc-ref: {message}", file=sys.stderr)
     return status
+
+
+def whole_number(text: str) -> int:
+    """Read an option that is a number of examples, a seed: 0 or more."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return value
