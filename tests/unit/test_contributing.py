@@ -121,7 +121,7 @@ def test_a_check(copy):
     explained = here.gc_ref("explain", "hygiene/finite")
     assert "means:  a finite gradient gives finite weights" in explained
     assert "hygiene/finite" in here.gc_ref("explain")
-    ids = "from gc_ref._conformance.catalogue.checks import CHECKS; print(*CHECKS)"
+    ids = "from gc_ref.conformance import CHECKS; print(*CHECKS)"
     assert here.python("-c", ids).split()[2] == "hygiene/finite"
     (here.folder / "ports.py").write_text("def endless(g):\n    return g / 0.0\n", "utf-8")
     for target, status, found in (((), 0, "passed"), (("operator:ports.py:endless",), 1, "failed")):
