@@ -1,1 +1,1 @@
-"""The search for the semantics of a port that fails a check."""
+"""The diagnosis: which semantics a judged port has, and which known deviations that is."""

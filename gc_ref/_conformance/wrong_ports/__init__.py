@@ -1,1 +1,1 @@
-"""The catalogued deviations as ports that run, in each framework."""
+"""Wrong ports: the forms of the known deviations, as real optimizers of each framework."""
