@@ -70,7 +70,8 @@ Not covered: TF32 and other reduced-precision matrix units, Strassen's product,
 
 from __future__ import annotations
 
-from gc_ref._bounds.centralize import EXACT, Profile, centralize, profile
-from gc_ref._bounds.steps import adam, sgdm
+from gc_ref._bounds.centralize import centralize
+from gc_ref._bounds.optimizers import adam, sgdm
+from gc_ref._bounds.profiles import EXACT, Profile, profile
 
 __all__ = ["EXACT", "Profile", "adam", "centralize", "profile", "sgdm"]

@@ -146,7 +146,7 @@ def gradients(
         raise ValueError(f"unknown dtype {dtype!r}; use one of {', '.join(FORMATS)}")
     if regime is not None and regime not in REGIMES:
         raise ValueError(f"unknown regime {regime!r}; use one of {', '.join(REGIMES)}")
-    outer, inner = split_axes(len(shape), output_axis)
+    outer, inner = split_axes(shape, output_axis)
     outputs = math.prod(shape[axis] for axis in outer)
     inputs = math.prod(shape[axis] for axis in inner)
     if regime is None:

@@ -154,7 +154,7 @@ class Judge:
                 f"{law} is about weights of two or more dimensions, not shape {shape} with "
                 f"output_axis={output_axis!r}: there centralization leaves everything alone"
             )
-        split_axes(len(shape), output_axis)
+        split_axes(shape, output_axis)
         if isinstance(grad, exact.ExactArray):
             return cls(law, clause, shape, output_axis, profile or bounds.EXACT, None)
         name = np.asarray(grad).dtype.name

@@ -1,8 +1,9 @@
-"""Algorithm 2, Adam with GC, enclosed between rational numbers: part of `gc_ref.exact`.
+"""Algorithm 1, SGDM with GC, exactly; Algorithm 2, Adam with GC, between rational bounds.
 
-All quantities of a trajectory are intervals counted in one unit, fine enough for the
-data; the work of a step does not grow with the number of steps before it. If the
-enclosure comes out too wide, the whole trajectory is computed again with a finer unit.
+SGDM needs sums and products only. Adam takes a square root, so that all quantities of its
+trajectory are intervals, counted in one unit that is fine enough for the data: the work of
+a step does not grow with the number of steps before it. If the enclosure comes out too
+wide, the whole trajectory is computed again with a finer unit.
 """
 
 from __future__ import annotations
@@ -12,7 +13,16 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from gc_ref._exact.arrays import Enclosure, ExactArray, OutputAxis, centralize, rational, slices
+from gc_ref._exact.arrays import (
+    Enclosure,
+    ExactArray,
+    OutputAxis,
+    centralize,
+    exactly,
+    linear,
+    rational,
+    slices,
+)
 from gc_ref._exact.intervals import (
     Interval,
     TooCoarseError,
@@ -26,14 +36,94 @@ from gc_ref._exact.intervals import (
     squared,
     times,
 )
-from gc_ref._exact.options import Rule, among, make_rule, same_shape
 
-__all__ = ["adam"]
+__all__ = ["adam", "sgdm"]
 
 #: What `adam` promises: enclosures within 2⁻²⁰⁰ of the steps taken ...
 _TIGHT = 200
 #: ... and the bits that it tries for that, beyond those that the data need.
 _GUARD_BITS = tuple(320 << k for k in range(6))
+
+
+def sgdm(
+    weight: Any,
+    grads: Iterable[Any],
+    *,
+    lr: Any,
+    momentum: Any = 0.9,
+    dampening: Any = None,
+    output_axis: OutputAxis,
+    first_momentum: str = "zero",
+    weight_decay: Any = 0.0,
+    decay: str = "l2",
+    placement: str = "gradient",
+) -> list[ExactArray]:
+    """Algorithm 1, SGDM with GC, in exact rational arithmetic.
+
+    Per step: ĝ = Φ(g); m ← β·m + (1 - dampening)·ĝ; w ← w - lr·m.
+
+    Parameters
+    ----------
+    weight : array or nested sequence of numbers
+        The weight before the first step: anything that `exactly` takes.
+    grads : iterable of the same
+        One gradient per step, each of the weight's shape.
+    lr, momentum : number
+        α and β of Algorithm 1. A float counts with its exact binary value.
+    dampening : number or None
+        None: dampening = β, as Algorithm 1 is printed. 0: m ← β·m + ĝ, heavy-ball.
+    output_axis : int, tuple of int, or None
+        The axes that number the output neurons (Eq. 1); None: Φ is the identity.
+    first_momentum : {"zero", "gradient"}
+        What m is on the first step: from m = 0 (Algorithm 1), or m = ĝ whatever the
+        dampening (the authors' code, PyTorch).
+    weight_decay : number
+        λ.
+    decay : {"l2", "decoupled"}
+        l2: λ·w joins the gradient. decoupled: w ← w - lr·λ·w comes before each step.
+    placement : {"gradient", "decayed-gradient", "update"}
+        What Φ of Eq. 1 is applied to: the gradient, Φ(g) + λ·w; the decayed gradient,
+        Φ(g + λ·w), which keeps eᵀ(wᵗ - w⁰) = 0 (Constraint); or the step direction,
+        Φ(m), with g + λ·w left raw.
+
+    Returns
+    -------
+    list of ExactArray
+        The weight after each step.
+
+    Raises
+    ------
+    ValueError
+        For a shape mismatch, a bad axis, an unknown option, NaN or inf.
+
+    Examples
+    --------
+    ĝ = (-1, 1), m = ĝ/2, w = (0, 0) - m/4:
+
+    >>> [w] = sgdm([[0, 0]], [[[1, 3]]], lr=0.25, momentum=0.5, output_axis=0)
+    >>> w.fractions()
+    [Fraction(1, 8), Fraction(-1, 8)]
+    """
+    _among("first_momentum", first_momentum, ("zero", "gradient"))
+    w, gradients = _same_shape(weight, grads)
+    rule = _rule(lr, weight_decay, decay, placement, output_axis)
+    beta = rational(momentum, "momentum")
+    fresh = 1 - (beta if dampening is None else rational(dampening, "dampening"))
+    m = ExactArray(w.shape, [0] * len(w.numerators), 1)
+    steps = []
+    for t, g in enumerate(gradients, start=1):
+        if placement == "gradient":
+            g = centralize(g, output_axis=output_axis)
+        if rule.l2:
+            g = linear((Fraction(1), g), (rule.l2, w))
+        if placement == "decayed-gradient":
+            g = centralize(g, output_axis=output_axis)
+        as_gradient = t == 1 and first_momentum == "gradient"
+        m = g if as_gradient else linear((beta, m), (fresh, g))
+        direction = centralize(m, output_axis=output_axis) if placement == "update" else m
+        w = linear((1 - rule.shrink, w), (-rule.lr, direction))
+        steps.append(w)
+    return steps
 
 
 def adam(
@@ -57,21 +147,13 @@ def adam(
 
     Parameters
     ----------
-    weight : array or nested sequence of numbers
-        The weight before the first step: anything that `exactly` takes.
-    grads : iterable of the same
-        One gradient per step, each of the weight's shape.
+    weight, grads, output_axis, weight_decay, decay
+        As for `sgdm`.
     lr, beta1, beta2, eps : number
         α, β1, β2 and ε of Algorithm 2. A float counts with its exact binary value.
-    output_axis : int, tuple of int, or None
-        The axes that number the output neurons (Eq. 1); None: Φ is the identity.
     epsilon : {"outside", "hat"}
         outside: m̂/(√v̂ + ε), Algorithm 2. hat: (√(1-β2ᵗ)/(1-β1ᵗ))·m/(√v + ε), where ε
         is added to the uncorrected root (Kingma and Ba's remark; Keras).
-    weight_decay : number
-        λ.
-    decay : {"l2", "decoupled"}
-        l2: λ·w joins the gradient. decoupled: w ← w - lr·λ·w comes before each step.
     placement : {"gradient", "decayed-gradient", "update"}
         What Φ of Eq. 1 is applied to: the gradient, Φ(g) + λ·w; the decayed gradient,
         Φ(g + λ·w); or the direction m̂/(√v̂ + ε), with g + λ·w left raw.
@@ -104,10 +186,10 @@ def adam(
     >>> w.lower == w.upper
     True
     """
-    among("epsilon", epsilon, ("outside", "hat"))
-    w, gradients = same_shape(weight, grads)
-    rule = make_rule(lr, weight_decay, decay, placement, output_axis)
-    rates = Rates(
+    _among("epsilon", epsilon, ("outside", "hat"))
+    w, gradients = _same_shape(weight, grads)
+    rule = _rule(lr, weight_decay, decay, placement, output_axis)
+    rates = _Rates(
         rational(beta1, "beta1"), rational(beta2, "beta2"), rational(eps, "eps"), epsilon == "hat"
     )
     for name, beta in (("beta1", rates.beta1), ("beta2", rates.beta2)):
@@ -115,10 +197,10 @@ def adam(
             raise ValueError(f"{name} must be in [0, 1), not {float(beta)}")
     if rates.eps < 0:
         raise ValueError(f"eps must not be negative, not {float(rates.eps)}")
-    if rule.placement == "gradient":
+    if placement == "gradient":
         gradients = [centralize(g, output_axis=output_axis) for g in gradients]
     for guard in _GUARD_BITS:
-        steps = _in_units(w, gradients, rule, rates, guard)
+        steps = _adam_in_units(w, gradients, rule, rates, guard)
         if steps is not None:
             return steps
     raise ArithmeticError(
@@ -127,8 +209,43 @@ def adam(
     )
 
 
-class Rates(NamedTuple):
-    """The constants of Algorithm 2."""
+class _Rule(NamedTuple):
+    """The choices that both algorithms share; ``l2`` or ``shrink`` is 0, as decay may be."""
+
+    lr: Fraction
+    l2: Fraction  # λ, where λ·w joins the gradient
+    shrink: Fraction  # lr·λ, where decay is decoupled
+    placement: str
+    output_axis: OutputAxis
+
+
+def _rule(lr: Any, weight_decay: Any, decay: str, placement: str, axis: OutputAxis) -> _Rule:
+    _among("decay", decay, ("l2", "decoupled"))
+    _among("placement", placement, ("gradient", "decayed-gradient", "update"))
+    rate, fraction = rational(lr, "lr"), rational(weight_decay, "weight_decay")
+    if decay == "l2":
+        return _Rule(rate, fraction, Fraction(0), placement, axis)
+    return _Rule(rate, Fraction(0), rate * fraction, placement, axis)
+
+
+def _among(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"unknown {name} {value!r}; known: {', '.join(known)}")
+
+
+def _same_shape(weight: Any, grads: Iterable[Any]) -> tuple[ExactArray, list[ExactArray]]:
+    w, gradients = exactly(weight), [exactly(g) for g in grads]
+    for step, g in enumerate(gradients, start=1):
+        if g.shape != w.shape:
+            raise ValueError(
+                f"the gradient of step {step} has shape {g.shape}, the weight {w.shape}: "
+                "give one gradient of the weight's shape per step"
+            )
+    return w, gradients
+
+
+class _Rates(NamedTuple):
+    """The constants of Algorithm 2 but for lr; ``hat``: whether ε joins the uncorrected root."""
 
     beta1: Fraction
     beta2: Fraction
@@ -136,15 +253,15 @@ class Rates(NamedTuple):
     hat: bool
 
 
-def _in_units(
-    weight: ExactArray, gradients: list[ExactArray], rule: Rule, rates: Rates, guard: int
+def _adam_in_units(
+    weight: ExactArray, gradients: list[ExactArray], rule: _Rule, rates: _Rates, guard: int
 ) -> list[Enclosure] | None:
     """Algorithm 2 in units fine enough for the data and ``guard`` bits; None if too wide."""
     groups = slices(weight.shape, rule.output_axis)
     unit = _unit([weight, *gradients], groups, rule, rates, guard)
     w = _counted(weight, unit)
     m = v = [(0, 0)] * len(w)
-    longest = [0] * len(w)  # each element's largest step so far, at least
+    longest = [0] * len(w)  # each element's largest step so far, from below
     steps = []
     for t, gradient in enumerate(gradients, start=1):
         g = _counted(gradient, unit)
@@ -162,18 +279,20 @@ def _in_units(
         moved = [magnitude(x) for x in scaled(direction, rule.lr)]
         if rule.placement == "update":
             direction = centered(direction, groups)
-            moved = _largest(moved, groups)
+            for group in groups:
+                top = max([moved[i] for i in group])
+                for i in group:
+                    moved[i] = top
         if rule.shrink:
             shrunk = [magnitude(x) for x in scaled(w, rule.shrink)]
-            moved = [max(pair) for pair in zip(moved, shrunk, strict=True)]
+            moved = list(map(max, moved, shrunk))
             w = scaled(w, 1 - rule.shrink)
         w = _sums(w, scaled(direction, -rule.lr))
-        longest = [max(pair) for pair in zip(longest, moved, strict=True)]
+        longest = list(map(max, longest, moved))
         if any((x[1] - x[0]) << _TIGHT > s for x, s in zip(w, longest, strict=True)):
             return None
-        lower, upper = [x[0] for x in w], [x[1] for x in w]
-        shape = weight.shape
-        steps.append(Enclosure(ExactArray(shape, lower, unit), ExactArray(shape, upper, unit)))
+        lower, upper = (ExactArray(weight.shape, [x[end] for x in w], unit) for end in (0, 1))
+        steps.append(Enclosure(lower, upper))
     return steps
 
 
@@ -182,13 +301,13 @@ def _sums(left: list[Interval], right: list[Interval]) -> list[Interval]:
 
 
 def _directions(
-    m: list[Interval], v: list[Interval], t: int, rates: Rates, unit: int, bits: int
+    m: list[Interval], v: list[Interval], t: int, rates: _Rates, unit: int, bits: int
 ) -> list[Interval]:
     """Each element's step before -lr: m̂/(√v̂ + ε), or its ε-hat form."""
     first = correction(rates.beta1, t, unit, bits)
     second = correction(rates.beta2, t, unit, bits)
     [eps] = scaled([(unit, unit)], rates.eps)
-    factor = divided(rooted(second, unit), first, unit)  # of ε-hat
+    factor = divided(rooted(second, unit), first, unit)  # √(1-β2ᵗ)/(1-β1ᵗ), for ε-hat
     result = []
     for i, (mi, vi) in enumerate(zip(m, v, strict=True)):
         divisor = plus(rooted(vi if rates.hat else divided(vi, second, unit), unit), eps)
@@ -204,26 +323,16 @@ def _directions(
     return result
 
 
-def _largest(sizes: list[int], groups: list[list[int]]) -> list[int]:
-    """Each element's size replaced by the largest of its slice."""
-    result = list(sizes)
-    for group in groups:
-        top = max([sizes[i] for i in group], default=0)
-        for i in group:
-            result[i] = top
-    return result
-
-
 def _unit(
-    arrays: list[ExactArray], groups: list[list[int]], rule: Rule, rates: Rates, guard: int
+    arrays: list[ExactArray], groups: list[list[int]], rule: _Rule, rates: _Rates, guard: int
 ) -> int:
     """A denominator in which the data are whole, and their squares to ``guard`` bits."""
     constants = [rule.lr, rule.l2, rule.shrink, *rates[:3]]
     denominators = [a.denominator for a in arrays] + [c.denominator for c in constants]
-    odd = math.lcm(max(len(groups[0]), 1) if groups else 1, *(d // (d & -d) for d in denominators))
+    every = math.lcm(len(groups[0]) if groups else 1, *denominators)
     fine = [a.denominator for a in arrays] + [rates.eps.denominator]
     digits = max((d & -d).bit_length() for d in fine)
-    return odd // (odd & -odd) << (2 * digits + guard)
+    return every // (every & -every) << (2 * digits + guard)
 
 
 def _counted(array: ExactArray, unit: int) -> list[Interval]:
