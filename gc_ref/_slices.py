@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Axis", "from_rows", "slice_index", "split_axes", "to_rows"]
-
 #: The axes that number the output neurons. ``()`` makes the whole array one neuron.
 Axis = int | Sequence[int]
 

@@ -16,10 +16,11 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
+from gc_ref._exact.rounding import FORMATS
 from gc_ref._slices import Axis, from_rows, split_axes
 from gc_ref._strategies.hyperparameters import hyperparameters
 from gc_ref._strategies.layers import Layer, layers
-from gc_ref._strategies.regimes import FORMATS, REGIMES, build, fits
+from gc_ref._strategies.regimes import REGIMES, build, fits
 
 __all__ = [
     "DTYPES",
@@ -218,7 +219,6 @@ def training_cases(
         Default: any of `DTYPES`.
     regime : str, optional
         Regime of all gradients; default: any but ``huge``, each step its own.
-
     min_steps, max_steps : int
         Number of gradients.
     dyadic : bool, optional

@@ -14,22 +14,6 @@ import numpy.typing as npt
 
 from gc_ref._bounds.profiles import FLOAT64, Profile
 
-__all__ = [
-    "Array",
-    "Ball",
-    "Units",
-    "average",
-    "certain",
-    "decayed",
-    "either",
-    "growth",
-    "moved",
-    "quotient",
-    "shrunk",
-    "squared",
-    "stored",
-]
-
 Array = npt.NDArray[np.float64]
 
 

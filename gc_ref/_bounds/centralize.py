@@ -15,8 +15,6 @@ from gc_ref._bounds.balls import Array, Ball, certain, growth
 from gc_ref._bounds.profiles import EXACT, Profile
 from gc_ref._slices import split_axes
 
-__all__ = ["averaged_axes", "centralize", "project"]
-
 
 def averaged_axes(
     shape: tuple[int, ...], output_axis: int | Sequence[int] | None

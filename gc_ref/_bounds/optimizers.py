@@ -10,23 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from gc_ref._bounds.balls import (
-    Array,
-    Units,
-    average,
-    certain,
-    decayed,
-    either,
-    moved,
-    quotient,
-    shrunk,
-    squared,
-    stored,
-)
+from gc_ref._bounds import balls
+from gc_ref._bounds.balls import Array, Units
 from gc_ref._bounds.centralize import averaged_axes, project
 from gc_ref._bounds.profiles import EXACT, FLOAT64, Profile
-
-__all__ = ["adam", "sgdm"]
 
 _CHOICES = {
     "placement": ("gradient", "decayed-gradient", "update"),
@@ -99,27 +86,27 @@ def sgdm(
 
     def run(profile: Profile) -> Iterator[Array]:
         units = Units.of(profile, lr)
-        w = certain(start)
-        m = raw = certain(np.zeros(start.shape))  # momentum of Φ(g), and of g
-        for step, g in enumerate(map(certain, gradients)):
-            w = shrunk(w, lr, decoupled, units)
+        w = balls.certain(start)
+        m = raw = balls.certain(np.zeros(start.shape))  # momentum of Φ(g), and of g
+        for step, g in enumerate(map(balls.certain, gradients)):
+            w = balls.shrunk(w, lr, decoupled, units)
             if placement == "gradient":
-                g_hat = decayed(project(g, axes, profile), w, l2, units)
+                g_hat = balls.decayed(project(g, axes, profile), w, l2, units)
             else:
-                g = decayed(g, w, l2, units)
+                g = balls.decayed(g, w, l2, units)
                 g_hat = project(g, axes, profile)
             if step == 0 and first_momentum == "gradient":
                 m, raw = g_hat, g
             else:
                 lost = units.eta * units.per_lr  # by a term, or lr times it, that is stored
-                m = average(m, g_hat, momentum, take, units, underflow=lost)
-                raw = average(raw, g, momentum, take, units, underflow=lost)
+                m = balls.average(m, g_hat, momentum, take, units, underflow=lost)
+                raw = balls.average(raw, g, momentum, take, units, underflow=lost)
             direction = m
             if placement != "gradient" or l2 == 0:
                 # Φ of the momentum: the same mathematics, other roundings.
-                late = stored(raw, units) if placement == "update" else raw
-                direction = either(m, project(late, axes, units.scaled(profile)))
-            w = moved(w, direction, lr, units)
+                late = balls.stored(raw, units) if placement == "update" else raw
+                direction = balls.either(m, project(late, axes, units.scaled(profile)))
+            w = balls.moved(w, direction, lr, units)
             yield w.radius
 
     return _bound(run, profile, start, len(gradients))
@@ -179,21 +166,21 @@ def adam(
 
     def run(profile: Profile) -> Iterator[Array]:
         units = Units.of(profile, lr)
-        w = certain(start)
-        m = v = certain(np.zeros(start.shape))
-        for t, g in enumerate(map(certain, gradients), 1):
-            w = shrunk(w, lr, decoupled, units)
+        w = balls.certain(start)
+        m = v = balls.certain(np.zeros(start.shape))
+        for t, g in enumerate(map(balls.certain, gradients), 1):
+            w = balls.shrunk(w, lr, decoupled, units)
             if placement == "gradient":
                 g = project(g, axes, profile)
-            g = decayed(g, w, l2, units)
+            g = balls.decayed(g, w, l2, units)
             if placement == "decayed-gradient":
                 g = project(g, axes, profile)
-            m = average(m, g, beta1, 1 - beta1, units, underflow=units.eta)
-            v = average(v, squared(g, units), beta2, 1 - beta2, units)
-            direction = quotient(m, v, t, beta1, beta2, eps, epsilon == "hat", units)
+            m = balls.average(m, g, beta1, 1 - beta1, units, underflow=units.eta)
+            v = balls.average(v, balls.squared(g, units), beta2, 1 - beta2, units)
+            direction = balls.quotient(m, v, t, beta1, beta2, eps, epsilon == "hat", units)
             if placement == "update":
-                direction = project(stored(direction, units), axes, units.scaled(profile))
-            w = moved(w, direction, lr, units)
+                direction = project(balls.stored(direction, units), axes, units.scaled(profile))
+            w = balls.moved(w, direction, lr, units)
             yield w.radius
 
     return _bound(run, profile, start, len(gradients))

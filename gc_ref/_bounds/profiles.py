@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from gc_ref._exact.rounding import FORMATS, Format
 
-__all__ = ["EXACT", "FLOAT64", "Profile", "profile"]
-
 
 @dataclass(frozen=True)
 class Profile:

@@ -14,8 +14,6 @@ from functools import reduce
 from itertools import chain, product
 from typing import Any, NamedTuple, NoReturn
 
-__all__ = ["Enclosure", "ExactArray", "centralize", "exactly", "linear", "rational", "slices"]
-
 OutputAxis = int | tuple[int, ...] | None
 
 

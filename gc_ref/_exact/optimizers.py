@@ -27,6 +27,7 @@ from gc_ref._exact.intervals import (
     Interval,
     TooCoarseError,
     centered,
+    combined,
     correction,
     divided,
     magnitude,
@@ -36,8 +37,6 @@ from gc_ref._exact.intervals import (
     squared,
     times,
 )
-
-__all__ = ["adam", "sgdm"]
 
 #: What `adam` promises: enclosures within 2⁻²⁰⁰ of the steps taken ...
 _TIGHT = 200
@@ -264,14 +263,12 @@ def _adam_in_units(
     longest = [0] * len(w)  # each element's largest step so far, from below
     steps = []
     for t, gradient in enumerate(gradients, start=1):
-        g = _counted(gradient, unit)
-        if rule.l2:
-            g = _sums(g, scaled(w, rule.l2))
+        g = combined((Fraction(1), _counted(gradient, unit)), (rule.l2, w))
         if rule.placement == "decayed-gradient":
             g = centered(g, groups)
-        m = _sums(scaled(m, rates.beta1), scaled(g, 1 - rates.beta1))
         squares = [squared(x, unit) for x in g]
-        v = _sums(scaled(v, rates.beta2), scaled(squares, 1 - rates.beta2))
+        m = combined((rates.beta1, m), (1 - rates.beta1, g))
+        v = combined((rates.beta2, v), (1 - rates.beta2, squares))
         try:
             direction = _directions(m, v, t, rates, unit, guard)
         except TooCoarseError:
@@ -283,12 +280,9 @@ def _adam_in_units(
                 top = max([moved[i] for i in group])
                 for i in group:
                     moved[i] = top
-        if rule.shrink:
-            shrunk = [magnitude(x) for x in scaled(w, rule.shrink)]
-            moved = list(map(max, moved, shrunk))
-            w = scaled(w, 1 - rule.shrink)
-        w = _sums(w, scaled(direction, -rule.lr))
-        longest = list(map(max, longest, moved))
+        shrunk = [magnitude(x) for x in scaled(w, rule.shrink)]
+        longest = list(map(max, longest, moved, shrunk))
+        w = combined((1 - rule.shrink, w), (-rule.lr, direction))
         if any((x[1] - x[0]) << _TIGHT > s for x, s in zip(w, longest, strict=True)):
             return None
         lower, upper = (ExactArray(weight.shape, [x[end] for x in w], unit) for end in (0, 1))
@@ -296,18 +290,13 @@ def _adam_in_units(
     return steps
 
 
-def _sums(left: list[Interval], right: list[Interval]) -> list[Interval]:
-    return [plus(x, y) for x, y in zip(left, right, strict=True)]
-
-
 def _directions(
     m: list[Interval], v: list[Interval], t: int, rates: _Rates, unit: int, bits: int
 ) -> list[Interval]:
     """Each element's step before -lr: m̂/(√v̂ + ε), or its ε-hat form."""
-    first = correction(rates.beta1, t, unit, bits)
-    second = correction(rates.beta2, t, unit, bits)
+    first, second = (correction(beta, t, unit, bits) for beta in (rates.beta1, rates.beta2))
     [eps] = scaled([(unit, unit)], rates.eps)
-    factor = divided(rooted(second, unit), first, unit)  # √(1-β2ᵗ)/(1-β1ᵗ), for ε-hat
+    hat_factor = divided(rooted(second, unit), first, unit)  # √(1-β2ᵗ)/(1-β1ᵗ)
     result = []
     for i, (mi, vi) in enumerate(zip(m, v, strict=True)):
         divisor = plus(rooted(vi if rates.hat else divided(vi, second, unit), unit), eps)
@@ -317,7 +306,7 @@ def _directions(
                 "C order, because every gradient that reached it was 0; give a positive eps"
             )
         if rates.hat:
-            result.append(times(divided(mi, divisor, unit), factor, unit))
+            result.append(times(divided(mi, divisor, unit), hat_factor, unit))
         else:
             result.append(divided(divided(mi, first, unit), divisor, unit))
     return result

@@ -6,8 +6,6 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
-__all__ = ["FORMATS", "Format", "round_to", "ulp"]
-
 
 class Format(NamedTuple):
     """A binary format of IEEE 754: bits of precision, and the exponents of normal numbers."""

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-__all__ = ["hyperparameters"]
-
 _TYPICAL: Mapping[str, Mapping[str, tuple[float, ...]]] = {
     "sgdm": {"lr": (0.1, 0.01, 1.0), "momentum": (0.9, 0.0, 0.99)},
     "adam": {

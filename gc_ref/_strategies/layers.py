@@ -11,8 +11,6 @@ from hypothesis.strategies import DrawFn
 
 from gc_ref._layouts import KINDS, LAYOUTS, is_convolution, output_axes, weight_shape
 
-__all__ = ["Layer", "layers"]
-
 _FANS = (1, 2, 3, 4, 5, 7, 8, 16)
 
 
