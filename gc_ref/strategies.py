@@ -214,7 +214,7 @@ def training_cases(
     Parameters
     ----------
     algorithm : {"sgdm", "adam"}
-        Whose hyperparameters.
+        The optimizer whose hyperparameters are drawn.
     dtype : str, optional
         Default: any of `DTYPES`.
     regime : str, optional

@@ -204,7 +204,7 @@ def quotient(
     (2), a root of either (2), the sum (1), its reciprocal (1), the product (1): 12 ≤ 16. In
     h: 1/(1−β1ᵗ), √(1−β2ᵗ), lr's product with each, and their quotient: 6 ≤ 8.
 
-    Underflow: lr·√(1−β2ᵗ)/(1−β1ᵗ)·m may be made before the division, which magnifies what
+    Underflow: lr·√(1−β2ᵗ)/(1−β1ᵗ)·m may be formed before the division, which magnifies what
     it lost; in units of m, η/lr becomes η/lr · (1−β1ᵗ)/√(1−β2ᵗ). The quotient may lose η too.
     """
     one, two = (_correction(beta, t, units) for beta in (beta1, beta2))

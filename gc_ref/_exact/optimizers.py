@@ -105,7 +105,7 @@ def sgdm(
     """
     _among("first_momentum", first_momentum, ("zero", "gradient"))
     w, gradients = _same_shape(weight, grads)
-    rule = _rule(lr, weight_decay, decay, placement, output_axis)
+    lr, l2, shrink = _rates(lr, weight_decay, decay, placement)
     beta = rational(momentum, "momentum")
     fresh = 1 - (beta if dampening is None else rational(dampening, "dampening"))
     m = ExactArray(w.shape, [0] * len(w.numerators), 1)
@@ -113,14 +113,14 @@ def sgdm(
     for t, g in enumerate(gradients, start=1):
         if placement == "gradient":
             g = centralize(g, output_axis=output_axis)
-        if rule.l2:
-            g = linear((Fraction(1), g), (rule.l2, w))
+        if l2:
+            g = linear((Fraction(1), g), (l2, w))
         if placement == "decayed-gradient":
             g = centralize(g, output_axis=output_axis)
         as_gradient = t == 1 and first_momentum == "gradient"
         m = g if as_gradient else linear((beta, m), (fresh, g))
         direction = centralize(m, output_axis=output_axis) if placement == "update" else m
-        w = linear((1 - rule.shrink, w), (-rule.lr, direction))
+        w = linear((1 - shrink, w), (-lr, direction))
         steps.append(w)
     return steps
 
@@ -187,19 +187,20 @@ def adam(
     """
     _among("epsilon", epsilon, ("outside", "hat"))
     w, gradients = _same_shape(weight, grads)
-    rule = _rule(lr, weight_decay, decay, placement, output_axis)
-    rates = _Rates(
-        rational(beta1, "beta1"), rational(beta2, "beta2"), rational(eps, "eps"), epsilon == "hat"
+    given = {"beta1": beta1, "beta2": beta2, "eps": eps}
+    c = _Constants(
+        *_rates(lr, weight_decay, decay, placement), *(rational(x, n) for n, x in given.items())
     )
-    for name, beta in (("beta1", rates.beta1), ("beta2", rates.beta2)):
+    for name, beta in (("beta1", c.beta1), ("beta2", c.beta2)):
         if not 0 <= beta < 1:
             raise ValueError(f"{name} must be in [0, 1), not {float(beta)}")
-    if rates.eps < 0:
-        raise ValueError(f"eps must not be negative, not {float(rates.eps)}")
+    if c.eps < 0:
+        raise ValueError(f"eps must not be negative, not {float(c.eps)}")
     if placement == "gradient":
         gradients = [centralize(g, output_axis=output_axis) for g in gradients]
+    groups = slices(w.shape, output_axis)
     for guard in _GUARD_BITS:
-        steps = _adam_in_units(w, gradients, rule, rates, guard)
+        steps = _adam_in_units(w, gradients, c, groups, placement, epsilon == "hat", guard)
         if steps is not None:
             return steps
     raise ArithmeticError(
@@ -208,23 +209,14 @@ def adam(
     )
 
 
-class _Rule(NamedTuple):
-    """The choices that both algorithms share; ``l2`` or ``shrink`` is 0, as decay may be."""
-
-    lr: Fraction
-    l2: Fraction  # λ, where λ·w joins the gradient
-    shrink: Fraction  # lr·λ, where decay is decoupled
-    placement: str
-    output_axis: OutputAxis
-
-
-def _rule(lr: Any, weight_decay: Any, decay: str, placement: str, axis: OutputAxis) -> _Rule:
+def _rates(
+    lr: Any, weight_decay: Any, decay: str, placement: str
+) -> tuple[Fraction, Fraction, Fraction]:
+    """lr; λ where λ·w joins the gradient, else 0; lr·λ where decay is decoupled, else 0."""
     _among("decay", decay, ("l2", "decoupled"))
     _among("placement", placement, ("gradient", "decayed-gradient", "update"))
     rate, fraction = rational(lr, "lr"), rational(weight_decay, "weight_decay")
-    if decay == "l2":
-        return _Rule(rate, fraction, Fraction(0), placement, axis)
-    return _Rule(rate, Fraction(0), rate * fraction, placement, axis)
+    return (rate, fraction, Fraction(0)) if decay == "l2" else (rate, Fraction(0), rate * fraction)
 
 
 def _among(name: str, value: str, known: tuple[str, ...]) -> None:
@@ -243,46 +235,53 @@ def _same_shape(weight: Any, grads: Iterable[Any]) -> tuple[ExactArray, list[Exa
     return w, gradients
 
 
-class _Rates(NamedTuple):
-    """The constants of Algorithm 2 but for lr; ``hat``: whether ε joins the uncorrected root."""
+class _Constants(NamedTuple):
+    """The constants of Algorithm 2; ``l2`` and ``shrink`` as `_rates` has them."""
 
+    lr: Fraction
+    l2: Fraction
+    shrink: Fraction
     beta1: Fraction
     beta2: Fraction
     eps: Fraction
-    hat: bool
 
 
 def _adam_in_units(
-    weight: ExactArray, gradients: list[ExactArray], rule: _Rule, rates: _Rates, guard: int
+    weight: ExactArray,
+    gradients: list[ExactArray],
+    c: _Constants,
+    groups: list[list[int]],
+    placement: str,
+    hat: bool,
+    guard: int,
 ) -> list[Enclosure] | None:
     """Algorithm 2 in units fine enough for the data and ``guard`` bits; None if too wide."""
-    groups = slices(weight.shape, rule.output_axis)
-    unit = _unit([weight, *gradients], groups, rule, rates, guard)
+    unit = _unit([weight, *gradients], c, groups, guard)
     w = _counted(weight, unit)
     m = v = [(0, 0)] * len(w)
     longest = [0] * len(w)  # each element's largest step so far, from below
     steps = []
     for t, gradient in enumerate(gradients, start=1):
-        g = combined((Fraction(1), _counted(gradient, unit)), (rule.l2, w))
-        if rule.placement == "decayed-gradient":
+        g = combined((Fraction(1), _counted(gradient, unit)), (c.l2, w))
+        if placement == "decayed-gradient":
             g = centered(g, groups)
         squares = [squared(x, unit) for x in g]
-        m = combined((rates.beta1, m), (1 - rates.beta1, g))
-        v = combined((rates.beta2, v), (1 - rates.beta2, squares))
+        m = combined((c.beta1, m), (1 - c.beta1, g))
+        v = combined((c.beta2, v), (1 - c.beta2, squares))
         try:
-            direction = _directions(m, v, t, rates, unit, guard)
+            direction = _directions(m, v, t, c, hat, unit, guard)
         except TooCoarseError:
             return None
-        moved = [magnitude(x) for x in scaled(direction, rule.lr)]
-        if rule.placement == "update":
+        moved = [magnitude(x) for x in scaled(direction, c.lr)]
+        if placement == "update":
             direction = centered(direction, groups)
             for group in groups:
                 top = max([moved[i] for i in group])
                 for i in group:
                     moved[i] = top
-        shrunk = [magnitude(x) for x in scaled(w, rule.shrink)]
+        shrunk = [magnitude(x) for x in scaled(w, c.shrink)]
         longest = list(map(max, longest, moved, shrunk))
-        w = combined((1 - rule.shrink, w), (-rule.lr, direction))
+        w = combined((1 - c.shrink, w), (-c.lr, direction))
         if any((x[1] - x[0]) << _TIGHT > s for x, s in zip(w, longest, strict=True)):
             return None
         lower, upper = (ExactArray(weight.shape, [x[end] for x in w], unit) for end in (0, 1))
@@ -291,21 +290,21 @@ def _adam_in_units(
 
 
 def _directions(
-    m: list[Interval], v: list[Interval], t: int, rates: _Rates, unit: int, bits: int
+    m: list[Interval], v: list[Interval], t: int, c: _Constants, hat: bool, unit: int, bits: int
 ) -> list[Interval]:
     """Each element's step before -lr: m̂/(√v̂ + ε), or its ε-hat form."""
-    first, second = (correction(beta, t, unit, bits) for beta in (rates.beta1, rates.beta2))
-    [eps] = scaled([(unit, unit)], rates.eps)
+    first, second = (correction(beta, t, unit, bits) for beta in (c.beta1, c.beta2))
+    [eps] = scaled([(unit, unit)], c.eps)
     hat_factor = divided(rooted(second, unit), first, unit)  # √(1-β2ᵗ)/(1-β1ᵗ)
     result = []
     for i, (mi, vi) in enumerate(zip(m, v, strict=True)):
-        divisor = plus(rooted(vi if rates.hat else divided(vi, second, unit), unit), eps)
+        divisor = plus(rooted(vi if hat else divided(vi, second, unit), unit), eps)
         if divisor == (0, 0):
             raise ZeroDivisionError(
                 f"Algorithm 2 divides 0 by 0 at step {t}: eps = 0, and v = 0 at element {i} in "
                 "C order, because every gradient that reached it was 0; give a positive eps"
             )
-        if rates.hat:
+        if hat:
             result.append(times(divided(mi, divisor, unit), hat_factor, unit))
         else:
             result.append(divided(divided(mi, first, unit), divisor, unit))
@@ -313,13 +312,12 @@ def _directions(
 
 
 def _unit(
-    arrays: list[ExactArray], groups: list[list[int]], rule: _Rule, rates: _Rates, guard: int
+    arrays: list[ExactArray], constants: _Constants, groups: list[list[int]], guard: int
 ) -> int:
     """A denominator in which the data are whole, and their squares to ``guard`` bits."""
-    constants = [rule.lr, rule.l2, rule.shrink, *rates[:3]]
     denominators = [a.denominator for a in arrays] + [c.denominator for c in constants]
     every = math.lcm(len(groups[0]) if groups else 1, *denominators)
-    fine = [a.denominator for a in arrays] + [rates.eps.denominator]
+    fine = [a.denominator for a in arrays] + [constants.eps.denominator]
     digits = max((d & -d).bit_length() for d in fine)
     return every // (every & -every) << (2 * digits + guard)
 

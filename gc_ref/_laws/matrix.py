@@ -19,8 +19,8 @@ def projection_matrix(matrix: Any, /, *, profile: Profile | None = None) -> floa
     """P² = P = Pᵀ, eᵀP = 0, and P has rank M − 1 (Eq. 2).
 
     Without the rank the zero matrix would pass; the rank of a projection is its trace. An
-    element of P is 1 − 1/M or −1/M. By e = 1/√M, rounded twice, 1/M has up to five
-    roundings, and the difference one more: with Q = P + E, |E| ≤ D where
+    element of P is 1 − 1/M or −1/M. By way of e = 1/√M, which is rounded twice, 1/M has up
+    to five roundings, and the difference one more: with Q = P + E, |E| ≤ D where
 
         D = 6u/M + 2u|Q| + 2η.
 
@@ -67,10 +67,10 @@ def contraction_hessian(matrix: Any, hessian: Any, /, *, profile: Profile | None
     """‖PH‖₂ ≤ ‖H‖₂ in the spectral norm (Theorem 4.2 for the Hessian).
 
     A spectral norm is irrational, so the law is put to exact vectors: for every v,
-    ‖PHv‖ ≤ ‖Hv‖, because P shrinks every vector. Conversely, if ‖PH‖ > ‖H‖, the first
+    ‖PHv‖ ≤ ‖Hv‖, because P lengthens no vector. Conversely, if ‖PH‖ > ‖H‖, the first
     right singular vector v of PH has ‖PHv‖ = ‖PH‖‖v‖ > ‖H‖‖v‖ ≥ ‖Hv‖. So the law is
-    checked for the right singular vectors of PH; that these come from floats decides
-    where one looks, not what is found. Allowance: with x = Hv, f = Qx and the element
+    checked for the right singular vectors of PH; floats decide which vectors are tried,
+    not what is found for them. Allowance: with x = Hv, f = Qx and the element
     error D of `projection_matrix`, ‖f‖² − ‖x‖² ≤ 2⟨|f|, D|x|⟩, as for `contraction`.
 
     Parameters

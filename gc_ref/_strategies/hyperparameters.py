@@ -36,7 +36,7 @@ def hyperparameters(
     Parameters
     ----------
     algorithm : {"sgdm", "adam"}
-        Whose hyperparameters.
+        The optimizer that takes them.
     dyadic : bool, optional
         True: sums of few powers of two, exact in every dtype; False: values that
         people use, like 0.9; default: both.
