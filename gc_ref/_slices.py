@@ -23,12 +23,16 @@ def split_axes(shape: Sequence[int], output_axis: Axis) -> tuple[tuple[int, ...]
     return outer, tuple(axis for axis in range(ndim) if axis not in outer)
 
 
+def matrix_shape(shape: Sequence[int], output_axis: Axis) -> tuple[int, int]:
+    """Number of outputs and of inputs of each: the shape of the matrix."""
+    outer, inner = split_axes(shape, output_axis)
+    return math.prod(shape[axis] for axis in outer), math.prod(shape[axis] for axis in inner)
+
+
 def to_rows(array: npt.NDArray[Any], output_axis: Axis) -> npt.NDArray[Any]:
     """Matrix (outputs, inputs) of an array."""
     outer, inner = split_axes(array.shape, output_axis)
-    outputs = math.prod(array.shape[axis] for axis in outer)
-    inputs = math.prod(array.shape[axis] for axis in inner)
-    return array.transpose(outer + inner).reshape(outputs, inputs)
+    return array.transpose(outer + inner).reshape(matrix_shape(array.shape, output_axis))
 
 
 def from_rows(rows: npt.NDArray[Any], shape: Sequence[int], output_axis: Axis) -> npt.NDArray[Any]:

@@ -41,10 +41,24 @@ def sgdm(
 
     Parameters
     ----------
-    weight, grads, lr, momentum, dampening, output_axis, first_momentum
-        As for `gc_ref.exact.sgdm`: numbers and arrays exactly as the port gets them.
-    weight_decay, decay, placement
-        As for `gc_ref.exact.sgdm`.
+    weight : array_like
+        Initial weight, exactly as the port gets it.
+    grads : sequence of array_like
+        One gradient per step, of the shape of ``weight``.
+    lr, momentum : float
+        α and β, exactly as the port gets them.
+    dampening : float, optional
+        None: m = βm + (1−β)ĝ, Algorithm 1; else m = βm + (1−dampening)ĝ.
+    output_axis : int, tuple of int, or None
+        Axes that number the outputs; None: Φ is the identity.
+    first_momentum : {"zero", "gradient"}
+        What m is after the first step: the formula from m = 0, or ĝ.
+    weight_decay : float
+        λ.
+    decay : {"l2", "decoupled"}
+        Whether λw joins the gradient, or w shrinks by lr·λ·w first.
+    placement : {"gradient", "decayed-gradient", "update"}
+        Φ(g) + λw, Φ(g + λw), or Φ of the final direction.
     profile : Profile
         The arithmetic granted.
 
@@ -119,12 +133,12 @@ def adam(
 
     Parameters
     ----------
-    weight, grads, lr, beta1, beta2, eps, output_axis, epsilon
-        As for `gc_ref.exact.adam`: numbers and arrays exactly as the port gets them.
-    weight_decay, decay, placement
-        As for `gc_ref.exact.adam`.
-    profile : Profile
-        The arithmetic granted.
+    weight, grads, output_axis, weight_decay, decay, placement, profile
+        As for `sgdm`.
+    lr, beta1, beta2, eps : float
+        α, β1, β2 and ε, exactly as the port gets them.
+    epsilon : {"outside", "hat"}
+        m̂/(√v̂ + ε), or √(1−β2ᵗ)/(1−β1ᵗ)·m/(√v + ε).
 
     Returns
     -------

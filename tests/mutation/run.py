@@ -27,7 +27,7 @@ GROUPS = {
     ),
     "exact": (["_exact/*"], ["exact/test_exact*"]),
     "bounds": (["_bounds/*"], ["bounds/test_bounds*"]),
-    "laws": (["_laws/*", "_slices"], ["laws/test_laws*"]),
+    "laws": (["_laws/*", "_slices"], ["laws/test_laws*", "test_slices"]),
 }
 
 # Tests that take long and find no mutant that others miss, and one that reads the source code.
