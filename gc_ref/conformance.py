@@ -16,14 +16,8 @@ from gc_ref._conformance.adapters import (
     torch_port,
 )
 from gc_ref._conformance.findings.check_report import CheckReport
-from gc_ref._conformance.ports.port import (
-    Case,
-    Parameter,
-    Port,
-    PortError,
-    PortLoadError,
-    Trajectory,
-)
+from gc_ref._conformance.ports.case import Case, Parameter, Trajectory
+from gc_ref._conformance.ports.port import Port, PortError, PortLoadError
 from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.running.run import check
 from gc_ref._conformance.testing.parametrize import parametrize_with_checks

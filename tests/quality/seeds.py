@@ -20,8 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
-from gc_ref._conformance.checks.registry import CHECKS
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.runs import Known
 from gc_ref._conformance.running.run import judge_port, outcome_of

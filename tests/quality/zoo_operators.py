@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from _correct_centralize import WAYS, Way, flushed
 
-from gc_ref._conformance.ports.port import Case, Port, Trajectory
+from gc_ref._conformance.ports.case import Case, Trajectory
+from gc_ref._conformance.ports.port import Port
 from gc_ref.conformance import operator_port
 
 from . import operators

@@ -17,7 +17,8 @@ from _correct_steps import STYLES, Options, Style
 from _correct_steps import Port as Written
 from _hard_data import Format, Rows
 
-from gc_ref._conformance.ports.port import Array, Case, Parameter, Port, Trajectory
+from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
+from gc_ref._conformance.ports.port import Port
 from gc_ref.conformance import numpy_port
 
 from . import optimizers

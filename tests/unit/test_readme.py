@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from gc_ref._conformance.checks.registry import CHECKS
+from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.ports.conventions import CONVENTIONS
 
 ROOT = Path(__file__).parents[2]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gc_ref._conformance.adapters.calls import is_plain, one_line, quietly, refuse_coroutine
+from gc_ref._conformance.ports.case import Array, Case, Trajectory
 from gc_ref._conformance.ports.conventions import parse_conventions
-from gc_ref._conformance.ports.maker import Maker
-from gc_ref._conformance.ports.port import Array, Case, Port, PortError, PortLoadError, Trajectory
+from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
 
 __all__ = ["numpy_port"]
 
@@ -110,6 +110,7 @@ def numpy_port(
         kind="numpy",
         run=drive,
         layout=layout,
+        takes_unused=True,
         takes=frozenset({"lr", "momentum", "beta1", "beta2", "eps", "weight_decay"}),
         algorithm=algorithm,
         base=base,
@@ -118,7 +119,7 @@ def numpy_port(
         target=target,
         options=tuple(options),
         environment={"numpy": np.__version__},
-        maker=Maker("numpy", run, lambda _: arguments),
+        construction=Construction("numpy", run, lambda _: arguments),
     )
 
 
@@ -160,11 +161,9 @@ def _trajectory(label: str, handed: Case, case: Case, answer: Any) -> Trajectory
                 )
             dtypes[key] = str(value.dtype)
         checked.append({k: np.array(v).real for k, v in step.items()})
-    notes = []
-    if any(
+    writes = any(
         not np.array_equal(a[k], b[k], equal_nan=True)
         for a, b in zip(handed.gradients, case.gradients, strict=True)
         for k in b
-    ):
-        notes.append("writes to the gradient it is given")
-    return Trajectory(tuple(checked), tuple(notes), dtypes)
+    )
+    return Trajectory(tuple(checked), dtypes=dtypes, writes_gradient=writes)

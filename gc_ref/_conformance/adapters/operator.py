@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gc_ref._conformance.adapters.calls import is_plain, one_line, quietly, refuse_coroutine
+from gc_ref._conformance.ports.case import Array, Case, Trajectory
 from gc_ref._conformance.ports.conventions import parse_conventions
-from gc_ref._conformance.ports.maker import Maker
-from gc_ref._conformance.ports.port import Array, Case, Port, PortError, PortLoadError, Trajectory
+from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
 
 __all__ = ["operator_port"]
 
@@ -91,7 +91,7 @@ def operator_port(
     arguments = dict(settings or {})
 
     def drive(case: Case) -> Trajectory:
-        steps, dtypes, notes = [], {}, []
+        steps, dtypes, writes = [], {}, False
         for gradients in case.gradients:
             answers = []
             for p in case.parameters:
@@ -119,18 +119,19 @@ def operator_port(
                         f"{label} returned dtype {dtypes[p.name]} {where}; "
                         "expected an array of real numbers"
                     )
-                if not np.array_equal(backend.read(handed), gradients[p.name], equal_nan=True):
-                    notes = ["writes to the gradient it is given"]
+                same = np.array_equal(backend.read(handed), gradients[p.name], equal_nan=True)
+                writes = writes or not same
                 answers.append(answer)
             # Read only now, as an optimizer would: an answer may be a buffer used again.
             names = [p.name for p in case.parameters]
             steps.append(dict(zip(names, map(backend.read, answers), strict=True)))
-        return Trajectory(tuple(steps), tuple(notes), dtypes)
+        return Trajectory(tuple(steps), dtypes=dtypes, writes_gradient=writes)
 
     return Port(
         name=label,
         kind="operator",
         run=drive,
+        operator=True,
         layout=layout or backend.layout,
         conventions=parse_conventions(conventions or {}),
         dtypes=backend.dtypes,
@@ -139,7 +140,7 @@ def operator_port(
         target=target,
         options=tuple(options),
         environment=backend.environment,
-        maker=Maker(f"operator-{framework}", function, lambda _: arguments),
+        construction=Construction(f"operator-{framework}", function, lambda _: arguments),
     )
 
 

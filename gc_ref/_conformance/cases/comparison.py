@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from gc_ref import exact
-from gc_ref._conformance.ports.port import Array
+from gc_ref._conformance.ports.case import Array
 
 __all__ = ["Comparison", "Expected", "compare", "float_ulp"]
 

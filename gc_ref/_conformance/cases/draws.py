@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from gc_ref import exact
-from gc_ref._conformance.ports.port import Array
+from gc_ref._conformance.ports.case import Array
 from gc_ref._slices import from_rows
 
 __all__ = ["REGIMES", "integers", "representable", "rng_for"]

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from gc_ref import bounds, exact
 from gc_ref._conformance.cases.comparison import Expected
+from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.conventions import Conventions
-from gc_ref._conformance.ports.port import Array, Case, Parameter
 from gc_ref._layouts import is_convolution, output_axes
 
 __all__ = ["axes_in_scope", "expected_steps"]

@@ -23,7 +23,7 @@ from gc_ref._conformance.cases.layers import (
     UNAMBIGUOUS,
     Layer,
 )
-from gc_ref._conformance.ports.port import Array, Case, Parameter
+from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._layouts import output_axes, weight_shape
 from gc_ref._slices import from_rows, to_rows
 

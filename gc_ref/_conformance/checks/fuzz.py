@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -10,9 +11,12 @@ from hypothesis import HealthCheck, Phase
 from hypothesis.errors import Flaky, NoSuchExample
 
 from gc_ref import strategies
-from gc_ref._conformance.findings.outcome import FUZZED, Outcome, counterexample, describe, failed
-from gc_ref._conformance.ports.port import Case, Parameter, PortError, SkippedError
-from gc_ref._conformance.vector_files.found import whole_case
+from gc_ref._conformance.cases.vectors import HYPERPARAMETERS
+from gc_ref._conformance.checks.counterexamples import counterexample
+from gc_ref._conformance.findings.outcome import Outcome, failed
+from gc_ref._conformance.ports.case import Case, Parameter, describe
+from gc_ref._conformance.ports.numbers import write_number, write_numbers
+from gc_ref._conformance.ports.port import PortError, SkippedError
 
 if TYPE_CHECKING:
     from gc_ref._conformance.judging.judge import Judge
@@ -20,6 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["fuzz"]
 
+#: Conventions that decide about the steps of an algorithm.
+_OF_STEPS = {
+    "operator": (),
+    "sgdm": ("momentum", "first_momentum", "decay", "placement"),
+    "adam": ("epsilon", "decay", "placement"),
+}
 #: Both rules for the axes agree on these.
 #: Not the values next to overflow: how an operator fails there is not about GC.
 REGIMES = tuple(name for name in strategies.REGIMES if name != "huge")
@@ -72,17 +82,20 @@ def fuzz(judge: Judge) -> Outcome | None:
         return None
     except Flaky:
         return failed(
-            f"{FUZZED} an example that is wrong once and right when it runs again: "
-            "the answer depends on what the port was given before"
+            "fuzzing found an example that is wrong once and right when it runs again: "
+            "the answer depends on what the port was given before",
+            fuzzed=True,
         )
     case = _case(judge, example)
     match = _match(judge, case)  # raises again what the smallest example raises
     axes = judge.axes(match.parameter, judge.rule_for(match.parameter, judge.settled))
     return failed(
-        f"{FUZZED} {describe(match.parameter)} wrong at step {match.step + 1}",
+        f"fuzzing found {describe(match.parameter)} wrong at step {match.step + 1}",
         comparison=match.comparison,
-        counterexample=counterexample(judge, case, match, axes)
-        | {"frozen": whole_case(judge, case, match)},
+        counterexample=replace(
+            counterexample(judge, case, match, axes), frozen=whole_case(judge, case, match)
+        ),
+        fuzzed=True,
     )
 
 
@@ -114,3 +127,28 @@ def _case(judge: Judge, example: Any) -> Case:
 def _match(judge: Judge, case: Case) -> Match:
     [parameter] = case.parameters
     return judge.match(case, parameter, judge.rule_for(parameter, judge.settled), judge.settled)
+
+
+def whole_case(judge: Judge, case: Case, match: Match) -> dict[str, Any]:
+    """Return all that a case of one parameter is, for the ``frozen`` member of a counterexample."""
+    [p], settled = case.parameters, judge.settled
+    axes = judge.axes(p, judge.rule_for(p, settled))
+    hyper = judge.hyperparameters(case, settled.assumed)
+    chosen = {f: settled.conventions.get(f) for f in _OF_STEPS[settled.mode]}
+    if "decay" in chosen and hyper["weight_decay"] == 0:
+        chosen["decay"] = "none"
+    chosen |= {"scope": settled.conventions.get("scope")} if axes is None else {}
+    chosen |= {"fan_in_one": settled.conventions.get("fan_in_one")} if judge.fan_in(p) == 1 else {}
+    found: dict[str, Any] = {
+        "algorithm": settled.mode,
+        "kind": p.kind,
+        "layout": judge.layout,
+        "shape": list(p.shape),
+        "output_axes": None if axes is None else list(axes),
+        "dtype": case.dtype,
+        "conventions": chosen,
+        "hyperparameters": {k: write_number(hyper[k]) for k in HYPERPARAMETERS[settled.mode]},
+    }
+    if settled.mode != "operator":
+        found["weight"] = write_numbers(p.value)
+    return found | {"gradients": [write_numbers(g[p.name]) for g in case.gradients]}

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from gc_ref._conformance.cases import standard as cases
-from gc_ref._conformance.findings.outcome import Outcome, describe, failed, not_applicable, passed
+from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.ports.port import Case, PortError, ShapeChangedError, Trajectory
+from gc_ref._conformance.judging.runs import WRITES_GRADIENT
+from gc_ref._conformance.ports.case import Case, Trajectory, describe
+from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 
 __all__ = [
     "checkpoint",
@@ -19,8 +21,6 @@ __all__ = [
     "shape_kept",
     "state_isolated",
 ]
-
-MUTATES = "writes to the gradient it is given"
 
 
 def dtype_kept(judge: Judge) -> Outcome:
@@ -60,11 +60,11 @@ def shape_kept(judge: Judge) -> Outcome:
 
 def gradient_unmutated(judge: Judge) -> Outcome:
     """hygiene/gradient-unmutated: noted, not failed; many published ports do it."""
-    if judge.port.kind == "exec":
+    if not judge.port.shows_gradient:
         return not_applicable("a program is given a copy: what it does to it cannot be seen")
     judge.run(judge.integers)
-    if MUTATES in judge.notes:
-        return passed(f"note: the port {MUTATES}")
+    if judge.writes_gradient:
+        return passed(f"note: the port {WRITES_GRADIENT}")
     return passed()
 
 

@@ -17,10 +17,10 @@ import numpy as np
 from gc_ref import bounds, laws
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.checks.unknown import responds_to_shift, same_trajectory
-from gc_ref._conformance.findings.outcome import Outcome, describe, failed, not_applicable, passed
+from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.phi import THROUGH, Phi, ask, call, hidden, recorder, replay
-from gc_ref._conformance.ports.port import Array, Case, Parameter
+from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 from gc_ref._slices import to_rows
 
 __all__ = [

@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from gc_ref._conformance.checks.unknown import same_trajectory
-from gc_ref._conformance.findings.outcome import Outcome, describe, failed
+from gc_ref._conformance.findings.outcome import Outcome, failed
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.ports.port import Array, Case, Parameter
+from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 
 __all__ = ["nothing_else_erased"]
 

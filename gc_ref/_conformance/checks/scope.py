@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gc_ref._conformance.checks.counterexamples import counterexample
 from gc_ref._conformance.checks.ripple import nothing_else_erased
 from gc_ref._conformance.checks.unknown import (
     gated_by_rank,
@@ -13,20 +14,13 @@ from gc_ref._conformance.checks.unknown import (
     responds_to_shift,
     vectors_respond,
 )
-from gc_ref._conformance.findings.outcome import (
-    KIND_NAMES,
-    Outcome,
-    counterexample,
-    describe,
-    failed,
-    not_applicable,
-    passed,
-)
+from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
 from gc_ref._conformance.judging.base_law import base_couples, compare_arrays
 from gc_ref._conformance.judging.inference import rules_followed
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.settled import Match, Settled
-from gc_ref._conformance.ports.port import Array, Parameter, PortError, ShapeChangedError
+from gc_ref._conformance.ports.case import KIND_NAMES, Array, Parameter, describe
+from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 
 __all__ = [
     "effect_off",

@@ -7,19 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from gc_ref import laws
+from gc_ref._conformance.checks.counterexamples import counterexample
 from gc_ref._conformance.checks.unknown import own_base_law
 from gc_ref._conformance.checks.value import matches
-from gc_ref._conformance.findings.outcome import (
-    Outcome,
-    counterexample,
-    describe,
-    failed,
-    not_applicable,
-    passed,
-)
+from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
 from gc_ref._conformance.judging.base_law import base_couples
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.ports.port import Array, Case, Parameter
+from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 from gc_ref._slices import to_rows
 
 __all__ = ["base_law", "constraint", "theorem_4_1", "unconstrained"]

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from gc_ref._conformance.cases.comparison import Comparison
-from gc_ref._conformance.findings.outcome import Outcome, describe, failed, not_applicable, passed
+from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
 from gc_ref._conformance.judging.base_law import compare_arrays, phi
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.ports.port import Array, Case, Parameter
+from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 from gc_ref._slices import from_rows, to_rows
 
 __all__ = [

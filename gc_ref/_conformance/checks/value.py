@@ -7,19 +7,14 @@ from dataclasses import replace
 
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import compare
+from gc_ref._conformance.checks.counterexamples import counterexample
 from gc_ref._conformance.checks.vectors import hold_vectors
-from gc_ref._conformance.findings.outcome import (
-    Outcome,
-    counterexample,
-    describe,
-    failed,
-    not_applicable,
-    passed,
-)
+from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
 from gc_ref._conformance.judging.dtypes import driven, sums_in_half
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.settled import Match, Settled
-from gc_ref._conformance.ports.port import Case, PortError
+from gc_ref._conformance.ports.case import Case, describe
+from gc_ref._conformance.ports.port import PortError
 
 __all__ = ["hold", "step_algorithm", "value_bounded", "value_exact"]
 
@@ -145,7 +140,7 @@ def value_bounded(judge: Judge) -> Outcome:
         found = _fuzzed(judge)  # a smaller example of it, maybe
         if found is None or found.counterexample is None:
             return outcome
-        return replace(found, message=outcome.message + SHRUNK)
+        return replace(found, message=outcome.message + SHRUNK, fuzzed=False)
     for dtype in _other_dtypes(judge):
         case = judge.known.case(
             cases.bounded_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm,

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from gc_ref._conformance.cases.layers import UNAMBIGUOUS
 from gc_ref._conformance.cases.vectors import Vector, frozen
-from gc_ref._conformance.findings.outcome import Outcome, counterexample, describe, failed
+from gc_ref._conformance.checks.counterexamples import counterexample
+from gc_ref._conformance.findings.outcome import Outcome, failed
 from gc_ref._conformance.judging.dtypes import driven, sums_in_half
-from gc_ref._conformance.ports.port import Case, SkippedError
+from gc_ref._conformance.ports.case import Case, describe
+from gc_ref._conformance.ports.port import SkippedError
 
 if TYPE_CHECKING:
     from gc_ref._conformance.judging.judge import Judge
@@ -194,7 +196,7 @@ def _hold(judge: Judge, packed: _Packed, check: str) -> Outcome:
         return Outcome("passed")
     vector, match = min(wrong, key=lambda pair: pair[1].parameter.value.size)
     axes = judge.axes(match.parameter, judge.rule_for(match.parameter, settled))
-    shown = counterexample(judge, case, match, axes) | {"case": f"vector:{vector.id}"}
+    shown = replace(counterexample(judge, case, match, axes), case=f"vector:{vector.id}")
     whose = "frozen" if packed.by == "frozen" else "given"
     message = (
         f"{whose} vectors: {len(wrong)} of {len(chosen)} are off, the smallest {vector.id}: "

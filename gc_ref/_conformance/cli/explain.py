@@ -6,8 +6,8 @@ import difflib
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from gc_ref._conformance.catalogue.checks import CHECKS, Check
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, UNSEEN, Deviation
-from gc_ref._conformance.checks.registry import CHECKS, Check
 from gc_ref._conformance.cli.targets import UsageError
 from gc_ref._conformance.ports.conventions import CONVENTIONS
 

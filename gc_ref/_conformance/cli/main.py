@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from gc_ref._conformance.adapters.calls import process_kept
 from gc_ref._conformance.cases.vectors import VectorError, versions_up_to
+from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
-from gc_ref._conformance.checks.registry import CHECKS
 from gc_ref._conformance.cli.explain import explain, listed
 from gc_ref._conformance.cli.options import USAGE, parse_words
 from gc_ref._conformance.cli.outputs import Outputs

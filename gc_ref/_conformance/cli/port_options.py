@@ -45,7 +45,7 @@ def port_of(options: argparse.Namespace) -> Port:
         conventions = parse_conventions(words)
         kind = options.target.partition(":")[0] if options.target else ""
         operator = kind == "operator" or not (options.target or options.algorithm)  # Φ itself
-        refuse_meaningless(conventions, "operator" if operator else kind, options.algorithm)
+        refuse_meaningless(conventions, options.algorithm, operator=operator)
     except ValueError as error:
         raise UsageError(f"--convention: {error}") from error
     if options.layout and conventions.setdefault("layout", options.layout) != options.layout:

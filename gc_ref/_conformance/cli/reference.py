@@ -8,7 +8,8 @@ from typing import Any
 
 import gc_ref
 from gc_ref._conformance.adapters import numpy_port, operator_port
-from gc_ref._conformance.ports.port import Array, Case, Port
+from gc_ref._conformance.ports.case import Array, Case
+from gc_ref._conformance.ports.port import Port
 
 __all__ = ["reference_port"]
 

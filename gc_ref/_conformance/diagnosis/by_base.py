@@ -13,7 +13,7 @@ from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.diagnosis.decode import Reading
 from gc_ref._conformance.diagnosis.explanation import Explanation
 from gc_ref._conformance.diagnosis.gating import gates_for
-from gc_ref._conformance.ports.port import Array, Case
+from gc_ref._conformance.ports.case import Array, Case
 from gc_ref._conformance.wrong_ports.numpy import model_mean, slots_of
 
 if TYPE_CHECKING:

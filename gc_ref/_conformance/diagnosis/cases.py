@@ -10,7 +10,7 @@ import numpy as np
 from gc_ref._conformance.cases.draws import rng_for
 from gc_ref._conformance.cases.layers import INTEGER_LAYERS, UNAMBIGUOUS, Layer
 from gc_ref._conformance.cases.standard import parameters_of
-from gc_ref._conformance.ports.port import Array, Case, Parameter
+from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._layouts import output_axes
 from gc_ref._slices import from_rows
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from gc_ref._conformance.catalogue.centers import Slot
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
-from gc_ref._conformance.ports.port import Array
+from gc_ref._conformance.ports.case import Array
 
 __all__ = ["ROUNDINGS", "Reading", "Track", "decay_factors", "decode"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gc_ref._conformance.diagnosis.decode import Reading, Track
-from gc_ref._conformance.ports.port import Array
+from gc_ref._conformance.ports.case import Array
 
 __all__ = ["first_gradient", "fitted_amount"]
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gc_ref._conformance.adapters.optax.tree import paths
 from gc_ref._conformance.cases.layers import UNAMBIGUOUS
 from gc_ref._conformance.catalogue.centers import CENTERS, Slot
 from gc_ref._conformance.catalogue.semantics import SCHEDULES, Semantics
@@ -15,7 +14,7 @@ from gc_ref._conformance.diagnosis.decode import Reading, Track, decode
 from gc_ref._conformance.diagnosis.explanation import Explanation, distinct, simplest
 from gc_ref._conformance.diagnosis.fitting import fitted_amount
 from gc_ref._conformance.diagnosis.gating import Pattern, gates_for, schedules_for
-from gc_ref._conformance.ports.port import Case
+from gc_ref._conformance.ports.case import Case
 from gc_ref._conformance.wrong_ports.numpy import model_mean, slots_of
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Search:
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
         self.layout = judge.layout
-        self.eps = 0.5 if judge.port.kind == "keras" else 1.0
+        self.eps = 0.5 if judge.port.usual_epsilon == "hat" else 1.0
         self.observed: dict[str, dict[str, Track]] = {}
 
     # ---- what is observed
@@ -59,10 +58,6 @@ class Search:
         if case.id not in self.observed:
             trajectory = self.judge.run(case)
             steps, groups = trajectory.steps, trajectory.groups
-            if self.judge.port.kind == "optax":  # a tree is flattened in the order of its keys
-                where = paths(case.parameters, layout=self.layout)
-                names = sorted(where, key=lambda name: where[name])
-                groups = (tuple(names[: len(names) // 2]), tuple(names[len(names) // 2 :]))
             slots = slots_of(case.parameters, self.layout, groups=groups)
             named = {p.name: p for p in case.parameters}
             means = [float(model_mean(g)) for g in case.gradients]

@@ -11,7 +11,7 @@ from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.diagnosis import cases as own_cases
 from gc_ref._conformance.diagnosis.decode import ROUNDINGS, Reading
 from gc_ref._conformance.diagnosis.explanation import Explanation
-from gc_ref._conformance.ports.port import Case
+from gc_ref._conformance.ports.case import Case
 from gc_ref._conformance.wrong_ports.numpy import trainer
 
 if TYPE_CHECKING:

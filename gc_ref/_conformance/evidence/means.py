@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gc_ref._conformance.findings.outcome import number
-from gc_ref._conformance.ports.port import Array, Parameter
+from gc_ref._conformance.findings.counterexample import named
+from gc_ref._conformance.ports.case import Array, Parameter
 from gc_ref._slices import to_rows
 
 if TYPE_CHECKING:
@@ -137,13 +137,13 @@ def _shown(judge: Judge, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
     row = min(rows, key=order)
     p, count = row["p"], len(row["port"])
-    ratio = number(found[p.name].comparison.ratio) if p.name in found else None
+    ratio = named(found[p.name].comparison.ratio) if p.name in found else None
     first = min(int(np.argmax(row["off"])), max(count - OUTPUTS, 0))
     window = slice(first, first + OUTPUTS)
     raw = _without(judge, p)
 
     def listed(values: Array) -> list[float | str]:
-        return [number(float(v)) for v in values[window]]
+        return [named(float(v)) for v in values[window]]
 
     return {
         "parameter": p.name, "kind": p.kind, "shape": list(p.shape),

@@ -1,18 +1,45 @@
-"""One check's entry in a report, and the verdict that all of them make."""
+"""One check's entry in a report: what it found, what was known of it, how to see it again."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-if TYPE_CHECKING:
-    from gc_ref._conformance.checks.registry import Check
-    from gc_ref._conformance.findings.outcome import Outcome
-    from gc_ref._conformance.known_failures.expectations import Expectation
+from gc_ref._conformance.catalogue.checks import CHECKS, Check
+from gc_ref._conformance.findings.counterexample import Counterexample, Replay, named, numeric
+from gc_ref._conformance.findings.outcome import Outcome
 
-__all__ = ["CheckReport", "verdict_of"]
+__all__ = ["CheckReport", "Expectation", "smallest"]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One known failure of one port.
+
+    Attributes
+    ----------
+    reason : str
+        Why the check fails.
+    issue : str or None
+        Where that is tracked.
+    deviation : str or None
+        Id of the deviation that explains it.
+    """
+
+    reason: str
+    issue: str | None = None
+    deviation: str | None = None
+
+    def to_json(self) -> dict[str, str]:
+        """Return the entry as the JSON report and the file have it."""
+        entry = {"reason": self.reason, "issue": self.issue, "deviation": self.deviation}
+        return {key: value for key, value in entry.items() if value is not None}
+
+    def __str__(self) -> str:
+        """Return the reason, and where it is tracked."""
+        return self.reason + (f" ({self.issue})" if self.issue else "")
 
 
 @dataclass(frozen=True)
@@ -32,16 +59,16 @@ class CheckReport:
         Largest error in units of its bound; more than 1 fails.
     ulps : float or None
         The same error in units in the last place of the expected value.
-    counterexample : mapping or None
+    counterexample : Counterexample or None
         The smallest parameter that shows it: gradients, expected, got, bound.
     rerun : str
         Command (or line of Python) that gives the same result again.
-    replay : str
-        Program that shows the counterexample without gc-ref; empty where there is none.
     expectation : Expectation or None
         What was known of this check before the run: ``reason``, ``issue``, ``deviation``.
     found : str
-        What the check said by itself, where the expectation made another status of it.
+        Status that the check gave by itself, where the expectation made another of it.
+    fuzzed : bool
+        Whether only fuzzing saw the failure, so that another run may see none.
 
     Examples
     --------
@@ -58,38 +85,86 @@ class CheckReport:
     message: str
     ratio: float | None
     ulps: float | None
-    counterexample: Mapping[str, Any] | None
+    counterexample: Counterexample | None
     rerun: str
-    replay: str = ""
     expectation: Expectation | None = None
     found: str = ""
+    fuzzed: bool = False
 
     @classmethod
     def of(cls, check: Check, outcome: Outcome, rerun: str) -> CheckReport:
         """Entry for a check and its outcome."""
-        shown = outcome.counterexample
-        replay = shown.get("replay", "") if shown else ""
-        if shown:
-            shown = {k: v for k, v in shown.items() if k != "replay"}
         return cls(
-            check.id, check.clause, check.sentence, outcome.status, outcome.message,
-            outcome.ratio, outcome.ulps, shown, rerun, replay,
-        )  # fmt: skip
+            id=check.id,
+            clause=check.clause,
+            sentence=check.sentence,
+            status=outcome.status,
+            message=outcome.message,
+            ratio=outcome.ratio,
+            ulps=outcome.ulps,
+            counterexample=outcome.counterexample,
+            rerun=rerun,
+            fuzzed=outcome.fuzzed,
+        )
+
+    @classmethod
+    def from_json(
+        cls, entry: Mapping[str, Any], evidence: Mapping[str, Any] | None = None
+    ) -> CheckReport:
+        """Read an entry of a JSON report.
+
+        Parameters
+        ----------
+        entry : mapping
+            One of its ``checks``.
+        evidence : mapping, optional
+            Its ``evidence.counterexample``, where that is of this check.
+        """
+        shown = entry["counterexample"]
+        found = None if shown is None else Counterexample.from_json(shown, evidence)
+        if found is not None and "replay" in entry:
+            form = entry.get("replay_form", "standalone")
+            found = replace(found, replay=Replay(entry["replay"], form))
+        known = CHECKS.get(entry["id"])
+        expectation = entry.get("expectation")
+        return cls(
+            id=entry["id"],
+            clause=entry["clause"],
+            sentence=entry.get("sentence", known.sentence if known else ""),
+            status=entry["status"],
+            message=entry["message"],
+            ratio=None if entry["ratio"] is None else numeric(entry["ratio"]),
+            ulps=None if entry["ulps"] is None else numeric(entry["ulps"]),
+            counterexample=found,
+            rerun=entry["rerun"],
+            expectation=Expectation(**expectation) if expectation else None,
+            fuzzed=entry.get("fuzzed", False),
+        )
+
+    @property
+    def replay(self) -> str:
+        """Program that shows the counterexample without gc-ref; empty where there is none."""
+        shown = self.counterexample
+        return shown.replay.text if shown and shown.replay else ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as the JSON report has it."""
-        entry = {
+        shown = self.counterexample
+        entry: dict[str, Any] = {
             "id": self.id,
             "clause": self.clause,
             "status": self.status,
             "message": self.message,
-            "ratio": _number(self.ratio),
-            "ulps": _number(self.ulps),
-            "counterexample": self.counterexample,
+            "ratio": None if self.ratio is None else named(self.ratio),
+            "ulps": None if self.ulps is None else named(self.ulps),
+            "counterexample": None if shown is None else shown.to_json(),
             "rerun": self.rerun,
+            "sentence": self.sentence,
         }
-        if self.replay:
-            entry["replay"] = self.replay
+        if self.fuzzed:
+            entry["fuzzed"] = True
+        if shown and shown.replay and shown.replay.text:
+            entry["replay"], entry["replay_form"] = shown.replay.text, shown.replay.form
         if self.expectation:
             entry["expectation"] = self.expectation.to_json()
         return entry
@@ -100,17 +175,28 @@ class CheckReport:
         return (self.found or self.status) not in ("not-applicable", "error")
 
 
-def verdict_of(statuses: Iterable[str]) -> str:
-    """Return the verdict on a port whose checks have these statuses."""
-    found = set(statuses)
-    if "error" in found:
-        return "error"
-    if found & {"failed", "unexpected-pass", "indeterminate"}:
-        return "deviates"
-    return "conforms"
+def smallest(checks: Sequence[CheckReport]) -> CheckReport | None:
+    """Return the failed check whose counterexample is the easiest to work by hand, if any has one.
 
+    Finite numbers come first, then weights before vectors, several inputs before one, whole
+    numbers, a mean that is not 0, few inputs, an early step, and the order of the checks.
+    """
 
-def _number(value: float | None) -> float | str | None:
-    if value is None or math.isfinite(value):
-        return value
-    return "inf" if value > 0 else "nan" if math.isnan(value) else "-inf"
+    def key(check: CheckReport) -> tuple[object, ...]:
+        shown = check.counterexample
+        assert shown is not None
+        worst, first = shown.worst, shown.worst.gradient[0]
+        odd = not all(map(math.isfinite, (worst.expected, worst.got, worst.bound)))
+        whole = all(math.isfinite(g) and g == round(g) for g in first)
+        plain = whole and sum(first) != 0
+        return (
+            odd, shown.output_axis is None, len(first) < 2, not whole, not plain,
+            len(first), worst.step,
+        )  # fmt: skip
+
+    wrong = [
+        c
+        for c in checks
+        if c.counterexample and c.status in ("failed", "indeterminate", "unexpected-pass")
+    ]
+    return min(wrong, key=key, default=None)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from gc_ref._conformance.cases.comparison import compare
 from gc_ref._conformance.cases.expected import expected_steps
-from gc_ref._conformance.ports.port import Case, Parameter, PortError, ShapeChangedError
+from gc_ref._conformance.ports.case import Case, Parameter
+from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 
 if TYPE_CHECKING:
     from gc_ref._conformance.judging.judge import Judge

@@ -18,8 +18,8 @@ import numpy as np
 
 from gc_ref._conformance.judging.inference_of_decay import with_base_decay, with_decay
 from gc_ref._conformance.judging.settled import Settled
+from gc_ref._conformance.ports.case import Parameter
 from gc_ref._conformance.ports.conventions import Conventions
-from gc_ref._conformance.ports.port import Parameter
 from gc_ref._layouts import is_convolution
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def settle(judge: Judge) -> Settled:
         return with_base_decay(judge, _with_scope(judge, _base_reading(judge, conventions)))
     readings = [_best_reading(judge, conventions, a) for a in ("sgdm", "adam")]
     best, explained = max(readings, key=lambda r: r[1])
-    betas = port.kind != "numpy" and {"beta1", "beta2"} <= port.takes
+    betas = not port.takes_unused and {"beta1", "beta2"} <= port.takes
     if best.mode == "sgdm" and explained >= 0.25 and betas:
         # Who takes betas promises more than SGDM. (A NumPy function is given everything.)
         remark = "assumed Algorithm 2 (Adam), as the port takes betas; its steps are those of SGDM"

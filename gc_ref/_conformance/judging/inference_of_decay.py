@@ -38,7 +38,7 @@ def with_decay(judge: Judge, settled: Settled) -> Settled:
         if fixed.get("decay", d) == d
         and fixed.get("placement", p) == p
         # A NumPy function is given every hyperparameter; who takes one must use it.
-        and (d != "none" or judge.port.kind == "numpy" or fixed.get("decay") == "none")
+        and (d != "none" or judge.port.takes_unused or fixed.get("decay") == "none")
     ]
     # SGDM is linear: Φ of the decayed gradient and Φ of the update are the same thing.
     if settled.mode == "sgdm" and fixed.get("placement") == "update":

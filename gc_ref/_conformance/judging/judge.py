@@ -18,7 +18,8 @@ from gc_ref._conformance.cases.vectors import Vector
 from gc_ref._conformance.judging.base_law import base_fed_with, compare_to_base
 from gc_ref._conformance.judging.runs import Known, Runs
 from gc_ref._conformance.judging.settled import Match, Settled
-from gc_ref._conformance.ports.port import Array, Case, Parameter, Port, Trajectory
+from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
+from gc_ref._conformance.ports.port import Port
 from gc_ref._layouts import output_axes
 
 __all__ = ["Judge"]
@@ -92,7 +93,7 @@ class Judge(Runs):
         return self._integers(16)
 
     def _integers(self, steps: int) -> Case:
-        eps = 0.5 if self.port.kind == "keras" else None  # Keras has epsilon-hat
+        eps = 0.5 if self.port.usual_epsilon == "hat" else None
         return self.known.case(
             cases.integer_case,
             self.layout,
@@ -127,7 +128,7 @@ class Judge(Runs):
     @cached_property
     def decayed(self) -> Case:
         """The case with weight decay."""
-        eps = 0.5 if self.port.kind == "keras" else None
+        eps = 0.5 if self.port.usual_epsilon == "hat" else None
         return self.known.case(
             cases.decay_case, self.layout, seed=self.seed, algorithm=self.algorithm, eps=eps
         )

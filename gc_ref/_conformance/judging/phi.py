@@ -16,7 +16,7 @@ import numpy as np
 from gc_ref import exact
 from gc_ref._conformance.judging.base_law import phi as exact_phi
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.ports.port import Array, Case, Parameter
+from gc_ref._conformance.ports.case import Array, Case, Parameter
 
 __all__ = ["THROUGH", "Phi", "ask", "call", "hidden", "recorder", "replay"]
 

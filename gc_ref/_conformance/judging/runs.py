@@ -10,17 +10,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gc_ref._conformance.cases.comparison import Expected
-from gc_ref._conformance.ports.port import (
-    Array,
-    Case,
-    Parameter,
-    Port,
-    PortError,
-    ShapeChangedError,
-    Trajectory,
-)
+from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
+from gc_ref._conformance.ports.port import Port, PortError, ShapeChangedError
 
-__all__ = ["Known", "Runs"]
+__all__ = ["WRITES_GRADIENT", "Known", "Runs"]
+
+#: Note on a port that does so.
+WRITES_GRADIENT = "writes to the gradient it is given"
 
 Made = TypeVar("Made")
 
@@ -61,6 +57,8 @@ class Runs:
         self.port = port
         self._runs: dict[tuple[int, str, frozenset[str]], tuple[Case, Trajectory]] = {}
         self.notes: list[str] = []
+        #: Whether the port wrote to a gradient that it was given.
+        self.writes_gradient = False
         #: Dtypes that the port has refused: noted, and not tried again.
         self.refused: set[str] = set()
 
@@ -75,6 +73,9 @@ class Runs:
             if port is self.port:
                 for text in trajectory.notes:
                     self.note(text)
+                if trajectory.writes_gradient:
+                    self.writes_gradient = True
+                    self.note(WRITES_GRADIENT)
         return self._runs[key][1]
 
     def has_run(self, case: Case, *, port: Port | None = None) -> bool:
@@ -105,7 +106,7 @@ class Runs:
     @property
     def operator(self) -> bool:
         """Whether the port is a bare function, gradient to centralized gradient."""
-        return self.port.kind == "operator" or self.port.operator
+        return self.port.operator
 
     @cached_property
     def algorithm(self) -> str | None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gc_ref._conformance.cases.comparison import Comparison
+from gc_ref._conformance.ports.case import Parameter
 from gc_ref._conformance.ports.conventions import Conventions
-from gc_ref._conformance.ports.port import Parameter
 
 __all__ = ["Match", "Settled"]
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.cli.outputs import problem_of, write_whole
-from gc_ref._conformance.findings.outcome import found_by_fuzzing
-from gc_ref._conformance.known_failures.expectations import Expectation, ExpectationError, read_file
+from gc_ref._conformance.findings.check_report import Expectation
+from gc_ref._conformance.known_failures.expectations import ExpectationError, read_file
 from gc_ref._conformance.known_failures.toml import tables
 from gc_ref._conformance.reports.words import clean, counted
 
@@ -63,7 +63,7 @@ def accept(report: Report, path: str, before: Known) -> str:
         raise ExpectationError(
             f"{path} is not written: {name} could not be judged to the end, so nothing is known"
         )
-    if fuzzed := [c.id for c in failed if found_by_fuzzing(c)]:
+    if fuzzed := [c.id for c in failed if c.fuzzed]:
         raise ExpectationError(
             f"{path} is not written: only fuzzing found {', '.join(fuzzed)} wrong, which another "
             "run may not. Freeze it first: gc-ref check ... --json REPORT.json, then gc-ref "

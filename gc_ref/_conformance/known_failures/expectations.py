@@ -36,12 +36,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
-from gc_ref._conformance.checks.registry import CHECKS
+from gc_ref._conformance.findings.check_report import Expectation
 from gc_ref._conformance.known_failures.toml import quoted
 
 __all__ = [
-    "Expectation",
     "ExpectationError",
     "Expectations",
     "KnownFailures",
@@ -56,34 +56,6 @@ KEYS = ("reason", "issue", "deviation")
 
 class ExpectationError(ValueError):
     """A list of known failures cannot be used: what is wrong, where, what to do instead."""
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """One known failure of one port.
-
-    Attributes
-    ----------
-    reason : str
-        Why the check fails.
-    issue : str or None
-        Where that is tracked.
-    deviation : str or None
-        Id of the deviation that explains it.
-    """
-
-    reason: str
-    issue: str | None = None
-    deviation: str | None = None
-
-    def to_json(self) -> dict[str, str]:
-        """Return the entry as the JSON report and the file have it."""
-        entry = {"reason": self.reason, "issue": self.issue, "deviation": self.deviation}
-        return {key: value for key, value in entry.items() if value is not None}
-
-    def __str__(self) -> str:
-        """Return the reason, and where it is tracked."""
-        return self.reason + (f" ({self.issue})" if self.issue else "")
 
 
 @dataclass(frozen=True)

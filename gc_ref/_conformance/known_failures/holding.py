@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gc_ref._conformance.findings.outcome import found_by_fuzzing
 from gc_ref._conformance.known_failures.expectations import Expectations
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def hold_check(
             f"it does not apply ({message}), and {place} expects it to fail ({known}): the entry "
             "matched nothing, remove it"
         )
-    elif status == "failed" and found_by_fuzzing(check):
+    elif status == "failed" and check.fuzzed:
         message += (
             f". {place} expects this check to fail, but only fuzzing found it, which another run "
             "may not: freeze it first (gc-ref check ... --json REPORT.json, then gc-ref vectors "

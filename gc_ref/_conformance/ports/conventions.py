@@ -133,17 +133,19 @@ _OF_ONE_ALGORITHM = {"momentum": "sgdm", "first_momentum": "sgdm", "epsilon": "a
 _OF_STEPS = (*_OF_ONE_ALGORITHM, "placement", "decay")
 
 
-def refuse_meaningless(declared: Mapping[str, str], kind: str, algorithm: str | None) -> None:
+def refuse_meaningless(
+    declared: Mapping[str, str], algorithm: str | None, *, operator: bool
+) -> None:
     """Refuse a convention that cannot mean anything for such a port.
 
     Parameters
     ----------
     declared : mapping
         Field to value.
-    kind : str
-        Kind of the port, such as ``"operator"``.
     algorithm : {"sgdm", "adam"} or None
         What the port is declared to follow.
+    operator : bool
+        Whether the port is a bare function of a gradient.
 
     Raises
     ------
@@ -153,10 +155,10 @@ def refuse_meaningless(declared: Mapping[str, str], kind: str, algorithm: str | 
 
     Examples
     --------
-    >>> refuse_meaningless({"momentum": "heavy-ball"}, "torch", "sgdm")
+    >>> refuse_meaningless({"momentum": "heavy-ball"}, "sgdm", operator=False)
     """
     for field in declared:
-        if kind == "operator" and field in _OF_STEPS:
+        if operator and field in _OF_STEPS:
             raise ValueError(f"convention {field} is about steps, and an operator takes none")
         owner = _OF_ONE_ALGORITHM.get(field)
         if owner and algorithm and owner != algorithm:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.ports.port import Array
+from gc_ref._conformance.ports.case import Array
 
 __all__ = [
     "STORAGE",

@@ -1,30 +1,23 @@
-"""Port, Case, Trajectory: what is judged, what it is given, what it answers."""
+"""What is judged: a port, how it was made, and how it may fail to run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy.typing as npt
-
+from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.conventions import refuse_meaningless
-from gc_ref._conformance.ports.maker import Maker
 from gc_ref._layouts import LAYOUTS
 
 __all__ = [
-    "Array",
-    "Case",
-    "Parameter",
+    "Construction",
     "Port",
     "PortError",
     "PortLoadError",
     "ShapeChangedError",
     "SkippedError",
-    "Trajectory",
 ]
-
-Array = npt.NDArray[Any]
 
 
 class PortError(Exception):
@@ -33,7 +26,7 @@ class PortError(Exception):
     Examples
     --------
     >>> import numpy as np
-    >>> from gc_ref.conformance import operator_port
+    >>> from gc_ref.conformance import Case, Parameter, operator_port
     >>> port = operator_port(lambda g: None, name="silent")
     >>> weight = Parameter("dense_0", "dense", np.zeros((2, 3), dtype=np.float32), "dense")
     >>> try:
@@ -70,129 +63,27 @@ class PortLoadError(PortError):
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """One named parameter of the model that a port trains.
+class Construction:
+    """How the user makes what a port drives: enough to write a program of it.
 
     Attributes
     ----------
-    layer : str
-        Name of the layer that owns it, for instance ``"conv2d_0"``.
-    kind : str
-        Kind of the parameter (see `gc_ref._layouts`): ``"conv2d"`` for that
-        layer's kernel, ``"bias"`` for its bias.
-    value : numpy.ndarray
-        Initial value, of the case's dtype (float32 stands in for bfloat16).
-    layer_kind : str
-        Kind of the owning layer: equal to ``kind`` except for biases.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> bias = Parameter("conv2d_0", "bias", np.zeros(4, dtype=np.float32), "conv2d")
-    >>> bias.name, bias.shape
-    ('conv2d_0.bias', (4,))
+    program : str
+        Which program shows a run of it (see `replays`): ``"torch"``, ``"keras"``,
+        ``"optax"``, ``"numpy"``, or ``"operator"`` and the framework, as in ``"operator-jax"``.
+    function : object
+        The class, factory or function; for a program in any language its words.
+    arguments : callable
+        Hyperparameters to the keyword arguments that it is called with.
+    detail : str
+        What else the program must know: the backend of Keras, ``"scaled"`` for an optax
+        transformation that takes no learning rate.
     """
 
-    layer: str
-    kind: str
-    value: Array
-    layer_kind: str = ""
-
-    @property
-    def role(self) -> str:
-        """``"kernel"``, ``"bias"``, ``"scale"`` or ``"scalar"``: its place in the layer."""
-        return self.kind if self.kind in ("bias", "scale", "scalar") else "kernel"
-
-    @property
-    def name(self) -> str:
-        """Name of the parameter, unique in a case: ``layer.role``."""
-        return f"{self.layer}.{self.role}"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the parameter, as its framework stores it."""
-        return tuple(self.value.shape)
-
-
-@dataclass(frozen=True)
-class Case:
-    """What a port is given: parameters, one gradient per parameter and step, settings.
-
-    Attributes
-    ----------
-    id : str
-        Name of the case in reports.
-    parameters : tuple of Parameter
-        The model, in order.
-    gradients : tuple of mapping
-        For each step, parameter name to gradient (same shape and dtype as the parameter).
-    hyperparameters : mapping
-        Under their canonical names: ``lr``, ``momentum``, ``beta1``, ``beta2``,
-        ``eps``, ``weight_decay``. A port is given those it takes.
-    dtype : str
-        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``. NumPy has no
-        bfloat16: such a case holds float32 arrays of bfloat16 values.
-    drive : frozenset of str
-        How the loop is to be run, beyond the plain way:
-        ``"reuse-gradients"`` (the same gradient buffers are overwritten at each step),
-        ``"checkpoint"`` (after the first step the optimizer is saved, and a fresh one
-        restored from it goes on), ``"eager"`` (without jit, where that is a choice),
-        ``"twin"`` (a second instance of the optimizer trains other weights in between),
-        ``"fit-per-step"`` (the plain way, but where a framework has a ``fit`` for the whole
-        loop, one call of it for each step).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> weight = Parameter("dense_0", "dense", np.zeros((2, 3), dtype=np.float32), "dense")
-    >>> gradient = {weight.name: np.ones((2, 3), dtype=np.float32)}
-    >>> case = Case("two-steps", (weight,), (gradient, gradient), {"lr": 0.5})
-    >>> sorted(case.with_drive("checkpoint").drive)
-    ['checkpoint']
-    """
-
-    id: str
-    parameters: tuple[Parameter, ...]
-    gradients: tuple[Mapping[str, Array], ...]
-    hyperparameters: Mapping[str, float] = field(default_factory=dict)
-    dtype: str = "float32"
-    drive: frozenset[str] = frozenset()
-
-    def with_drive(self, *ways: str) -> Case:
-        """Return the same case, to be driven in these ways."""
-        return replace(self, drive=frozenset(ways))
-
-
-@dataclass(frozen=True)
-class Trajectory:
-    """What a port answers: the parameters after each step, and what was noticed.
-
-    Attributes
-    ----------
-    steps : tuple of mapping
-        For each step, parameter name to value after it (for an operator: its output).
-        Half types come back as float32 arrays of their values where NumPy lacks them.
-    notes : tuple of str
-        What the driver saw and does not judge, for instance
-        ``"writes to the gradient it is given"``.
-    dtypes : mapping
-        Parameter name to the dtype that came back, as the framework names it.
-    groups : tuple of tuple of str
-        Parameter names in the order, and the groups, in which the optimizer was given
-        them; empty where that is the order of the case.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> found = Trajectory(({"dense_0.kernel": np.zeros((2, 3))},))
-    >>> len(found.steps), found.notes
-    (1, ())
-    """
-
-    steps: tuple[Mapping[str, Array], ...]
-    notes: tuple[str, ...] = ()
-    dtypes: Mapping[str, str] = field(default_factory=dict)
-    groups: tuple[tuple[str, ...], ...] = ()
+    program: str
+    function: Any
+    arguments: Callable[[Mapping[str, float]], Mapping[str, Any]]
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -241,10 +132,16 @@ class Port:
     environment : mapping
         Versions and settings that a reader needs to see the same thing.
     operator : bool
-        Whether it is a bare function of a gradient though its kind does not say so.
+        Whether it is a bare function of a gradient, without steps.
+    takes_unused : bool
+        Whether it is given every hyperparameter, those too that it has no use for.
+    shows_gradient : bool
+        Whether the driver sees the very gradient that the port was given, after the step.
+    usual_epsilon : {"outside", "hat"}
+        Where Adam of this framework adds ε (see the convention ``epsilon``).
     broken : callable
         Says what broke the port for good, whoever tolerated that run, or nothing.
-    maker : Maker or None
+    construction : Construction or None
         How the user makes what is driven, for programs that show a mistake without gc-ref.
 
     Examples
@@ -275,8 +172,11 @@ class Port:
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     operator: bool = False
+    takes_unused: bool = False
+    shows_gradient: bool = True
+    usual_epsilon: str = "outside"
     broken: Callable[[], str] = str
-    maker: Maker | None = None
+    construction: Construction | None = None
 
     def __post_init__(self) -> None:
         """Refuse a layout or an algorithm that does not exist, and what goes with no such port."""
@@ -284,6 +184,4 @@ class Port:
             raise ValueError(f"unknown layout {self.layout!r}; known: {', '.join(LAYOUTS)}")
         if self.algorithm not in (None, "sgdm", "adam"):
             raise ValueError(f"unknown algorithm {self.algorithm!r}; known: sgdm, adam")
-        refuse_meaningless(
-            self.conventions, "operator" if self.operator else self.kind, self.algorithm
-        )
+        refuse_meaningless(self.conventions, self.algorithm, operator=self.operator)

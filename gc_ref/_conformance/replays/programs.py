@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from gc_ref._conformance.ports.port import Case, Parameter
+from gc_ref._conformance.ports.case import Case, Parameter
 
 __all__ = ["PROGRAMS", "Scene"]
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gc_ref._conformance.ports.maker import Maker
-from gc_ref._conformance.ports.port import Array, Case, Port, PortError, SkippedError
+from gc_ref._conformance.findings.counterexample import Replay
+from gc_ref._conformance.ports.case import Array, Case
+from gc_ref._conformance.ports.port import Construction, Port, PortError, SkippedError
 from gc_ref._conformance.replays.imports import from_file, from_module, from_own_module
 from gc_ref._conformance.replays.programs import PROGRAMS, Scene
 
@@ -37,26 +38,30 @@ UNKNOWN = ["port = ...  # put here what the port was made of"]
 NEEDS = "# It needs gc-ref installed, as {} imports it: move the port to a module of its own."
 
 
-def replay(judge: Judge, case: Case, match: Match) -> str:
-    """Return a program that shows a mismatch without gc-ref, or says why there is none."""
-    if judge.port.maker is None:
-        return ""
+def replay(judge: Judge, case: Case, match: Match) -> Replay | None:
+    """Return a program that shows a mismatch without gc-ref, or why there is none.
+
+    Nothing, where the adapter does not know how the user makes what it drives.
+    """
+    if judge.port.construction is None:
+        return None
     p, last = match.parameter, match.step + 1
     count = p.value.size * (last + (not judge.operator))
     if count > LARGEST:
-        return TOO_LARGE.format(count)
+        return Replay(TOO_LARGE.format(count), "reason")
     alone = _alone(judge, case, match)
     for port in (judge.port, judge.port.off):
-        if port is None or port.maker is None:
+        if port is None or port.construction is None:
             continue
         try:
             value = judge.run(alone, port=port).steps[-1][p.name].ravel()[match.comparison.position]
         except (PortError, SkippedError):
             continue
         if np.array_equal(float(value), match.comparison.got, equal_nan=True):
-            scene = _scene(judge, port, port.maker, alone, match)
-            return PROGRAMS[port.maker.program](scene)
-    return WHOLE_MODEL
+            scene, imports_gc_ref = _scene(judge, port, port.construction, alone, match)
+            program = PROGRAMS[port.construction.program](scene)
+            return Replay(program, "with-gc-ref" if imports_gc_ref else "standalone")
+    return Replay(WHOLE_MODEL, "reason")
 
 
 def _alone(judge: Judge, case: Case, match: Match) -> Case:
@@ -71,14 +76,17 @@ def _alone(judge: Judge, case: Case, match: Match) -> Case:
     return judge.cases_made[key]
 
 
-def _scene(judge: Judge, port: Port, maker: Maker, case: Case, match: Match) -> Scene:
+def _scene(
+    judge: Judge, port: Port, made: Construction, case: Case, match: Match
+) -> tuple[Scene, bool]:
+    """Return what the program shows, and whether what it imports needs gc-ref."""
     p, worst = match.parameter, match.comparison
     hyper = judge.handed(case).hyperparameters
-    imports, name = _import(maker.function, judge.port.target)
-    return Scene(
+    imports, name, imports_gc_ref = _import(made.function, judge.port.target)
+    scene = Scene(
         imports=imports,
         name=name,
-        arguments=", ".join(f"{k}={_literal(v)}" for k, v in maker.arguments(hyper).items()),
+        arguments=", ".join(f"{k}={_literal(v)}" for k, v in made.arguments(hyper).items()),
         hyperparameters=dict(hyper),
         parameter=p,
         case=case,
@@ -89,19 +97,20 @@ def _scene(judge: Judge, port: Port, maker: Maker, case: Case, match: Match) -> 
         expected=float(worst.expected),
         got=worst.got,
         bound=worst.tau,
-        detail=maker.detail,
-        words=maker.function if isinstance(maker.function, tuple) else (),
+        detail=made.detail,
+        words=made.function if isinstance(made.function, tuple) else (),
     )
+    return scene, imports_gc_ref
 
 
-def _import(function: Any, target: str | None) -> tuple[list[str], str]:
-    """Return the lines that import what the user gave, and the name it has then."""
+def _import(function: Any, target: str | None) -> tuple[list[str], str, bool]:
+    """Return the lines that import what the user gave, its name then, and whether they need us."""
     lines, name = _imported(function, target)
     module = sys.modules.get(getattr(_unwrapped(function), "__module__", None) or "")
     if module is not None and lines != UNKNOWN and _needs_gc_ref(module):
         file = os.path.basename(getattr(module, "__file__", None) or module.__name__)
-        lines = [NEEDS.format(file), *lines]
-    return lines, name
+        return [NEEDS.format(file), *lines], name, True
+    return lines, name, False
 
 
 def _imported(function: Any, target: str | None) -> tuple[list[str], str]:

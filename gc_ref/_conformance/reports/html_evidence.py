@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from gc_ref._conformance.findings.outcome import KIND_NAMES
+from gc_ref._conformance.ports.case import KIND_NAMES
 from gc_ref._conformance.reports import pictures
 from gc_ref._conformance.reports.html_parts import Cell, Place, escape, figure, table
 from gc_ref._conformance.reports.words import beyond, error_words, failures, finite, listed, short

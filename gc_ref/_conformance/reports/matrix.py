@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gc_ref._conformance.checks.registry import CHECKS
+from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.reports import words
 from gc_ref._conformance.reports.markdown import code, escape, table
 from gc_ref._conformance.reports.words import VERDICT

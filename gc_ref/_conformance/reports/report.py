@@ -14,7 +14,8 @@ import gc_ref
 from gc_ref._conformance.cases.vectors import LATEST
 from gc_ref._conformance.diagnosis.diagnose import diagnose
 from gc_ref._conformance.evidence.collect import collect
-from gc_ref._conformance.findings.check_report import CheckReport, verdict_of
+from gc_ref._conformance.findings.check_report import CheckReport
+from gc_ref._conformance.findings.outcome import verdict_of
 from gc_ref._conformance.judging.dtypes import granted
 from gc_ref._conformance.ports.port import PortError, SkippedError
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from gc_ref._conformance.findings.counterexample import Counterexample
 from gc_ref._conformance.ports.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _finding(check: CheckReport) -> Iterator[str]:
     if check.counterexample:
         yield from _counterexample(check.counterexample)
     if check.ratio is not None:
-        nought = check.counterexample and check.counterexample["expected"] == 0
+        nought = check.counterexample and check.counterexample.worst.expected == 0
         shown = check.ulps and math.isfinite(check.ulps) and not nought  # no ulps of 0
         ulps = f", {check.ulps:.3g} ulps" if shown else ""
         if math.isfinite(check.ratio):
@@ -194,30 +195,33 @@ def _finding(check: CheckReport) -> Iterator[str]:
 
 
 def _replay(check: CheckReport) -> Iterator[str]:
-    if check.replay.startswith("#"):  # why there is none
-        yield f"  replay: {check.replay.removeprefix('# ').strip()}"
+    assert check.counterexample is not None
+    replay = check.counterexample.replay
+    assert replay is not None
+    if replay.form == "reason":  # why there is none
+        yield f"  replay: {replay.text.removeprefix('# ').strip()}"
         return
-    yield "  replay:" if "gc-ref installed" in check.replay else "  replay, without gc-ref:"
+    yield "  replay:" if replay.form == "with-gc-ref" else "  replay, without gc-ref:"
     yield ""
-    yield from (f"    {line}" for line in check.replay.splitlines())
+    yield from (f"    {line}" for line in replay.text.splitlines())
 
 
-def _counterexample(shown: Mapping[str, Any]) -> Iterator[str]:
-    axes = shown["output_axis"]
+def _counterexample(shown: Counterexample) -> Iterator[str]:
+    axes, worst = shown.output_axis, shown.worst
     outputs = "not in GC's scope" if axes is None else f"output axis {', '.join(map(str, axes))}"
     yield (
-        f"  case {shown['case']} ({shown['dtype']}), {shown['parameter']}: {shown['kind']} "
-        f"of shape {tuple(shown['shape'])}, {outputs}"
+        f"  case {shown.case} ({shown.dtype}), {shown.parameter}: {shown.kind} "
+        f"of shape {shown.shape}, {outputs}"
     )
     of = "its gradient" if axes is None else "gradient over the inputs of that output"
-    for step, values in enumerate(shown["gradient"], 1):
+    for step, values in enumerate(worst.gradient, 1):
         text = ", ".join(_short(v) for v in values)
         yield from _wrap(f"  {of}, step {step}: ", f"[{text}]")
-    if shown["weight"] is not None:
-        yield f"  weight before: {_short(shown['weight'])}"
+    if worst.weight is not None:
+        yield f"  weight before: {_short(worst.weight)}"
     yield (
-        f"  at index {tuple(shown['index'])} after step {shown['step']}: expected "
-        f"{_long(shown['expected'])}, got {_long(shown['got'])}, bound {_short(shown['bound'])}"
+        f"  at index {worst.index} after step {worst.step}: expected "
+        f"{_long(worst.expected)}, got {_long(worst.got)}, bound {_short(worst.bound)}"
     )
 
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, UNSEEN
-from gc_ref._conformance.checks.registry import CHECKS
-from gc_ref._conformance.evidence.collect import smallest
+from gc_ref._conformance.findings.check_report import CheckReport, smallest
 from gc_ref._conformance.ports.conventions import CONVENTIONS
 
 __all__ = [
@@ -203,10 +203,10 @@ def smallest_counterexample(
     report: Report,
 ) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]] | None:
     """Return the check with the smallest counterexample, that one, and its whole neuron."""
-    at = smallest(report["checks"])
-    if at is None:
+    found = smallest([CheckReport.from_json(c) for c in report["checks"]])
+    if found is None:
         return None
-    check = report["checks"][at]
+    [check] = [c for c in report["checks"] if c["id"] == found.id]
     neuron = report["evidence"]["counterexample"]
     if neuron.get("check") == check["id"]:
         return check, neuron["shown"], neuron

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gc_ref._conformance.findings.outcome import KIND_NAMES
+from gc_ref._conformance.ports.case import KIND_NAMES
 from gc_ref._conformance.reports.words import clean, finite, listed, short
 
 __all__ = ["place", "worked"]

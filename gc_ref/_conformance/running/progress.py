@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from gc_ref._conformance.checks.registry import Check
+    from gc_ref._conformance.catalogue.checks import Check
     from gc_ref._conformance.findings.check_report import CheckReport
     from gc_ref._conformance.findings.outcome import Outcome
-    from gc_ref._conformance.ports.port import Case, Port, Trajectory
+    from gc_ref._conformance.ports.case import Case, Trajectory
+from gc_ref._conformance.ports.port import Port
 
 __all__ = ["Bar", "Lines", "Watch", "watching"]
 

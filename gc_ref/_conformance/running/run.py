@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gc_ref._conformance.cases.vectors import versions_up_to
-from gc_ref._conformance.checks.registry import CHECKS, Check
+from gc_ref._conformance.catalogue.checks import CHECKS, Check
+from gc_ref._conformance.checks.registry import RUNS
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable
 from gc_ref._conformance.judging.judge import Judge
@@ -158,7 +159,7 @@ def report_of(judge: Judge, entry: Check, before: Sequence[CheckReport], rerun: 
 def outcome_of(judge: Judge, entry: Check, before: Sequence[CheckReport] = ()) -> Outcome:
     """Run one check; a port that fails to run is one clear message, not a traceback."""
     try:
-        return entry.run(judge)
+        return RUNS[entry.id](judge)
     except ShapeChangedError as error:
         if any(c.id == "hygiene/shape" and c.status == "failed" for c in before):
             return not_applicable("a shape changed: see hygiene/shape")

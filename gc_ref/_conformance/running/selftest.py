@@ -6,8 +6,8 @@ import importlib.util
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import ABSURD, CONTROL, DEVIATIONS, Deviation, Plant
-from gc_ref._conformance.checks.registry import CHECKS
 from gc_ref._conformance.judging.runs import Known
 from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.running.run import judge_port

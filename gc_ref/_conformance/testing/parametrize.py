@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from gc_ref._conformance.checks.registry import CHECKS
+from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.known_failures.expectations import (
     ExpectationError,
     Expectations,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gc_ref._conformance.checks.registry import CHECKS
-from gc_ref._conformance.findings.check_report import verdict_of
+from gc_ref._conformance.catalogue.checks import CHECKS
+from gc_ref._conformance.findings.outcome import verdict_of
 from gc_ref._conformance.reports.report import SCHEMA
 
 __all__ = ["join"]

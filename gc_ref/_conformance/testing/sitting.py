@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gc_ref._conformance.cases.vectors import LATEST
-from gc_ref._conformance.checks.registry import CHECKS
+from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.known_failures.expectations import Expectations

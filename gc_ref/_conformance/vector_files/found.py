@@ -6,60 +6,22 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.cases.vectors import HYPERPARAMETERS, VectorError, dump
+from gc_ref._conformance.cases.vectors import VectorError, dump
+from gc_ref._conformance.ports.case import Array
 from gc_ref._conformance.ports.numbers import (
     STORAGE,
     ProtocolError,
     read_number,
-    write_number,
-    write_numbers,
 )
-from gc_ref._conformance.ports.port import Array, Case
 from gc_ref._conformance.vector_files.kills import kills_of
 from gc_ref._conformance.vector_files.make import Inputs, freeze
 from gc_ref._conformance.vector_files.read import checked, load, parse_object
 
-if TYPE_CHECKING:
-    from gc_ref._conformance.judging.judge import Judge
-    from gc_ref._conformance.judging.settled import Match
-
-__all__ = ["add_findings", "whole_case"]
-
-#: Conventions that decide about the steps of an algorithm.
-_OF_STEPS = {
-    "operator": (),
-    "sgdm": ("momentum", "first_momentum", "decay", "placement"),
-    "adam": ("epsilon", "decay", "placement"),
-}
-
-
-def whole_case(judge: Judge, case: Case, match: Match) -> dict[str, Any]:
-    """Return all that a case of one parameter is, for the ``frozen`` member of a counterexample."""
-    [p], settled = case.parameters, judge.settled
-    axes = judge.axes(p, judge.rule_for(p, settled))
-    hyper = judge.hyperparameters(case, settled.assumed)
-    chosen = {f: settled.conventions.get(f) for f in _OF_STEPS[settled.mode]}
-    if "decay" in chosen and hyper["weight_decay"] == 0:
-        chosen["decay"] = "none"
-    chosen |= {"scope": settled.conventions.get("scope")} if axes is None else {}
-    chosen |= {"fan_in_one": settled.conventions.get("fan_in_one")} if judge.fan_in(p) == 1 else {}
-    found: dict[str, Any] = {
-        "algorithm": settled.mode,
-        "kind": p.kind,
-        "layout": judge.layout,
-        "shape": list(p.shape),
-        "output_axes": None if axes is None else list(axes),
-        "dtype": case.dtype,
-        "conventions": chosen,
-        "hyperparameters": {k: write_number(hyper[k]) for k in HYPERPARAMETERS[settled.mode]},
-    }
-    if settled.mode != "operator":
-        found["weight"] = write_numbers(p.value)
-    return found | {"gradients": [write_numbers(g[p.name]) for g in case.gradients]}
+__all__ = ["add_findings"]
 
 
 def add_findings(report: Path | str, target: Path | str) -> tuple[list[str], list[str]]:

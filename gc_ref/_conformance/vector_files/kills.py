@@ -13,7 +13,7 @@ from gc_ref._conformance.cases.vectors import Vector
 from gc_ref._conformance.catalogue.centers import Slot
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, Plant
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
-from gc_ref._conformance.ports.port import Array
+from gc_ref._conformance.ports.case import Array
 from gc_ref._conformance.wrong_ports.numpy import OUTPUT_AXIS
 
 __all__ = ["NOT_SHOWN", "answers_of", "forms", "kills_of", "worst"]

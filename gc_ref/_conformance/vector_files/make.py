@@ -13,8 +13,8 @@ import numpy as np
 from gc_ref import bounds
 from gc_ref._conformance.cases.comparison import FORMATS, Expected
 from gc_ref._conformance.cases.expected import expected_steps
+from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.numbers import write_number, write_numbers
-from gc_ref._conformance.ports.port import Array, Case, Parameter
 from gc_ref._slices import from_rows, to_rows
 
 __all__ = ["CLAUSES", "Inputs", "freeze", "granted", "holds_subnormals"]

@@ -20,7 +20,7 @@ from gc_ref._conformance.cases.vectors import (
     versions_up_to,
 )
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, Plant
-from gc_ref._conformance.findings.outcome import number
+from gc_ref._conformance.findings.counterexample import named
 from gc_ref._conformance.ports.numbers import ProtocolError, clean, read_number, short
 from gc_ref._conformance.vector_files.kills import answers_of, forms
 from gc_ref._conformance.vector_files.read import load_all, parse_object
@@ -52,9 +52,9 @@ class Miss:
         return {
             "step": self.step + 1,
             "index": index,
-            "expected": number(v.expected[self.step][self.position]),
-            "got": number(self.got),
-            "bound": number(v.bound[self.step][self.position]),
+            "expected": named(v.expected[self.step][self.position]),
+            "got": named(self.got),
+            "bound": named(v.bound[self.step][self.position]),
         }
 
 

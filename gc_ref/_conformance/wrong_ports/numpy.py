@@ -12,7 +12,8 @@ from gc_ref._conformance.adapters import numpy_port, operator_port
 from gc_ref._conformance.catalogue.centers import Slot, places
 from gc_ref._conformance.catalogue.deviations import Plant
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
-from gc_ref._conformance.ports.port import Array, Case, Parameter, Port
+from gc_ref._conformance.ports.case import Array, Case, Parameter
+from gc_ref._conformance.ports.port import Port
 
 __all__ = ["FRAMEWORKS", "make_plant", "operator_of", "slots_of", "trainer"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gc_ref._conformance.ports.port import Case, Parameter
+from gc_ref._conformance.ports.case import Case, Parameter
 from gc_ref._layouts import weight_shape
 
 

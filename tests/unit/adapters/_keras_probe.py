@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gc_ref._conformance.adapters.keras.port import select_backend
-from gc_ref._conformance.ports.port import Array, Case, Parameter
+from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._layouts import weight_shape
 
 select_backend()

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gc_ref._conformance.adapters.keras.port import keras_port
-from gc_ref._conformance.ports.port import Case, PortError, PortLoadError
+from gc_ref._conformance.ports.case import Case
+from gc_ref._conformance.ports.port import PortError, PortLoadError
 
 from ._keras_probe import case_of, keras
 

@@ -80,7 +80,7 @@ def test_writing_to_gradients_is_noted_and_spoils_no_later_run():
 
     port = numpy_port(writes)
     first, again = port.run(CASE), port.run(CASE)
-    assert first.notes == ("writes to the gradient it is given",)
+    assert first.writes_gradient
     assert np.array_equal(first.steps[1][W.name], again.steps[1][W.name])
     assert CASE.gradients[0][W.name].ravel().tolist() == [1, 3]
 

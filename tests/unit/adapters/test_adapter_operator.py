@@ -106,7 +106,7 @@ def test_writing_to_the_gradient_is_noted_and_spoils_no_later_run(framework):
     port = operator_port(in_place, framework=framework)
     for _ in range(2):
         found = port.run(CASE)
-        assert found.notes == ("writes to the gradient it is given",)
+        assert found.writes_gradient
         assert found.steps[0][P.name].tolist() == OUTPUT_LAST
     assert GRADIENT.tolist() == [[1, 2], [3, 8]]
 

@@ -9,7 +9,8 @@ import pytest
 
 from gc_ref._conformance.adapters.optax.port import optax_port
 from gc_ref._conformance.adapters.optax.tree import flatten, nest, paths
-from gc_ref._conformance.ports.port import Case, Parameter, PortError
+from gc_ref._conformance.ports.case import Case, Parameter
+from gc_ref._conformance.ports.port import PortError
 from gc_ref._layouts import KINDS, VECTOR_KINDS
 
 from ._adapter_cases import same

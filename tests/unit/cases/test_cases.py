@@ -7,7 +7,7 @@ import pytest
 
 from gc_ref._conformance.cases import draws as _draws
 from gc_ref._conformance.cases import standard as cases
-from gc_ref._conformance.ports.port import Case, Parameter
+from gc_ref._conformance.ports.case import Case, Parameter
 from gc_ref._layouts import KINDS, VECTOR_KINDS, output_axes
 
 LAYOUTS = ("output-first", "output-last")

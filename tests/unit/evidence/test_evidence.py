@@ -11,6 +11,7 @@ import pytest
 from gc_ref._conformance.cases.standard import integer_case, long_case
 from gc_ref._conformance.catalogue.deviations import CONTROL, DEVIATIONS
 from gc_ref._conformance.evidence import collect as evidence
+from gc_ref._conformance.findings.check_report import CheckReport, smallest
 from gc_ref._conformance.reports import report as _report
 from gc_ref._conformance.reports.html import render_html
 from gc_ref._conformance.reports.worked import place, worked
@@ -171,7 +172,7 @@ def test_the_smallest_counterexample_is_one_that_a_reader_can_work():
 
 def test_no_smallest_counterexample_among_those_that_were_expected():
     found = _reports.with_failures_known(_reports.report("swapped"))
-    assert evidence.smallest(found["checks"]) is None
+    assert smallest([CheckReport.from_json(c) for c in found["checks"]]) is None
 
 
 @pytest.mark.parametrize("name", ["raises", "ravel"])

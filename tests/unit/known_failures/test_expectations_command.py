@@ -8,8 +8,9 @@ import tomllib
 import numpy as np
 import pytest
 
+from gc_ref._conformance.findings.check_report import Expectation
 from gc_ref._conformance.known_failures.accept import accept
-from gc_ref._conformance.known_failures.expectations import Expectation, ExpectationError, read_file
+from gc_ref._conformance.known_failures.expectations import ExpectationError, read_file
 from gc_ref.conformance import check, operator_port
 
 from ._known_failures import FAILED, KNOWN, gc_ref

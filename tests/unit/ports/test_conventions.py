@@ -103,8 +103,8 @@ OF_STEPS = {"placement", "momentum", "first_momentum", "epsilon", "decay"}
 def test_a_convention_that_means_nothing_for_a_port(field, kind, algorithm, refused):
     declared = {field: FIELDS[field][0]}
     if field not in refused:
-        refuse_meaningless(declared, kind, algorithm)
+        refuse_meaningless(declared, algorithm, operator=kind == "operator")
         return
     with pytest.raises(ValueError, match=f"^convention {field} is about") as caught:
-        refuse_meaningless(declared, kind, algorithm)
+        refuse_meaningless(declared, algorithm, operator=kind == "operator")
     assert (algorithm or "an operator takes none") in str(caught.value)

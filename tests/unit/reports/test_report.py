@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
-from gc_ref._conformance.known_failures.expectations import Expectation
+from gc_ref._conformance.findings.check_report import Expectation
 from gc_ref.conformance import CheckReport, Report, check, operator_port
 
 STATUSES = {
@@ -94,7 +94,9 @@ def test_fields_of_each_check(report):
         assert list(entry)[:8] == [
             "id", "clause", "status", "message", "ratio", "ulps", "counterexample", "rerun",
         ]  # fmt: skip
-        assert set(list(entry)[8:]) <= {"replay", "expectation"}
+        assert set(list(entry)[8:]) <= {
+            "sentence", "fuzzed", "replay", "replay_form", "expectation",
+        }  # fmt: skip
         for field in ("id", "clause", "message", "rerun"):
             assert isinstance(entry[field], str)
         assert entry["id"] in CONTRACT_IDS

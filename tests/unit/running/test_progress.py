@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gc_ref
-from gc_ref._conformance.checks.registry import CHECKS
+from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.cli.main import main
 from gc_ref._conformance.running.progress import watching
 from gc_ref._conformance.running.run import judge_port

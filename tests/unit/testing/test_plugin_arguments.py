@@ -2,7 +2,7 @@
 
 import pytest
 
-from gc_ref._conformance.checks.registry import CHECKS
+from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref.conformance import operator_port, parametrize_with_checks
 
 

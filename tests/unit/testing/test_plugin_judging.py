@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from gc_ref._conformance.checks.registry import CHECKS
+from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.testing.session_report import join
 from gc_ref.conformance import check, operator_port, parametrize_with_checks
 

@@ -20,16 +20,15 @@ from gc_ref._conformance.adapters.exec.hello import (
 )
 from gc_ref._conformance.adapters.exec.process import Program, ProgramError
 from gc_ref._conformance.adapters.exec.protocol import longest_answer, read_answer, run_line
+from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.conventions import parse_conventions, refuse_meaningless
-from gc_ref._conformance.ports.maker import Maker
 from gc_ref._conformance.ports.numbers import ProtocolError, clean
 from gc_ref._conformance.ports.port import (
-    Case,
+    Construction,
     Port,
     PortError,
     PortLoadError,
     SkippedError,
-    Trajectory,
 )
 
 __all__ = ["exec_port"]
@@ -111,8 +110,7 @@ def exec_port(
     algorithm = algorithm or (None if base else hello.algorithm)
     try:
         said = parse_conventions(hello.conventions)
-        kind = "operator" if hello.kind == "operator" else "exec"
-        refuse_meaningless(said, kind, algorithm)
+        refuse_meaningless(said, algorithm, operator=hello.kind == "operator")
     except ValueError as error:
         raise PortLoadError(f"{session.label}: its hello's conventions: {error}") from error
     common: dict[str, Any] = {
@@ -128,26 +126,27 @@ def exec_port(
         "drives": hello.drives,
         "flush_to_zero": hello.flush_to_zero,
         "broken": session.broken,
+        "shows_gradient": False,
         "environment": {**_own(hello.versions), "numpy": np.__version__},
     }
     label = name or hello.name
 
-    def maker(centralized: bool) -> Maker:
+    def construction(centralized: bool) -> Construction:
         detail = json.dumps([given, sorted(hello.hyperparameters), centralized])
-        return Maker("exec", tuple(words), dict, detail)
+        return Construction("exec", tuple(words), dict, detail)
 
     off = None
     if hello.switch:
         off = Port(
             name=f"{label} with GC off",
             run=lambda case: session.run(case, hello, centralized=False),
-            maker=maker(False),
+            construction=construction(False),
             **common,
         )
     return Port(
         name=label,
         run=lambda case: session.run(case, hello, centralized=True),
-        maker=maker(True),
+        construction=construction(True),
         off=off,
         target=target,
         options=tuple(options),

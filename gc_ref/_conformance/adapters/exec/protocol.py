@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gc_ref._conformance.adapters.exec.process import preview
+from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
 from gc_ref._conformance.ports.numbers import (
     STORAGE,
     ProtocolError,
@@ -23,15 +24,7 @@ from gc_ref._conformance.ports.numbers import (
     write_number,
     write_numbers,
 )
-from gc_ref._conformance.ports.port import (
-    Array,
-    Case,
-    Parameter,
-    PortError,
-    ShapeChangedError,
-    SkippedError,
-    Trajectory,
-)
+from gc_ref._conformance.ports.port import PortError, ShapeChangedError, SkippedError
 
 __all__ = ["longest_answer", "read_answer", "read_object", "refuse_unknown", "run_line"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from gc_ref._conformance.ports.port import Parameter
+from gc_ref._conformance.ports.case import Parameter
 
 __all__ = ["Entry", "build_model", "structure"]
 

@@ -14,9 +14,9 @@ from gc_ref._conformance.adapters.calls import one_line, quickly_compiled, refus
 from gc_ref._conformance.adapters.hyperparameters import Signature, read_signature
 from gc_ref._conformance.adapters.keras.training import run_case, without_noise
 from gc_ref._conformance.adapters.switch import switched_off
+from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.conventions import parse_conventions
-from gc_ref._conformance.ports.maker import Maker
-from gc_ref._conformance.ports.port import Case, Port, PortLoadError, Trajectory
+from gc_ref._conformance.ports.port import Construction, Port, PortLoadError
 
 __all__ = ["keras_port", "select_backend"]
 
@@ -147,10 +147,13 @@ def keras_port(
         ),
         flush_to_zero=backend != "torch",  # XLA and TensorFlow do on a CPU; found by experiment
         per_run_cost="dear",
+        usual_epsilon="hat",
         target=target,
         options=tuple(options),
         environment={**environment, **hint},
-        maker=Maker("keras", optimizer, lambda h: signature.arguments(h, fixed), backend)
+        construction=Construction(
+            "keras", optimizer, lambda h: signature.arguments(h, fixed), backend
+        )
         if home.__name__ == "keras"
         else None,
     )

@@ -12,7 +12,8 @@ import numpy as np
 
 from gc_ref._conformance.adapters.calls import one_line, quietly
 from gc_ref._conformance.adapters.keras.model import build_model, structure
-from gc_ref._conformance.ports.port import Array, Case, PortError, Trajectory
+from gc_ref._conformance.ports.case import Array, Case, Trajectory
+from gc_ref._conformance.ports.port import PortError
 
 __all__ = ["Make", "run_case", "without_noise"]
 

@@ -13,9 +13,9 @@ from gc_ref._conformance.adapters.hyperparameters import ALIASES, Signature, rea
 from gc_ref._conformance.adapters.optax.programs import Programs
 from gc_ref._conformance.adapters.optax.training import Loop, run_case, write_loop
 from gc_ref._conformance.adapters.switch import switched_off
+from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.conventions import parse_conventions
-from gc_ref._conformance.ports.maker import Maker
-from gc_ref._conformance.ports.port import Case, Port, PortError, PortLoadError, Trajectory
+from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
 
 __all__ = ["optax_port"]
 
@@ -239,7 +239,7 @@ def _port(recipe: _Recipe, layout: str, **others: Any) -> Port:
         drives=frozenset({"eager", "checkpoint", "twin"}),
         flush_to_zero=True,  # found by experiment: XLA does on a CPU, with jit and without
         per_run_cost="dear",
-        maker=Maker(
+        construction=Construction(
             "optax",
             recipe.factory,
             lambda h: recipe.signature.arguments(h, recipe.settings),

@@ -10,8 +10,9 @@ import numpy as np
 
 from gc_ref._conformance.adapters.calls import one_line, quietly, refuse_coroutine
 from gc_ref._conformance.adapters.optax.programs import Programs, jitted
-from gc_ref._conformance.adapters.optax.tree import flatten, nest, paths
-from gc_ref._conformance.ports.port import Array, Case, PortError, ShapeChangedError, Trajectory
+from gc_ref._conformance.adapters.optax.tree import Path, flatten, nest, paths
+from gc_ref._conformance.ports.case import Array, Case, Trajectory
+from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 
 __all__ = ["Loop", "MakeLoop", "run_case", "write_loop"]
 
@@ -99,7 +100,15 @@ def _train(case: Case, layout: str, label: str, make: _NewLoop) -> Trajectory:
             twin.step({name: -g for name, g in gradient.items()}, number)
         if number == 1 and "checkpoint" in case.drive:
             training.restore()
-    return Trajectory(tuple(training.steps), dtypes=training.dtypes())
+    return Trajectory(
+        tuple(training.steps), dtypes=training.dtypes(), groups=_halves(training.where)
+    )
+
+
+def _halves(where: Mapping[str, Path]) -> tuple[tuple[str, ...], ...]:
+    """Parameter names in the order of the flattened tree, in two halves."""
+    names = sorted(where, key=lambda name: where[name])
+    return tuple(names[: len(names) // 2]), tuple(names[len(names) // 2 :])
 
 
 class _Training:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from gc_ref._conformance.ports.port import Parameter
+from gc_ref._conformance.ports.case import Parameter
 
 __all__ = ["Path", "flatten", "nest", "paths"]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gc_ref._conformance.ports.port import Parameter
+from gc_ref._conformance.ports.case import Parameter
 
 __all__ = ["build_model", "parameter_groups"]
 

@@ -13,9 +13,9 @@ from gc_ref._conformance.adapters.hyperparameters import Signature, read_signatu
 from gc_ref._conformance.adapters.switch import switched_off
 from gc_ref._conformance.adapters.torch.model import build_model, parameter_groups
 from gc_ref._conformance.adapters.torch.training import run_case, untouched_torch
+from gc_ref._conformance.ports.case import Case, Parameter, Trajectory
 from gc_ref._conformance.ports.conventions import parse_conventions
-from gc_ref._conformance.ports.maker import Maker
-from gc_ref._conformance.ports.port import Case, Parameter, Port, PortLoadError, Trajectory
+from gc_ref._conformance.ports.port import Construction, Port, PortLoadError
 
 __all__ = ["torch_port"]
 
@@ -216,7 +216,7 @@ def _port(recipe: _Recipe, layout: str, **others: Any) -> Port:
         dtypes=("float32", "float64"),
         drives=frozenset({"reuse-gradients", "checkpoint", "twin"}),
         flush_to_zero=False,  # found by experiment: PyTorch keeps subnormal numbers on a CPU
-        maker=Maker(
+        construction=Construction(
             "torch", recipe.factory, lambda h: recipe.signature.arguments(h, recipe.settings)
         ),
         **others,

@@ -12,14 +12,8 @@ import numpy as np
 
 from gc_ref._conformance.adapters.calls import one_line, quietly, refuse_coroutine
 from gc_ref._conformance.adapters.torch.model import build_model
-from gc_ref._conformance.ports.port import (
-    Array,
-    Case,
-    Parameter,
-    PortError,
-    ShapeChangedError,
-    Trajectory,
-)
+from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
+from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 
 __all__ = ["Make", "run_case", "untouched_torch"]
 
@@ -29,7 +23,6 @@ Make: TypeAlias = Callable[
     Any,
 ]
 
-_MUTATES = "writes to the gradient it is given"
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -48,17 +41,16 @@ def run_case(case: Case, layout: str, label: str, make: Make) -> Trajectory:
             other = {name: value + 1 for name, value in values.items()}
             twin = _Training(case, layout, label, make, other)
         steps: list[dict[str, Array]] = []
-        notes: list[str] = []
+        writes = False
         for number, gradient in enumerate(gradients, 1):
-            if training.step(gradient, number) and _MUTATES not in notes:
-                notes.append(_MUTATES)
+            writes |= training.step(gradient, number)
             steps.append(training.record(number))
             if twin:
                 twin.step({name: -g for name, g in gradient.items()}, number)
             if number == 1 and "checkpoint" in case.drive:
                 training = training.restored()
         dtypes = {n: str(v.dtype).removeprefix("torch.") for n, v in training.owned.items()}
-    return Trajectory(tuple(steps), tuple(notes), dtypes, training.groups())
+    return Trajectory(tuple(steps), dtypes=dtypes, groups=training.groups(), writes_gradient=writes)
 
 
 @contextlib.contextmanager
