@@ -1,4 +1,4 @@
-"""Balls, what is known of a port's values, and the operations of optimizers on them.
+"""What is known of a port's values, as balls, and the operations of optimizers on them.
 
 See `gc_ref.bounds` for the model and the derivation.
 """
