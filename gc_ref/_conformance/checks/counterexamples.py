@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import slices
+from gc_ref._slices import to_rows
 from gc_ref._conformance.findings.counterexample import Counterexample, Element, Neuron
 from gc_ref._conformance.findings.outcome import Outcome, failed
 from gc_ref._conformance.judging.base_law import base_steps
@@ -81,7 +81,7 @@ def _inputs(array: Array, index: tuple[int, ...], axes: Axes | None) -> tuple[fl
     if axes is not None and array.ndim >= 2:
         outputs = tuple(array.shape[i] for i in axes)
         row = int(np.ravel_multi_index(tuple(index[i] for i in axes), outputs))
-        values = slices(array, axes)[row]
+        values = to_rows(array, axes)[row]
     return tuple(float(v) for v in values[:MOST])
 
 

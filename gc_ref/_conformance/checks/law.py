@@ -16,7 +16,7 @@ import numpy as np
 
 from gc_ref import bounds, laws
 from gc_ref._conformance.cases import standard as cases
-from gc_ref._conformance.cases.draws import slices
+from gc_ref._slices import to_rows
 from gc_ref._conformance.checks.without_formula import shift_ignored
 from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
 from gc_ref._conformance.judging import observed_phi
@@ -27,7 +27,7 @@ from gc_ref._conformance.judging.known import Known, kept
 from gc_ref._conformance.judging.specification import Axes
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 
-__all__ = ["idempotent", "law", "shift_invariant"]
+__all__ = ["RUNS"]
 
 Phi = Callable[[Any], Any]
 #: A law: called with Φ, a gradient, a second one, output axes and a profile; gives the ratio.
@@ -46,7 +46,7 @@ def _shift(f: Phi, g: Array, h: Array, a: Axes, u: bounds.Profile) -> float:
 
 
 def _permutation(f: Phi, g: Array, h: Array, a: Axes, u: bounds.Profile) -> float:
-    outputs, fan_in = slices(g, a).shape
+    outputs, fan_in = to_rows(g, a).shape
     inputs = [(3 * i + 1) % fan_in if fan_in % 3 else fan_in - 1 - i for i in range(fan_in)]
     backward = list(range(outputs))[::-1]
     return laws.permutation_equivariant(
@@ -193,3 +193,15 @@ def _answers(judge: Judge) -> dict[tuple[str, bytes], Any]:
 
 def _key(p: Parameter, array: Array) -> tuple[str, bytes]:
     return p.name, array.tobytes()
+
+
+#: Id of each check of this module to its function.
+RUNS: Mapping[str, Callable[[Judge], Outcome]] = {
+    "law/zero-mean": partial(law, name="zero-mean"),
+    "law/idempotent": idempotent,
+    "law/orthogonal": partial(law, name="orthogonal"),
+    "law/linear": partial(law, name="linear"),
+    "law/shift-invariant": shift_invariant,
+    "law/permutation-equivariant": partial(law, name="permutation-equivariant"),
+    "law/contraction": partial(law, name="contraction"),
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,14 +25,7 @@ from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import KIND_NAMES, Array, Parameter, describe
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 
-__all__ = [
-    "effect_off",
-    "effect_on",
-    "every_weight",
-    "parameters_isolated",
-    "slices_isolated",
-    "vectors_untouched",
-]
+__all__ = ["RUNS"]
 
 NOTHING_FITS = "no parameter follows the algorithm that the port is held to: see step/* and value/*"
 
@@ -251,3 +244,14 @@ def _element_wise(judge: Judge) -> bool:
     first = {**case.gradients[0], vector.name: poisoned}
     [after] = judge.steps(replace(case, id="vector-nan", gradients=(first,)), vector)
     return bool(np.all(np.isfinite(after[1:])))
+
+
+#: Id of each check of this module to its function.
+RUNS: Mapping[str, Callable[[Judge], Outcome]] = {
+    "effect/on": effect_on,
+    "effect/off": effect_off,
+    "scope/every-weight": every_weight,
+    "scope/vectors-untouched": vectors_untouched,
+    "scope/slices-isolated": slices_isolated,
+    "scope/parameters-isolated": parameters_isolated,
+}

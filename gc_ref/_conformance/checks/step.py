@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from gc_ref import laws
-from gc_ref._conformance.cases.draws import slices
+from gc_ref._slices import to_rows
 from gc_ref._conformance.checks.counterexamples import failure
 from gc_ref._conformance.checks.value import matches
 from gc_ref._conformance.checks.without_formula import own_base_law
@@ -16,7 +18,7 @@ from gc_ref._conformance.judging.base_law import base_couples
 from gc_ref._conformance.judging.judge import NO_STEPS, Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 
-__all__ = ["base_law", "constraint", "theorem_4_1"]
+__all__ = ["RUNS"]
 
 #: The laws are evaluated in rational numbers: on weights of at most so many elements.
 LARGEST = 128
@@ -57,18 +59,12 @@ def base_law(judge: Judge) -> Outcome:
     return passed(message, ratio=ratio)
 
 
-def constraint(judge: Judge) -> Outcome:
-    """step/constraint: the sum of each neuron's weights stays where it began."""
-    return _on_weights(judge, theorem=False)
+def on_weights(judge: Judge, *, theorem: bool) -> Outcome:
+    """step/constraint, step/theorem-4.1: a law about every weight in scope, after every step.
 
-
-def theorem_4_1(judge: Judge) -> Outcome:
-    """step/theorem-4.1: the response to a constant added to the input never changes."""
-    return _on_weights(judge, theorem=True)
-
-
-def _on_weights(judge: Judge, *, theorem: bool) -> Outcome:
-    """Hold a law about weights to every weight in scope, after every step."""
+    The sum of each neuron's weights stays where it began; and so does (Theorem 4.1) its
+    response to a constant added to the input.
+    """
     if judge.unconstrained:
         return not_applicable(judge.unconstrained)
     worst, count = 0.0, 0
@@ -80,7 +76,7 @@ def _on_weights(judge: Judge, *, theorem: bool) -> Outcome:
             weights, allowances = judge.steps(case, p), _allowances(judge, case, p)
             try:
                 if theorem:
-                    fan_in = slices(p.value, axes).shape[1]
+                    fan_in = to_rows(p.value, axes).shape[1]
                     x = (np.arange(fan_in) % 7 - 3) / 4.0
                     ratio = laws.theorem_4_1(
                         p.value, weights, x, 2.0, output_axis=axes, allowances=allowances
@@ -115,3 +111,11 @@ def _allowances(judge: Judge, case: Case, p: Parameter) -> list[Array]:
     values = [p.value, *judge.steps(case, p), *raw]
     reach = max(float(np.abs(v).max(initial=0.0)) for v in values)
     return [np.full(p.shape, 32 * step * unit * reach) for step in range(1, len(raw) + 1)]
+
+
+#: Id of each check of this module to its function.
+RUNS: Mapping[str, Callable[[Judge], Outcome]] = {
+    "step/base-law": base_law,
+    "step/constraint": partial(on_weights, theorem=False),
+    "step/theorem-4.1": partial(on_weights, theorem=True),
+}

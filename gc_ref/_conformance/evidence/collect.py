@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import slices
+from gc_ref._slices import to_rows
 from gc_ref._conformance.evidence.means import means
 from gc_ref._conformance.findings.check_report import CheckReport, smallest
 from gc_ref._conformance.findings.counterexample import named
@@ -104,7 +104,7 @@ def _moved(
     with np.errstate(all="ignore"):
         sums = [
             np.abs(
-                slices(np.asarray(now[p.name], np.float64) - p.value.astype(np.float64), a).sum(1)
+                to_rows(np.asarray(now[p.name], np.float64) - p.value.astype(np.float64), a).sum(1)
             )
             for p, a in weights
         ]

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import slices
 from gc_ref._conformance.findings.counterexample import named
 from gc_ref._conformance.judging.base_law import fed
 from gc_ref._conformance.judging.invariance import shifted
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.case import Array, Parameter
+from gc_ref._slices import to_rows
 
 __all__ = ["means"]
 
@@ -76,7 +76,7 @@ def _rows(judge: Judge, p: Parameter, got: Array) -> dict[str, Any] | None:
 
     def mean(value: Array) -> Array:
         with np.errstate(all="ignore"):
-            found: Array = slices(np.asarray(value, np.float64) - start, axes).mean(axis=1)
+            found: Array = to_rows(np.asarray(value, np.float64) - start, axes).mean(axis=1)
         return found
 
     after = _reference(judge, p)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import slices, unslice
+from gc_ref._slices import from_rows, to_rows
 from gc_ref._conformance.findings.outcome import Comparison
 from gc_ref._conformance.judging.base_law import compare_arrays
 from gc_ref._conformance.judging.known import kept
@@ -51,10 +51,10 @@ def shifted(trial: Trial, case: Case, rule: str) -> Case:
         for p in case.parameters:
             axes = trial.axes(p, rule)
             if axes is not None:
-                matrix = slices(step[p.name], axes).copy()
+                matrix = to_rows(step[p.name], axes).copy()
                 signs = np.where(np.arange(len(matrix)) % 2 == 0, SHIFT, -2 * SHIFT)
                 matrix += signs[:, None].astype(matrix.dtype)
-                moved[p.name] = unslice(matrix, p.shape, axes)
+                moved[p.name] = from_rows(matrix, p.shape, axes)
         gradients.append(moved)
     return replace(case, id=f"{case.id}-shifted-{rule}", gradients=tuple(gradients))
 
@@ -91,9 +91,9 @@ def _keeps_sums(trial: Trial, case: Case, p: Parameter, rule: str) -> bool:
     axes = trial.axes(p, rule)
     assert axes is not None
     unit = trial.profile("float32").unit_roundoff
-    start = slices(p.value.astype(np.float64), axes)
+    start = to_rows(p.value.astype(np.float64), axes)
     for value in trial.steps(case, p):
-        moved = slices(np.asarray(value, dtype=np.float64), axes)
+        moved = to_rows(np.asarray(value, dtype=np.float64), axes)
         drift = np.abs((moved - start).sum(axis=1))
         allowed = 64 * unit * (np.abs(moved) + np.abs(start)).sum(axis=1)
         if not np.all(drift <= allowed) or np.array_equal(moved, start):
