@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from gc_ref._slices import to_rows
 from gc_ref._conformance.findings.counterexample import Counterexample, Element, Neuron
 from gc_ref._conformance.findings.outcome import Outcome, failed
 from gc_ref._conformance.judging.base_law import base_steps
@@ -18,6 +17,7 @@ from gc_ref._conformance.judging.specification import Axes
 from gc_ref._conformance.ports.case import Array
 from gc_ref._conformance.ports.port import PortError, SkippedError
 from gc_ref._conformance.replays.replay import replay
+from gc_ref._slices import to_rows
 
 __all__ = ["counterexample", "failure"]
 

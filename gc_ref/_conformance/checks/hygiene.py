@@ -60,15 +60,15 @@ def _difference(case: Case, left: Trajectory, right: Trajectory) -> str:
     return ""
 
 
-def _difference_from_plain(judge: Judge, case: Case, driven: Trajectory) -> str:
+def _difference_from_plain(judge: Judge, case: Case, other: Trajectory) -> str:
     """Name the first parameter that differs from both plain ways of training; empty for none.
 
     The end of Keras' ``fit`` may change the weights (``use_ema``): a loop that calls it for
     each step is held against one that does so too.
     """
-    different = _difference(case, judge.run(case), driven)
+    different = _difference(case, judge.run(case), other)
     if different and "fit-per-step" in judge.port.drives:
-        different = _difference(case, judge.run(case.with_drive("fit-per-step")), driven)
+        different = _difference(case, judge.run(case.with_drive("fit-per-step")), other)
     return different
 
 

@@ -16,7 +16,6 @@ import numpy as np
 
 from gc_ref import bounds, laws
 from gc_ref._conformance.cases import standard as cases
-from gc_ref._slices import to_rows
 from gc_ref._conformance.checks.without_formula import shift_ignored
 from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
 from gc_ref._conformance.judging import observed_phi
@@ -26,6 +25,7 @@ from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.known import Known, kept
 from gc_ref._conformance.judging.specification import Axes
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
+from gc_ref._slices import to_rows
 
 __all__ = ["RUNS"]
 

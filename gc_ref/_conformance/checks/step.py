@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 
 from gc_ref import laws
-from gc_ref._slices import to_rows
 from gc_ref._conformance.checks.counterexamples import failure
 from gc_ref._conformance.checks.value import matches
 from gc_ref._conformance.checks.without_formula import own_base_law
@@ -17,6 +16,7 @@ from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed
 from gc_ref._conformance.judging.base_law import base_couples
 from gc_ref._conformance.judging.judge import NO_STEPS, Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
+from gc_ref._slices import to_rows
 
 __all__ = ["RUNS"]
 

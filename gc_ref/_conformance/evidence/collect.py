@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref._slices import to_rows
 from gc_ref._conformance.evidence.means import means
 from gc_ref._conformance.findings.check_report import CheckReport, smallest
 from gc_ref._conformance.findings.counterexample import named
@@ -20,6 +19,7 @@ from gc_ref._conformance.judging.dtypes import half_sums_note
 from gc_ref._conformance.judging.judge import NO_STEPS, Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.port import PortError, SkippedError
+from gc_ref._slices import to_rows
 
 __all__ = ["collect"]
 

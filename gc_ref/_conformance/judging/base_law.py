@@ -27,8 +27,8 @@ from gc_ref._conformance.ports.port import Port, PortError
 
 __all__ = ["base_couples", "base_steps", "compare_arrays", "compare_to_base", "fed", "phi"]
 
-#: Perturbed runs of the base (fewer where each compiles a model), and how often their
-#: spread a port may be away.
+#: Perturbed runs of the base, by its cost of a run; and how many times their spread a port
+#: may be off.
 DRAWS, SPREADS = {"cheap": 5, "dear": 1}, 8.0
 #: Roundings of a step's arithmetic that the base law grants, in units of u(|w| + path).
 ROUNDINGS = 32.0
@@ -182,10 +182,10 @@ def _evaluated_twice(
     want: list[Array],
     spread: list[Array],
 ) -> list[Array]:
-    """Add what a port may be off that rounds Φ(g) otherwise at each of its uses.
+    """Add what a port may be off if it rounds Φ(g) anew at each of its uses.
 
-    A compiler that fuses loops (XLA) does so: the Φ(g) that is squared for a second moment is
-    not to the last bit the Φ(g) in the numerator. First order: |Δw| times τ/|Φ(g)|.
+    A compiler that fuses loops (XLA) does so: the Φ(g) that is squared for a second moment and
+    the Φ(g) in the numerator differ in their last bits. First order: |Δw| times τ/|Φ(g)|.
     """
     if axes is None:
         return spread
@@ -205,7 +205,7 @@ def _evaluated_twice(
 
 @kept
 def _perturbed(trial: Trial, case: Case, rule: str, placement: str, draw: int) -> Case:
-    """Φ(g), off by a rounding and by the bound of `gc_ref.bounds.centralize`, signs at random."""
+    """Feed Φ(g) that is off by a rounding and by the bound of centralizing, signs at random."""
     plain = fed(trial, case, rule, placement)
     rng = rng_for(trial.seed, f"{plain.id}/{draw}")
     profile = trial.profile(case.dtype)

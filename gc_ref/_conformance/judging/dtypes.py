@@ -1,4 +1,4 @@
-"""What is granted in dtypes other than that of the main cases: to refuse them, and half sums."""
+"""What a port is granted in each dtype: to refuse it, and to sum half types in themselves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HALF = ("float16", "bfloat16")
 
 
 def driven(trial: Trial, case: Case) -> bool:
-    """Whether the port runs a case: in the main dtype it must; another that it refuses is noted."""
+    """Whether the port runs a case: a dtype that it refuses is noted, unless it is the main one."""
     try:
         trial.run(case)
     except ShapeChangedError:

@@ -78,7 +78,7 @@ def _assumed(trial: Trial, reading: Specification) -> tuple[str, ...]:
         return ()
     values = trial.hyperparameters(trial.integers, reading.assumed)
     assumed = ", ".join(f"{name} = {values[name]:g}" for name in lacking)
-    return (f"the port lets nobody choose what Algorithm 2 needs; assumed {assumed}",)
+    return (f"the port does not let a user choose what Algorithm 2 needs; assumed {assumed}",)
 
 
 # ---- algorithm

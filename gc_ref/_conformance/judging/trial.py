@@ -58,8 +58,8 @@ class Trial(Keeper):
         super().__init__()
         self.port, self.seed, self.suite = port, seed, suite
         self.known = known or Known()
-        #: What was noticed and is not judged, in sentences.
-        self.notes: list[str] = []
+        #: What was noticed and is not judged: sentences, in order, each once.
+        self.notes: dict[str, None] = {}
         #: Whether the port wrote to a gradient that it was given.
         self.writes_gradient = False
         #: Dtypes that the port refused to run.
@@ -84,14 +84,13 @@ class Trial(Keeper):
         return self.port.layout
 
     def note(self, text: str) -> None:
-        """Note what is not judged, once."""
-        if text not in self.notes:
-            self.notes.append(text)
+        """Note what is not judged."""
+        self.notes.setdefault(text)
 
     # ---- runs
 
     def run(self, case: Case, *, port: Port | None = None) -> Trajectory:
-        """Drive the port, its base, or the port switched off, through a case; each once."""
+        """Drive the port, its base, or the port with GC off through a case, if not yet done."""
         port = port or self.port
         key = (self._role(port), case)
         if key not in self._runs:
@@ -141,7 +140,7 @@ class Trial(Keeper):
         for role, known in roles.items():
             if port is known:
                 return role
-        raise ValueError(f"{port.name} is not on trial, nor its base, nor it switched off")
+        raise ValueError(f"{port.name} is neither the port on trial, nor its base, nor with GC off")
 
     # ---- cases
 
