@@ -7,14 +7,12 @@
 'conforms'
 """
 
-from gc_ref._conformance.adapters import (
-    exec_port,
-    keras_port,
-    numpy_port,
-    operator_port,
-    optax_port,
-    torch_port,
-)
+from gc_ref._conformance.adapters.exec.port import exec_port
+from gc_ref._conformance.adapters.keras.port import keras_port
+from gc_ref._conformance.adapters.numpy import numpy_port
+from gc_ref._conformance.adapters.operator import operator_port
+from gc_ref._conformance.adapters.optax.port import optax_port
+from gc_ref._conformance.adapters.torch.port import torch_port
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.ports.case import Case, Parameter, Trajectory
 from gc_ref._conformance.ports.port import Port, PortError, PortLoadError

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from gc_ref._conformance.ports.case import Array, Case, Parameter
-from gc_ref._conformance.ports.numbers import STORAGE, read_number
+from gc_ref._conformance.ports.serialization import read_number
+from gc_ref._conformance.ports.storage import STORAGE
 
 __all__ = ["FILES", "HYPERPARAMETERS", "LATEST", "MEMBERS", "RELEASED", "SCHEMA"]
 __all__ += ["Vector", "VectorError", "dump", "folder", "frozen", "versions_up_to"]

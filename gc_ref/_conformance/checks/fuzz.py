@@ -15,8 +15,8 @@ from gc_ref._conformance.cases.vectors import HYPERPARAMETERS
 from gc_ref._conformance.checks.counterexamples import counterexample
 from gc_ref._conformance.findings.outcome import Outcome, failed
 from gc_ref._conformance.ports.case import Case, Parameter, describe
-from gc_ref._conformance.ports.numbers import write_number, write_numbers
 from gc_ref._conformance.ports.port import PortError, SkippedError
+from gc_ref._conformance.ports.serialization import write_number, write_numbers
 
 if TYPE_CHECKING:
     from gc_ref._conformance.judging.judge import Judge

@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from gc_ref._conformance.adapters.calls import process_kept
+from gc_ref._conformance.adapters.shared.calls import process_kept
 from gc_ref._conformance.cases.vectors import VectorError, versions_up_to
 from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS

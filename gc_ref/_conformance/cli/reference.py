@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import gc_ref
-from gc_ref._conformance.adapters import numpy_port, operator_port
+from gc_ref._conformance.adapters.numpy import numpy_port
+from gc_ref._conformance.adapters.operator import operator_port
 from gc_ref._conformance.ports.case import Array, Case
 from gc_ref._conformance.ports.port import Port
 

@@ -12,9 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gc_ref._conformance import adapters
-from gc_ref._conformance.adapters.calls import one_line, quietly
-from gc_ref._conformance.adapters.keras.port import select_backend
+from gc_ref._conformance.adapters.exec.port import exec_port
+from gc_ref._conformance.adapters.keras.port import keras_port, select_backend
+from gc_ref._conformance.adapters.numpy import numpy_port
+from gc_ref._conformance.adapters.operator import operator_port
+from gc_ref._conformance.adapters.optax.port import optax_port
+from gc_ref._conformance.adapters.shared.calls import one_line, quietly
+from gc_ref._conformance.adapters.torch.port import torch_port
 from gc_ref._conformance.ports.port import Port, PortLoadError
 
 __all__ = ["KINDS", "UsageError", "load_attribute", "make_port", "parse_settings", "parse_target"]
@@ -190,7 +194,7 @@ def make_port(
         if timeout is not None:
             common["timeout"] = timeout
         try:
-            return adapters.exec_port(where, algorithm=algorithm, base=base, **common)
+            return exec_port(where, algorithm=algorithm, base=base, **common)
         except ValueError as error:  # only now is it known what the program is
             raise UsageError(f"--convention: {error}") from error
     common["name"] = attribute
@@ -198,11 +202,11 @@ def make_port(
         select_backend()
     loaded = load_attribute(where, attribute, here=here)
     if kind == "operator":
-        return adapters.operator_port(loaded, framework=framework, **common)
+        return operator_port(loaded, framework=framework, **common)
     maker = {
-        "torch": adapters.torch_port,
-        "keras": adapters.keras_port,
-        "optax": adapters.optax_port,
-        "numpy": adapters.numpy_port,
+        "torch": torch_port,
+        "keras": keras_port,
+        "optax": optax_port,
+        "numpy": numpy_port,
     }[kind]
     return maker(loaded, algorithm=algorithm, base=base, **common)

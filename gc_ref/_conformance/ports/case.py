@@ -14,7 +14,7 @@ __all__ = ["KIND_NAMES", "Array", "Case", "Parameter", "Trajectory", "describe"]
 
 Array = npt.NDArray[Any]
 
-#: Names that a reader knows the kinds by.
+#: The kinds of parameter as reports name them.
 KIND_NAMES = {
     "dense": "Dense",
     "conv1d": "Conv1D",
@@ -126,16 +126,24 @@ class Case:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of all that a port is given: two cases with the same one are the same run."""
-        parts = hashlib.sha256()
-        parts.update(repr((self.id, self.dtype, sorted(self.drive))).encode())
-        parts.update(repr(sorted(self.hyperparameters.items())).encode())
-        for p in self.parameters:
-            parts.update(repr((p.layer, p.kind, p.layer_kind)).encode())
-            parts.update(_content(p.value))
-            for step in self.gradients:
-                parts.update(_content(step[p.name]))
-        return parts.hexdigest()
+        """Digest of all that a port is given: two cases with the same one are the same run.
+
+        Numbers count by their bits: 0.0 and -0.0 differ, and a NaN equals itself.
+        """
+        settings = {name: float(value) for name, value in sorted(self.hyperparameters.items())}
+        digest = hashlib.sha256(
+            repr((self.id, self.dtype, sorted(self.drive), settings, len(self.gradients))).encode()
+        )
+        arrays: list[tuple[tuple[object, ...], Array]] = [
+            ((p.layer, p.kind, p.layer_kind), p.value) for p in self.parameters
+        ]
+        arrays += [
+            ((step, name), g[name]) for step, g in enumerate(self.gradients) for name in sorted(g)
+        ]
+        for name, array in arrays:
+            digest.update(repr((name, array.shape, array.dtype.str)).encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -176,7 +184,3 @@ def describe(parameter: Parameter) -> str:
     """Name a parameter as a reader knows it: ``conv1d_0.kernel (Conv1D, shape (2, 4, 3))``."""
     name = KIND_NAMES[parameter.kind]
     return f"{parameter.name} ({name}, shape {parameter.shape})"
-
-
-def _content(array: Array) -> bytes:
-    return repr((array.shape, array.dtype.str)).encode() + array.tobytes()

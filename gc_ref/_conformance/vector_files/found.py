@@ -12,11 +12,11 @@ import numpy as np
 
 from gc_ref._conformance.cases.vectors import VectorError, dump
 from gc_ref._conformance.ports.case import Array
-from gc_ref._conformance.ports.numbers import (
-    STORAGE,
+from gc_ref._conformance.ports.serialization import (
     ProtocolError,
     read_number,
 )
+from gc_ref._conformance.ports.storage import STORAGE
 from gc_ref._conformance.vector_files.kills import kills_of
 from gc_ref._conformance.vector_files.make import Inputs, freeze
 from gc_ref._conformance.vector_files.read import checked, load, parse_object

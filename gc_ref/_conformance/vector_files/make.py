@@ -15,7 +15,7 @@ from gc_ref._conformance.cases.comparison import FORMATS, Expected
 from gc_ref._conformance.cases.draws import slices, unslice
 from gc_ref._conformance.cases.expected import expected_steps
 from gc_ref._conformance.ports.case import Array, Case, Parameter
-from gc_ref._conformance.ports.numbers import write_number, write_numbers
+from gc_ref._conformance.ports.serialization import write_number, write_numbers
 
 __all__ = ["CLAUSES", "Inputs", "freeze", "granted", "holds_subnormals"]
 

@@ -20,14 +20,14 @@ from gc_ref._conformance.cases.vectors import (
     VectorError,
 )
 from gc_ref._conformance.ports.conventions import parse_conventions
-from gc_ref._conformance.ports.numbers import (
-    STORAGE,
+from gc_ref._conformance.ports.serialization import (
     ProtocolError,
     RepeatedError,
     members,
     read_number,
     short,
 )
+from gc_ref._conformance.ports.storage import STORAGE
 from gc_ref._layouts import KINDS, LAYOUTS, VECTOR_KINDS
 
 __all__ = ["UserVectors", "checked", "load", "load_all", "parse_object"]

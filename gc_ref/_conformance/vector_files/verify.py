@@ -21,7 +21,7 @@ from gc_ref._conformance.cases.vectors import (
 )
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, Plant
 from gc_ref._conformance.findings.counterexample import named
-from gc_ref._conformance.ports.numbers import ProtocolError, clean, read_number, short
+from gc_ref._conformance.ports.serialization import ProtocolError, clean, read_number, short
 from gc_ref._conformance.vector_files.kills import answers_of, forms
 from gc_ref._conformance.vector_files.read import load_all, parse_object
 

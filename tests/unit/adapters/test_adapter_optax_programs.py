@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from gc_ref._conformance.adapters.calls import quickly_compiled
+from gc_ref._conformance.adapters.keras.training import quickly_compiled
 from gc_ref._conformance.adapters.optax import programs as _optax_programs
 from gc_ref._conformance.adapters.optax.port import optax_port
 

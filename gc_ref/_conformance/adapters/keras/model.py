@@ -18,7 +18,7 @@ _Made: TypeAlias = tuple[Any, tuple[int | None, ...]]
 
 
 def structure(parameters: Iterable[Parameter]) -> tuple[Entry, ...]:
-    """Everything about the parameters that a model depends on: all but their values."""
+    """Return all about the parameters that a model depends on: all but their values."""
     return tuple((p.layer, p.layer_kind or p.kind, p.role, p.shape) for p in parameters)
 
 
@@ -26,23 +26,15 @@ def structure(parameters: Iterable[Parameter]) -> tuple[Entry, ...]:
 def build_model(home: ModuleType, layout: str, entries: tuple[Entry, ...], copy: int = 0) -> Any:
     """Build a model of real layers; a model of the same structure is built only once.
 
-    Parameters
-    ----------
-    home : module
-        ``keras``, or the legacy ``tf_keras``.
-    layout : {"output-first", "output-last"}
-        Keras layers store ``output-last``; for the other layout no Keras layer has
-        the right shapes, and a custom layer holds the weights.
-    entries : tuple
-        See `structure`.
-    copy : int
-        Models with different numbers are different models.
+    Keras layers store outputs last: for ``output-first`` a custom layer holds the weights.
+    Models with different numbers ``copy`` are different models.
 
     Returns
     -------
     keras.Model
-        Its ``probe_variables`` maps ``layer.role`` to the variable, in the order of
-        ``entries``. One sample of its input is all gradients of one step, end to end.
+        Of ``home``, which is ``keras`` or the legacy ``tf_keras``. Its ``probe_variables`` maps
+        ``layer.role`` to the variable, in the order of ``entries``. One sample of its input is
+        all gradients of one step, end to end.
     """
     grouped: dict[str, list[Entry]] = {}
     for entry in entries:
@@ -62,7 +54,7 @@ def build_model(home: ModuleType, layout: str, entries: tuple[Entry, ...], copy:
 
 
 def _real_layer(home: ModuleType, name: str, members: list[Entry]) -> dict[str, tuple[Any, Any]]:
-    """Build the Keras layer that owns these weights: role -> (layer, variable), those it has."""
+    """Build the Keras layer that owns these weights: role -> (layer, variable), where it fits."""
     shapes = {role: shape for _, _, role, shape in members}
     main = "kernel" if "kernel" in shapes else "scale"
     make = _LAYERS.get(members[0][1])
@@ -84,7 +76,7 @@ def _real_layer(home: ModuleType, name: str, members: list[Entry]) -> dict[str, 
 
 
 def _custom_layer(home: ModuleType, name: str, members: list[Entry]) -> dict[str, tuple[Any, Any]]:
-    """Build a layer of our own for weights that no Keras layer has."""
+    """Build a custom layer for weights that no Keras layer has."""
     layer = home.layers.Layer(name=name, dtype="float32")
     made = {
         role: (layer, layer.add_weight(name=role, shape=shape, initializer="zeros"))
@@ -113,13 +105,8 @@ def _convolution(class_name: str) -> Callable[..., _Made]:
 
 def _depthwise(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[str, Any]) -> _Made:
     *window, channels, multiplier = shape
-    layer = layers.DepthwiseConv2D(
-        tuple(window),
-        depth_multiplier=multiplier,
-        use_bias=bias,
-        data_format="channels_last",
-        **options,
-    )
+    options |= {"depth_multiplier": multiplier, "data_format": "channels_last"}
+    layer = layers.DepthwiseConv2D(tuple(window), use_bias=bias, **options)
     return layer, (None, *window, channels)
 
 
@@ -128,7 +115,7 @@ def _embedding(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[st
 
 
 def _attention(into: bool) -> Callable[..., _Made]:
-    """Make a projection as `MultiHeadAttention` does: query, key, value; or its output."""
+    """Make a projection as `MultiHeadAttention` does: into query, key or value, or its output."""
     equation, bias_axes = ("abc,cde->abde", "de") if into else ("abcd,cde->abe", "e")
 
     def make(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[str, Any]) -> _Made:
@@ -164,7 +151,7 @@ _LAYERS: dict[str, Callable[..., _Made]] = {
 
 @functools.lru_cache(maxsize=2)
 def _model_class(home: ModuleType) -> Any:
-    """Make the model class; Keras is not imported before it is needed."""
+    """Make the model class of this Keras."""
     inner = _inner_product(home)
 
     class ProbeModel(home.Model):  # type: ignore[misc, name-defined]
@@ -180,8 +167,8 @@ def _model_class(home: ModuleType) -> Any:
             return inputs
 
         def compute_loss(self, x: Any = None, *_: Any, **__: Any) -> Any:
-            # One row of x is one step. One concatenation and one product compile much
-            # faster than one product per weight, and its gradient is a mere slice of x.
+            # One row of x is one step. One product of all weights, end to end, compiles much
+            # faster than one for each weight, and its gradient is a mere slice of x.
             return inner(x[0], list(self.probe_variables.values()))
 
     return ProbeModel

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from gc_ref._conformance.adapters.hyperparameters import named_arguments
+from gc_ref._conformance.adapters.shared.hyperparameters import named_arguments
 from gc_ref._conformance.ports.port import Port, PortLoadError
 
 __all__ = ["Switches", "read_switches", "switched_off"]
@@ -15,8 +14,7 @@ __all__ = ["Switches", "read_switches", "switched_off"]
 _NOT_A_SWITCH = frozenset({"only", "loc", "no", "not", "disable", "without"})
 
 
-@dataclass(frozen=True)
-class Switches:
+class Switches(NamedTuple):
     """The switches of GC among a factory's arguments.
 
     Attributes
@@ -36,18 +34,7 @@ def read_switches(
 ) -> Switches:
     """Find the boolean arguments that switch GC on and off, by their names.
 
-    Parameters
-    ----------
-    factory : callable
-        Optimizer class or factory function.
-    settings : mapping
-        Arguments that the user fixes; they win over defaults.
-    skip : int
-        Leading positional arguments that are not hyperparameters (``params``).
-
-    Returns
-    -------
-    Switches
+    ``settings`` win over defaults; the first ``skip`` positional arguments are left out.
 
     Examples
     --------
@@ -84,7 +71,7 @@ def switched_off(
         ``make(settings, words)`` makes the port with these settings; ``words``, such
         as ``"use_gc=False"``, say what is different.
     skip : int
-        Leading positional arguments that are not hyperparameters (``params``).
+        Number of leading positional arguments that are not hyperparameters (``params``).
 
     Returns
     -------

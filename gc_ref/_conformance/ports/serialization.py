@@ -1,19 +1,24 @@
-"""Numbers and texts of the protocol for programs, written and read without losing a digit."""
+"""Numbers in JSON without losing a digit: for the protocol of programs and the vector files.
+
+Both are read from strangers: what is no number is refused, and shown in a few safe characters.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from gc_ref._conformance.ports.case import Array
+from gc_ref._conformance.ports.storage import STORAGE
 
 __all__ = [
-    "STORAGE",
     "ProtocolError",
     "RepeatedError",
     "clean",
@@ -25,30 +30,25 @@ __all__ = [
     "write_numbers",
 ]
 
-#: Longest text of a program that a report repeats.
-LONGEST = 300
-#: NumPy has no bfloat16: float32 arrays hold its values.
-STORAGE = {"float16": "float16", "bfloat16": "float32", "float32": "float32", "float64": "float64"}
-
-#: As C's %a writes it. These need no second look: a float64 holds each of them.
+#: As C's %a writes a number. A float64 holds each of these.
 PLAIN = re.compile(r"-?0x[01](?:\.[0-9a-f]{1,13})?p[+-]?[0-9]{1,3}").fullmatch
 HEXADECIMAL = re.compile(
     r"([+-]?)0[xX]([0-9a-fA-F]{1,32})(?:\.([0-9a-fA-F]{0,32}))?[pP]([+-]?[0-9]{1,6})"
 ).fullmatch
 SPECIAL = {"nan": math.nan, "-nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-TRAILING = re.compile(r"\.?0+p").sub
+TRAILING_ZEROS = re.compile(r"\.?0+p")
 
 
 class ProtocolError(Exception):
-    """What a program wrote is no message of the protocol; says what is wrong with it."""
+    """What a program or a file holds is not what the protocol allows; says what is wrong."""
 
 
 class RepeatedError(ValueError):
-    """A JSON object has a name twice, which Python's own reader takes for an overwriting."""
+    """A JSON object has a name twice; Python's own reader would keep the last one."""
 
 
 def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a dict of a JSON object, as `json.loads` wants of its ``object_pairs_hook``.
+    """Make the dict of a JSON object: the ``object_pairs_hook`` for `json.loads`.
 
     Raises
     ------
@@ -64,25 +64,25 @@ def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def write_number(value: float) -> str:
-    """Return a number as the protocol has it, without trailing zeros.
+    """Return a number as a hexadecimal text, without trailing zeros.
 
     Examples
     --------
     >>> write_number(-0.375), write_number(0.0), write_number(float("inf"))
     ('-0x1.8p-2', '0x0p+0', 'inf')
     """
-    return TRAILING("p", float(value).hex())
+    return TRAILING_ZEROS.sub("p", float(value).hex())
 
 
 def write_numbers(values: Array) -> list[str]:
-    """Return the numbers of an array in row-major order, as the protocol has them."""
+    """Return the numbers of an array in row-major order, as texts."""
     with np.errstate(invalid="ignore"):  # a signaling NaN
         flat = np.asarray(values, dtype=np.float64).ravel().tolist()
-    return [TRAILING("p", v.hex()) for v in flat]
+    return list(map(write_number, flat))
 
 
 def read_number(text: object) -> float:
-    """Read one number of the protocol; no digit of it may be lost.
+    """Read a hexadecimal text.
 
     Raises
     ------
@@ -102,73 +102,63 @@ def read_number(text: object) -> float:
         found = HEXADECIMAL(text)
         if found:
             return _exactly(text, *found.groups(default=""))
-    shown = short(text)
     raise ProtocolError(
-        f'{shown} is not a number as the protocol writes it: a string such as "0x1.8p+1", '
+        f'{short(text)} is not a number as the protocol writes it: a string such as "0x1.8p+1", '
         '"inf", "-inf" or "nan"'
     )
 
 
 def _exactly(text: str, sign: str, whole: str, part: str, power: str) -> float:
-    """Read a number that a float64 may not hold: every digit counts."""
+    """Read a number of which a float64 may not hold every digit."""
     mantissa = int(whole + part, 16)
-    if mantissa and abs(int(power)) > 2000:
-        raise ProtocolError(f"{short(text)} is a number that no float64 is")
-    exponent = int(power) - 4 * len(part) if mantissa else 0
-    exact = Fraction(mantissa) * Fraction(2) ** exponent
-    try:
-        value = float(exact)
-    except OverflowError:
-        value = math.inf
-    if math.isinf(value) or Fraction(value) != exact:
-        raise ProtocolError(f"{short(text)} is a number that no float64 is")
-    return -value if sign == "-" else value
+    if not mantissa:
+        return -0.0 if sign == "-" else 0.0
+    if abs(int(power)) <= 2000:
+        exact = mantissa * Fraction(2) ** (int(power) - 4 * len(part))
+        with contextlib.suppress(OverflowError):
+            value = float(exact)
+            if value == exact:
+                return -value if sign == "-" else value
+    raise ProtocolError(f"{short(text)} is a number that no float64 is")
 
 
-def read_numbers(values: list[object], dtype: str) -> Array:
-    """Read numbers that must be values of a dtype, in a flat array.
+def read_numbers(values: Sequence[object], dtype: str) -> Array:
+    """Read texts into a flat array of a dtype.
 
     Raises
     ------
     ProtocolError
-        If one is no number of the protocol, or is none of the dtype.
+        If one is no number, or none of the dtype.
     """
     flat = np.array([read_number(v) for v in values], dtype=np.float64)
-    stored = _stored(flat, dtype)
+    with np.errstate(over="ignore"):
+        stored: Array = flat.astype(STORAGE[dtype])
+    if dtype == "bfloat16":  # cut off the low half of the float32
+        stored = (stored.view(np.uint32) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+        stored[np.isnan(flat)] = np.nan
     different = ~((stored.astype(np.float64) == flat) | np.isnan(flat))
     if different.any():
         raise ProtocolError(
             f"{short(values[int(np.argmax(different))])} is a number that no {dtype} is: round to "
-            'it, or say the "dtype" that the port really answers'
+            'it, or say the "dtype" that is meant'
         )
     return stored
 
 
-def _stored(flat: Array, dtype: str) -> Array:
-    """Values in an array of their dtype; the low half of a bfloat16's float32 is cut off."""
-    with np.errstate(over="ignore"):
-        stored: Array = flat.astype(STORAGE[dtype])
-    if dtype == "bfloat16":
-        stored = (stored.view(np.uint32) & 0xFFFF0000).astype(np.uint32).view(np.float32)
-        stored[np.isnan(flat)] = np.nan
-    return stored
-
-
-def clean(text: str, longest: int = LONGEST) -> str:
-    """Put words of a program on one line of printable characters, cut to a readable length."""
+def clean(text: str, longest: int = 300) -> str:
+    """Put a stranger's words on one line of printable characters, cut to a readable length."""
     text = " ".join(text[: 4 * longest].split())
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def short(value: object) -> str:
-    """Show a value of a program in a few characters."""
+    """Show a stranger's JSON value in a few characters."""
     if isinstance(value, str):
         return repr(clean(value, 60))
     if isinstance(value, dict):
         return f"an object of {len(value)}"
-    if isinstance(value, list) and (
-        len(value) > 8 or any(isinstance(v, (list, dict)) for v in value)
-    ):
+    nested = isinstance(value, list) and any(isinstance(v, (list, dict)) for v in value)
+    if isinstance(value, list) and (nested or len(value) > 8):
         return f"a list of {len(value)}"
     return clean(json.dumps(value), 60)

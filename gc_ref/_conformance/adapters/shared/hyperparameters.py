@@ -1,10 +1,11 @@
-"""Which hyperparameters a port takes, and under which names it wants them."""
+"""Which hyperparameters a factory takes, and under which names it wants them."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from gc_ref._conformance.ports.port import PortLoadError
@@ -21,7 +22,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "weight_decay": ("weight_decay",),
 }
 
-#: No optimizer has this argument: one that accepts it swallows any keyword.
+#: No optimizer has this argument: a factory that accepts it swallows any keyword.
 _NONSENSE = "gc_ref_no_such_argument"
 
 
@@ -45,18 +46,18 @@ class Signature:
     names: Mapping[str, str]
     betas: bool
     fixed: Mapping[str, float]
-    settled: frozenset[str] = frozenset()
+    settled: frozenset[str]
 
     @property
     def takes(self) -> frozenset[str]:
         """Canonical hyperparameters that can be chosen."""
         both = {"beta1", "beta2"} if self.betas else set()
-        return frozenset((set(self.names) | both) - set(self.fixed) - self.settled)
+        return frozenset({*self.names, *both} - self.settled)
 
     def arguments(
         self, hyperparameters: Mapping[str, float], settings: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Keyword arguments for the factory; the user's settings win."""
+        """Return the keyword arguments for the factory; the user's settings win."""
         chosen = {k: v for k, v in hyperparameters.items() if k in self.takes}
         arguments: dict[str, Any] = {}
         if self.betas and {"beta1", "beta2"} <= set(chosen):
@@ -72,7 +73,7 @@ def read_signature(
     probe: Callable[[dict[str, Any]], bool],
     skip: int = 0,
 ) -> Signature:
-    """Find out which hyperparameters ``factory`` takes.
+    """Find out which hyperparameters an optimizer class or factory function takes.
 
     Parameters
     ----------
@@ -84,11 +85,7 @@ def read_signature(
         ``probe(arguments)`` tells whether the factory can be called with these
         keyword arguments. Asked only where the signature ends in ``**kwargs``.
     skip : int
-        Leading positional arguments that are not hyperparameters (``params``).
-
-    Returns
-    -------
-    Signature
+        Number of leading positional arguments that are not hyperparameters (``params``).
 
     Raises
     ------
@@ -103,32 +100,31 @@ def read_signature(
     {'betas': (0.25, 0.75), 'lr': 0.5}
     """
     named, open_ended = named_arguments(factory, skip)
-    if not open_ended:
-        _check_settings(factory, settings, named)
+    unknown = [] if open_ended else [name for name in settings if name not in named]
+    if unknown:
+        label = getattr(factory, "__name__", repr(factory))
+        raise PortLoadError(
+            f"{label} takes no argument {unknown[0]!r}; it takes: {', '.join(named) or 'none'}"
+        )
     single = {n for n, default in named.items() if not isinstance(default, (tuple, list, str))}
     names = {c: next((a for a in al if a in single), "") for c, al in ALIASES.items()}
     betas = "betas" in named and _is_pair(named["betas"])
     if open_ended:
-        names, betas = _ask(probe, names, settings, betas, "betas" in named)
+        betas = _ask(probe, names, settings, betas=betas, betas_named="betas" in named)
     if betas:
         names["beta1"] = names["beta2"] = ""
-    found = {c: a for c, a in names.items() if a}
-    settled = {c for c, a in found.items() if a in settings}
+    names = {c: a for c, a in names.items() if a}
+    chosen = {c: settings[a] for c, a in names.items() if a in settings}
     if betas and "betas" in settings:
-        settled |= {"beta1", "beta2"}
-    return Signature(found, betas, _fixed(found, betas, settings), frozenset(settled))
+        pair = settings["betas"]
+        pair = pair if isinstance(pair, (tuple, list)) else (None, None)
+        chosen |= dict(zip(("beta1", "beta2"), pair, strict=False))
+    fixed = {c: float(value) for c, value in chosen.items() if isinstance(value, Real)}
+    return Signature(names, betas, fixed, frozenset(chosen))
 
 
 def require_lr(signature: Signature, label: str) -> None:
-    """Raise PortLoadError unless the factory has a learning rate, chosen or set.
-
-    Parameters
-    ----------
-    signature : Signature
-        What the factory takes.
-    label : str
-        Name of the factory in the message.
-    """
+    """Raise PortLoadError unless the factory ``label`` has a learning rate, chosen or set."""
     if "lr" not in signature.names:
         raise PortLoadError(
             f"{label} takes no learning rate; looked for an argument named "
@@ -137,21 +133,10 @@ def require_lr(signature: Signature, label: str) -> None:
 
 
 def named_arguments(factory: Callable[..., Any], skip: int) -> tuple[dict[str, Any], bool]:
-    """Arguments by name with their defaults, and whether ``**kwargs`` lets in more.
+    """Return arguments by name with their defaults, and whether ``**kwargs`` lets in more.
 
-    Parameters
-    ----------
-    factory : callable
-        Optimizer class or factory function.
-    skip : int
-        Leading positional arguments to leave out (``params``).
-
-    Returns
-    -------
-    named : dict
-        Argument name to default value (``inspect.Parameter.empty`` where required).
-    open_ended : bool
-        Whether other keywords may be given, or the signature cannot be read.
+    The first ``skip`` positional ones are left out. The default of a required argument is
+    ``inspect.Parameter.empty``. Where the signature cannot be read, anything may be let in.
 
     Examples
     --------
@@ -160,7 +145,7 @@ def named_arguments(factory: Callable[..., Any], skip: int) -> tuple[dict[str, A
     """
     try:
         parameters = list(inspect.signature(factory).parameters.values())
-    except (TypeError, ValueError):  # builtins without a signature: ask by calling
+    except (TypeError, ValueError):  # builtins without a signature
         return {}, True
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     skipped = {p.name for p in positional[:skip]}
@@ -182,69 +167,30 @@ def _ask(
     probe: Callable[[dict[str, Any]], bool],
     names: dict[str, str],
     settings: Mapping[str, Any],
+    *,
     betas: bool,
     betas_named: bool,
-) -> tuple[dict[str, str], bool]:
-    """Find by calling what ``**kwargs`` lets through, the learning rate first.
+) -> bool:
+    """Find by calling what ``**kwargs`` lets through: fill in ``names``, and return ``betas``.
 
-    A factory that swallows any keyword would seem to take everything: of that one
-    only the learning rate, and what the user sets, is looked for behind ``**kwargs``.
+    A factory that swallows any keyword would seem to take everything. Of such a one only the
+    learning rate, and what the user sets, is looked for behind ``**kwargs``.
     """
-    names = dict(names)
-    names["lr"] = names["lr"] or _probe_names(probe, names, settings, "lr")
-    if _try(probe, names, settings, _NONSENSE, 0.5):
+
+    def accepts(argument: str, value: Any = 0.5) -> bool:
+        rate = {names["lr"]: 0.5} if names["lr"] else {}
+        return probe({**rate, argument: value, **settings})
+
+    def find(canonical: str) -> str:
+        return next((a for a in ALIASES[canonical] if a in settings or accepts(a)), "")
+
+    names["lr"] = names["lr"] or find("lr")
+    if accepts(_NONSENSE):
         for canonical, aliases in ALIASES.items():
             names[canonical] = names[canonical] or next((a for a in aliases if a in settings), "")
-        return names, betas
-    betas = betas or (not betas_named and _try(probe, names, settings, "betas", (0.5, 0.75)))
+        return betas
+    betas = betas or (not betas_named and accepts("betas", (0.5, 0.75)))
     for canonical in ALIASES:
         if not names[canonical] and not (betas and canonical.startswith("beta")):
-            names[canonical] = _probe_names(probe, names, settings, canonical)
-    return names, betas
-
-
-def _probe_names(
-    probe: Callable[[dict[str, Any]], bool],
-    names: Mapping[str, str],
-    settings: Mapping[str, Any],
-    canonical: str,
-) -> str:
-    for alias in ALIASES[canonical]:
-        if alias in settings or _try(probe, names, settings, alias, 0.5):
-            return alias
-    return ""
-
-
-def _try(
-    probe: Callable[[dict[str, Any]], bool],
-    names: Mapping[str, str],
-    settings: Mapping[str, Any],
-    argument: str,
-    value: Any,
-) -> bool:
-    arguments: dict[str, Any] = {argument: value}
-    if names.get("lr") and names["lr"] != argument:
-        arguments[names["lr"]] = 0.5
-    return probe(arguments | dict(settings))
-
-
-def _check_settings(
-    factory: Callable[..., Any], settings: Mapping[str, Any], named: Iterable[str]
-) -> None:
-    for name in settings:
-        if name not in named:
-            label = getattr(factory, "__name__", repr(factory))
-            raise PortLoadError(
-                f"{label} takes no argument {name!r}; it takes: {', '.join(named) or 'none'}"
-            )
-
-
-def _fixed(names: Mapping[str, str], betas: bool, settings: Mapping[str, Any]) -> dict[str, float]:
-    fixed = {
-        c: float(settings[a])
-        for c, a in names.items()
-        if a in settings and isinstance(settings[a], (int, float))
-    }
-    if betas and isinstance(settings.get("betas"), (tuple, list)):
-        fixed["beta1"], fixed["beta2"] = (float(b) for b in settings["betas"])
-    return fixed
+            names[canonical] = find(canonical)
+    return betas
