@@ -8,6 +8,7 @@ import os
 import shlex
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,45 +109,31 @@ def exec_port(
         refuse_meaningless(said, algorithm, operator=hello.kind == "operator")
     except ValueError as error:
         raise PortLoadError(f"{session.label}: its hello's conventions: {error}") from error
-    common: dict[str, Any] = {
-        "kind": "exec",
-        "operator": hello.kind == "operator",
-        "layout": layout or hello.layout,
-        "takes": hello.hyperparameters,
-        "fixed": hello.fixed,
-        "algorithm": algorithm,
-        "base": base,
-        "conventions": said | dict(conventions or {}),
-        "dtypes": hello.dtypes,
-        "drives": hello.drives,
-        "flush_to_zero": hello.flush_to_zero,
-        "broken": session.broken,
-        "shows_gradient": False,
-        "environment": {**_own(hello.versions), "numpy": np.__version__},
-    }
-    label = name or hello.name
 
-    def construction(centralized: bool) -> Construction:
+    def make(*, centralized: bool) -> Port:
         detail = json.dumps([given, sorted(hello.hyperparameters), centralized])
-        return Construction("exec", tuple(words), dict, detail)
-
-    off = None
-    if hello.switch:
-        off = Port(
-            name=f"{label} with GC off",
-            run=lambda case: session.run(case, hello, centralized=False),
-            construction=construction(False),
-            **common,
+        return Port(
+            name=(name or hello.name) + ("" if centralized else " with GC off"),
+            kind="exec",
+            run=lambda case: session.run(case, hello, centralized=centralized),
+            operator=hello.kind == "operator",
+            layout=layout or hello.layout,
+            takes=hello.hyperparameters,
+            fixed=hello.fixed,
+            algorithm=algorithm,
+            base=base,
+            conventions=said | dict(conventions or {}),
+            dtypes=hello.dtypes,
+            drives=hello.drives,
+            flush_to_zero=hello.flush_to_zero,
+            broken=session.broken,
+            shows_gradient=False,
+            environment={**_own(hello.versions), "numpy": np.__version__},
+            construction=Construction("exec", tuple(words), dict, detail),
         )
-    return Port(
-        name=label,
-        run=lambda case: session.run(case, hello, centralized=True),
-        construction=construction(True),
-        off=off,
-        target=target,
-        options=tuple(options),
-        **common,
-    )
+
+    off = make(centralized=False) if hello.switch else None
+    return replace(make(centralized=True), off=off, target=target, options=tuple(options))
 
 
 def split_command(command: str | Sequence[str]) -> list[str]:
