@@ -10,6 +10,7 @@ from gc_ref._conformance.cases import draws as _draws
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.ports.case import Case, Parameter
 from gc_ref._layouts import KINDS, VECTOR_KINDS, output_axes
+from gc_ref._slices import from_rows, to_rows
 
 LAYOUTS = ("output-first", "output-last")
 RULES = ("by-rank", "by-kind")
@@ -220,13 +221,13 @@ def test_cases_of_one_seed_do_not_repeat_each_other():
         ((1, 1), (0,), [0]),
     ],
 )
-def test_slices(shape, axes, first_row):
+def test_rows_of_an_array_and_back(shape, axes, first_row):
     array = np.arange(math.prod(shape)).reshape(shape)
-    matrix = _draws.slices(array, axes)
+    matrix = to_rows(array, axes)
     assert matrix.shape == (math.prod(shape[i] for i in axes), len(first_row))
     assert matrix[0].tolist() == first_row
     assert np.array_equal(matrix, rows(array, axes))
-    back = _draws.unslice(matrix, shape, axes)
+    back = from_rows(matrix, shape, axes)
     assert np.array_equal(back, array)
     assert back.flags.c_contiguous
 
