@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import representable
+from gc_ref._conformance.ports.storage import representable
 from gc_ref._conformance.vector_files.make import Inputs
 from gc_ref._layouts import output_axes, weight_shape
 from gc_ref._slices import from_rows

@@ -17,9 +17,10 @@ import numpy as np
 
 from gc_ref import bounds, exact
 from gc_ref._conformance.cases.comparison import Comparison, float_ulp
-from gc_ref._conformance.cases.draws import representable, rng_for
+from gc_ref._conformance.cases.gradients import rng_for
 from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
 from gc_ref._conformance.ports.port import PortError
+from gc_ref._conformance.ports.storage import representable
 
 if TYPE_CHECKING:
     from gc_ref._conformance.judging.judge import Judge

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from gc_ref import bounds
-from gc_ref._conformance.cases.comparison import FORMATS, Expected
+from gc_ref._conformance.cases.comparison import Expected
 from gc_ref._conformance.cases.expected import expected_steps
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.serialization import write_number, write_numbers
+from gc_ref._conformance.ports.storage import STORAGE
 from gc_ref._slices import from_rows, to_rows
 
 __all__ = ["CLAUSES", "Inputs", "freeze", "granted", "holds_subnormals"]
@@ -102,7 +103,7 @@ def granted(dtype: str, *, flush: bool) -> bounds.Profile:
 
 def holds_subnormals(arrays: Sequence[Array | None], dtype: str) -> bool:
     """Whether any number is smaller than the smallest normal one of its dtype."""
-    smallest = math.ldexp(1.0, FORMATS[dtype][1])
+    smallest = float(np.finfo(STORAGE[dtype]).smallest_normal)  # of bfloat16 it is float32's
     given = (np.abs(np.asarray(a, np.float64)) for a in arrays if a is not None)
     return any(bool(((a > 0) & (a < smallest)).any()) for a in given)
 
@@ -142,8 +143,7 @@ def _element(want: Expected, i: int) -> tuple[str, str]:
     With e the float64 nearest to the exact E: |got − E| ≤ τ implies |got − e| ≤ τ + |E − e|,
     and computing got − e in float64 adds one rounding, a relative 2⁻⁵³.
     """
-    low = Fraction(want.lower.numerators[i], want.lower.denominator)
-    high = Fraction(want.upper.numerators[i], want.upper.denominator)
+    low, high = want.ends(i)
     nearest = float((low + high) / 2)
     tau = float(want.tau.ravel()[i])
     if not math.isfinite(tau):  # undecided, and so in every run

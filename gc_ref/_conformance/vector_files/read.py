@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import representable
 from gc_ref._conformance.cases.vectors import (
     FILES,
     HYPERPARAMETERS,
@@ -27,7 +26,7 @@ from gc_ref._conformance.ports.serialization import (
     read_number,
     short,
 )
-from gc_ref._conformance.ports.storage import STORAGE
+from gc_ref._conformance.ports.storage import STORAGE, representable
 from gc_ref._layouts import KINDS, LAYOUTS, VECTOR_KINDS
 
 __all__ = ["UserVectors", "checked", "load", "load_all", "parse_object"]
