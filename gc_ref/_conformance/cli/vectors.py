@@ -49,7 +49,7 @@ def run_vectors_command(options: argparse.Namespace) -> tuple[int, str]:
         print(_copy(Path(options.folder)), end="")
         return CONFORMS, ""
     if options.action == "add":
-        from gc_ref._conformance.vector_files.found import add_findings
+        from gc_ref._conformance.vector_files.from_report import add_findings
 
         added, known = add_findings(options.report, options.file)
         for key in added:
