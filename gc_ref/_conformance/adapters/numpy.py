@@ -19,8 +19,6 @@ from gc_ref._conformance.adapters.shared.hyperparameters import ALIASES
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
 
-__all__ = ["numpy_port"]
-
 #: For a user who gives a function of a gradient where one of a training run is expected.
 HINT = ". If this is a function gradient -> centralized gradient, use operator: (operator_port)"
 

@@ -19,8 +19,6 @@ from gc_ref._conformance.adapters.shared.factory import label_of
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
 
-__all__ = ["operator_port"]
-
 #: How names of dtypes begin that can be held against the exact value.
 NUMBERS = ("float", "bfloat", "int", "uint", "bool", "complex")
 

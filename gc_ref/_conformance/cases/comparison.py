@@ -12,8 +12,6 @@ import numpy as np
 from gc_ref import exact
 from gc_ref._conformance.ports.case import Array
 
-__all__ = ["Comparison", "Expected", "compare", "float_ulp"]
-
 
 @dataclass(frozen=True)
 class Expected:

@@ -10,9 +10,7 @@ from gc_ref._conformance.cases.comparison import Expected
 from gc_ref._conformance.ports.case import Case, Parameter
 from gc_ref._conformance.ports.conventions import Conventions
 from gc_ref._layouts import is_convolution, output_axes
-from gc_ref._slices import to_rows
-
-__all__ = ["axes_in_scope", "expected_steps"]
+from gc_ref._slices import matrix_shape
 
 
 def axes_in_scope(
@@ -32,7 +30,7 @@ def axes_in_scope(
         return None
     if conventions.get("scope") == "conv-only" and not is_convolution(parameter.kind):
         return None
-    fan_in = to_rows(parameter.value, axes).shape[1]
+    fan_in = matrix_shape(parameter.shape, axes)[1]
     if fan_in == 1 and conventions.get("fan_in_one") == "keep":
         return None
     return axes

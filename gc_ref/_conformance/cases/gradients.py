@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from gc_ref._conformance.ports.case import Array
-from gc_ref._slices import from_rows
-
-__all__ = ["REGIMES", "integers", "rng_for"]
+from gc_ref._slices import from_rows, matrix_shape
 
 
 def rng_for(seed: int, label: str) -> np.random.Generator:
@@ -29,8 +26,7 @@ def integers(
     """
     if axes is None:
         return np.asarray(rng.integers(1, 9, size=shape), dtype=np.float64)
-    outputs = math.prod(shape[i] for i in axes)
-    fan_in = math.prod(shape) // outputs
+    outputs, fan_in = matrix_shape(shape, axes)
     if fan_in == 1:
         residual = np.zeros((outputs, 1))
     elif fan_in == 2:

@@ -25,19 +25,7 @@ from gc_ref._conformance.cases.layers import (
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.storage import STORAGE, representable
 from gc_ref._layouts import output_axes, weight_shape
-from gc_ref._slices import from_rows, to_rows
-
-__all__ = [
-    "FEW",
-    "Layer",
-    "bounded_case",
-    "decay_case",
-    "integer_case",
-    "long_case",
-    "parameters_of",
-    "part_of",
-    "poisoned_case",
-]
+from gc_ref._slices import from_rows, matrix_shape, to_rows
 
 #: Hyperparameters whose steps are exact in binary arithmetic (Adam: at t = 1).
 DYADIC: Mapping[str, Mapping[str, float]] = {
@@ -148,7 +136,7 @@ def _smallest_mean(p: Parameter, step: int) -> float:
 def _sum_bound(p: Parameter, gradients: list[dict[str, Array]], layout: str) -> float:
     """Return n max|g| of a parameter."""
     axes = _by_rank(p, layout)
-    fan_in = 1 if axes is None else to_rows(p.value, axes).shape[1]
+    fan_in = 1 if axes is None else matrix_shape(p.shape, axes)[1]
     return float(fan_in * max(np.abs(g[p.name]).max(initial=0) for g in gradients))
 
 
@@ -189,7 +177,7 @@ def bounded_case(
             if axes is None:
                 values = 100.0 * rng.normal(size=p.shape) + 2.0
             else:
-                values = from_rows(draw(rng, *to_rows(p.value, axes).shape), p.shape, axes)
+                values = from_rows(draw(rng, *matrix_shape(p.shape, axes)), p.shape, axes)
             step[p.name] = representable(values, dtype)
         gradients.append(step)
     return Case(label, parameters, tuple(gradients), _hyperparameters(TYPICAL, algorithm), dtype)

@@ -15,9 +15,6 @@ from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.serialization import read_number, read_numbers
 from gc_ref._conformance.ports.storage import STORAGE
 
-__all__ = ["FILES", "HYPERPARAMETERS", "LATEST", "MEMBERS", "RELEASED", "SCHEMA"]
-__all__ += ["Vector", "VectorError", "dump", "folder", "frozen", "versions_up_to"]
-
 SCHEMA = "gc-ref-vectors/1"
 #: Released suites, oldest first, each with the digest over all of its files (digest.json). A
 #: released suite never changes.

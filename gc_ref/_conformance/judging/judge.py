@@ -14,6 +14,7 @@ from gc_ref import bounds
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import Comparison, Expected, compare
 from gc_ref._conformance.cases.expected import axes_in_scope, expected_steps
+from gc_ref._conformance.cases.layers import FEW
 from gc_ref._conformance.cases.vectors import Vector
 from gc_ref._conformance.judging.base_law import base_fed_with, compare_to_base
 from gc_ref._conformance.judging.runs import Known, Runs
@@ -141,7 +142,7 @@ class Judge(Runs):
     @cached_property
     def small(self) -> Case:
         """A few layers of the integer case: a run of it is cheap where a run builds a model."""
-        return cases.part_of(self.integers, cases.FEW, "small")
+        return cases.part_of(self.integers, FEW, "small")
 
     # ---- what is right
 

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy.typing as npt
 
-__all__ = ["KIND_NAMES", "Array", "Case", "Parameter", "Trajectory", "describe"]
-
 Array = npt.NDArray[Any]
 
 #: The kinds of parameter as reports name them.

@@ -10,15 +10,6 @@ from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.conventions import parse_conventions, refuse_meaningless
 from gc_ref._layouts import LAYOUTS
 
-__all__ = [
-    "Construction",
-    "Port",
-    "PortError",
-    "PortLoadError",
-    "ShapeChangedError",
-    "SkippedError",
-]
-
 
 class PortError(Exception):
     """A port could not be driven: it raised, or answered something unusable.

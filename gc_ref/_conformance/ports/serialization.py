@@ -18,18 +18,6 @@ import numpy as np
 from gc_ref._conformance.ports.case import Array
 from gc_ref._conformance.ports.storage import STORAGE
 
-__all__ = [
-    "ProtocolError",
-    "RepeatedError",
-    "clean",
-    "members",
-    "read_number",
-    "read_numbers",
-    "short",
-    "write_number",
-    "write_numbers",
-]
-
 #: As C's %a writes a number. A float64 holds each of these.
 PLAIN = re.compile(r"-?0x[01](?:\.[0-9a-f]{1,13})?p[+-]?[0-9]{1,3}").fullmatch
 HEXADECIMAL = re.compile(

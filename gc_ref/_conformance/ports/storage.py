@@ -7,8 +7,6 @@ import numpy as np
 from gc_ref import exact
 from gc_ref._conformance.ports.case import Array
 
-__all__ = ["STORAGE", "representable"]
-
 #: NumPy has no bfloat16: float32 arrays hold its values.
 STORAGE = {"float16": "float16", "bfloat16": "float32", "float32": "float32", "float64": "float64"}
 

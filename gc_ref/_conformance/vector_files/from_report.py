@@ -15,8 +15,6 @@ from gc_ref._conformance.vector_files.kills import kills_of
 from gc_ref._conformance.vector_files.make import Inputs, freeze
 from gc_ref._conformance.vector_files.read import checked, load, parse_object
 
-__all__ = ["add_findings"]
-
 
 def add_findings(report: Path | str, target: Path | str) -> tuple[list[str], list[str]]:
     """Add what fuzzing found in a report to a file of vectors, which is made where it is not.

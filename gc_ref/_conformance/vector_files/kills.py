@@ -16,8 +16,6 @@ from gc_ref._conformance.ports.case import Array
 from gc_ref._conformance.ports.storage import representable
 from gc_ref._conformance.wrong_ports.numpy import OUTPUT_AXIS
 
-__all__ = ["NOT_SHOWN", "answers_of", "forms", "kills_of", "worst"]
-
 #: Forms of the catalogue that no vector can show, and why.
 NOT_SHOWN: Mapping[str, str] = {
     "all-parameters": "a vector is one weight: one mean of the whole model is one of that weight",

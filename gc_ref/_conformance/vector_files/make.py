@@ -18,8 +18,6 @@ from gc_ref._conformance.ports.serialization import write_number, write_numbers
 from gc_ref._conformance.ports.storage import STORAGE
 from gc_ref._slices import from_rows, to_rows
 
-__all__ = ["CLAUSES", "Inputs", "freeze", "granted", "holds_subnormals"]
-
 CLAUSES = {"operator": "Eq. 1", "sgdm": "Algorithm 1", "adam": "Algorithm 2"}
 
 

@@ -33,8 +33,6 @@ from gc_ref._conformance.ports.serialization import (
 from gc_ref._conformance.ports.storage import STORAGE
 from gc_ref._layouts import KINDS, LAYOUTS, VECTOR_KINDS
 
-__all__ = ["UserVectors", "checked", "load", "load_all", "parse_object"]
-
 #: Values that a member may have.
 KNOWN = {
     "algorithm": tuple(FILES),

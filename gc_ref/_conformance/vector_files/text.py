@@ -10,8 +10,6 @@ from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.reports.text import _long, _short, _wrap
 from gc_ref._conformance.vector_files.verify import Miss, Verified
 
-__all__ = ["render"]
-
 #: Number of failures that are shown in full; of the others only the ids are.
 IN_FULL = 5
 

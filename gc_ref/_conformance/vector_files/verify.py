@@ -25,8 +25,6 @@ from gc_ref._conformance.ports.serialization import ProtocolError, clean, read_n
 from gc_ref._conformance.vector_files.kills import answers_of, forms
 from gc_ref._conformance.vector_files.read import load_all, parse_object
 
-__all__ = ["RESULTS", "Miss", "Verified", "verify"]
-
 RESULTS = "gc-ref-results/1"
 #: How well the failures of port and deviation must agree (0 to 1) for the deviation to be named
 #: as the one, and as the nearest.

@@ -14,8 +14,6 @@ from gc_ref._conformance.ports.serialization import ProtocolError, clean, read_n
 from gc_ref._conformance.ports.storage import STORAGE
 from gc_ref._layouts import LAYOUTS
 
-__all__ = ["LONGEST_HELLO", "PROTOCOL", "VERSION", "Hello", "hello_line", "read_hello"]
-
 PROTOCOL, VERSION = "gc-ref-exec", 1
 #: Bytes that the answer may take.
 LONGEST_HELLO = 1 << 16

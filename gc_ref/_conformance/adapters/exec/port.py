@@ -27,8 +27,6 @@ from gc_ref._conformance.ports.port import (
 )
 from gc_ref._conformance.ports.serialization import ProtocolError, clean
 
-__all__ = ["exec_port"]
-
 
 def exec_port(
     command: str | Sequence[str],

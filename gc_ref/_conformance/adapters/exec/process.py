@@ -17,8 +17,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import IO
 
-__all__ = ["Lines", "Program", "ProgramError", "preview"]
-
 #: How much is read at once; how much of the standard error is kept for messages.
 CHUNK, TAIL = 1 << 16, 4096
 #: A stack frame as Node and Java print them, after the message: they would crowd it out.

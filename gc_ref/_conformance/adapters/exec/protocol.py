@@ -26,8 +26,6 @@ from gc_ref._conformance.ports.serialization import (
 )
 from gc_ref._conformance.ports.storage import STORAGE
 
-__all__ = ["longest_answer", "read_answer", "read_object", "refuse_unknown", "run_line"]
-
 #: Bytes that an answer may take: for each number, each array, and the whole.
 PER_NUMBER, PER_ARRAY, PER_ANSWER = 64, 512, 1 << 16
 

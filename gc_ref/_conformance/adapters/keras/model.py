@@ -9,8 +9,6 @@ from typing import Any, TypeAlias
 
 from gc_ref._conformance.ports.case import Parameter
 
-__all__ = ["Entry", "build_model", "structure"]
-
 #: What a model is built from, for each parameter: (layer, owning kind, role, shape).
 Entry: TypeAlias = tuple[str, str, str, tuple[int, ...]]
 

@@ -16,8 +16,6 @@ from gc_ref._conformance.adapters.shared.hyperparameters import require_lr
 from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortLoadError
 
-__all__ = ["keras_port", "select_backend"]
-
 
 def select_backend() -> None:
     """Choose a backend for Keras, unless the user has. Call it before Keras is imported.

@@ -16,8 +16,6 @@ from gc_ref._conformance.adapters.shared.calls import one_line, quietly
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
 from gc_ref._conformance.ports.port import PortError
 
-__all__ = ["Make", "quickly_compiled", "run_case", "without_noise"]
-
 #: Makes a new optimizer, and says which Keras it belongs to.
 Make: TypeAlias = Callable[[], tuple[Any, ModuleType]]
 

@@ -15,8 +15,6 @@ from gc_ref._conformance.adapters.shared.hyperparameters import ALIASES
 from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
 
-__all__ = ["optax_port"]
-
 
 def optax_port(
     factory: Callable[..., Any],

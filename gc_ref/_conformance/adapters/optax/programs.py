@@ -12,8 +12,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Programs", "jitted"]
-
 #: Compiled programs that are kept: as many as the checks of one port come back to.
 _KEPT = 12
 #: Options of XLA on a CPU, the quickest first. XLA still simplifies the program and fuses its

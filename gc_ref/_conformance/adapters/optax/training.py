@@ -15,8 +15,6 @@ from gc_ref._conformance.ports.case import Array, Case, Trajectory
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 from gc_ref._conformance.ports.storage import STORAGE
 
-__all__ = ["Loop", "MakeLoop", "run_case", "write_loop"]
-
 #: ``init(params) -> state`` and ``step(params, state, gradient) -> (params, state)``.
 Loop: TypeAlias = tuple[Callable[..., Any], Callable[..., Any]]
 #: Makes the loop of a case around a new instance of the optimizer: (case, eager init) -> loop.

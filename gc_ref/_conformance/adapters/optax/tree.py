@@ -9,8 +9,6 @@ from typing import Any, TypeAlias
 
 from gc_ref._conformance.ports.case import Parameter
 
-__all__ = ["Path", "flatten", "nest", "paths"]
-
 #: Where a parameter lies in the tree: ``("Dense_0", "kernel")``.
 Path: TypeAlias = tuple[str, ...]
 

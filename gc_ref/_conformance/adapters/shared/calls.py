@@ -15,8 +15,6 @@ import numpy as np
 
 from gc_ref._conformance.ports.port import PortError
 
-__all__ = ["is_plain", "one_line", "process_kept", "quietly", "raising", "refuse_coroutine"]
-
 #: Longest message of somebody's exception that a report repeats.
 LONGEST = 300
 

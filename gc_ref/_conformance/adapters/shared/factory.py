@@ -11,8 +11,6 @@ from gc_ref._conformance.adapters.shared.hyperparameters import Signature, read_
 from gc_ref._conformance.adapters.shared.switch import switched_off
 from gc_ref._conformance.ports.port import Port, PortError, PortLoadError
 
-__all__ = ["SAMPLE", "Factory", "can_call", "factory_port", "label_of", "read_factory"]
-
 #: Hyperparameters to try a factory with; it may require any of them.
 SAMPLE: Mapping[str, float] = {
     "lr": 0.125,

@@ -10,8 +10,6 @@ from typing import Any
 
 from gc_ref._conformance.ports.port import PortLoadError
 
-__all__ = ["ALIASES", "Signature", "named_arguments", "read_signature", "require_lr"]
-
 #: Canonical name -> the names that published optimizers give it, most usual first.
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "lr": ("lr", "learning_rate", "step_size", "alpha"),

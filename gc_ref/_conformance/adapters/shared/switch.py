@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 from gc_ref._conformance.adapters.shared.hyperparameters import named_arguments
 from gc_ref._conformance.ports.port import Port, PortLoadError
 
-__all__ = ["Switches", "read_switches", "switched_off"]
-
 #: Words that turn a name about GC into something else than its switch.
 _NOT_A_SWITCH = frozenset({"only", "loc", "no", "not", "disable", "without"})
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from gc_ref._conformance.ports.case import Parameter
 
-__all__ = ["build_model", "parameter_groups"]
-
 #: Names that PyTorch layers give their parameters, by role; attention has its own.
 _NAMES = {"kernel": "weight", "scale": "weight", "bias": "bias"}
 _ATTENTION_NAMES = {

@@ -22,8 +22,6 @@ from gc_ref._conformance.adapters.torch.training import run_case, untouched_torc
 from gc_ref._conformance.ports.case import Case, Parameter, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortLoadError
 
-__all__ = ["torch_port"]
-
 
 def torch_port(
     optimizer: Callable[..., Any],

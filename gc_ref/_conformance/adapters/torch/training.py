@@ -16,8 +16,6 @@ from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 from gc_ref._conformance.ports.storage import STORAGE
 
-__all__ = ["Make", "run_case", "untouched_torch"]
-
 #: Makes a new optimizer: (parameters, their tensors by name, hyperparameters).
 Make: TypeAlias = Callable[[tuple[Parameter, ...], Mapping[str, Any], Mapping[str, float]], Any]
 
