@@ -25,7 +25,7 @@ from gc_ref._conformance.cases.layers import (
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.storage import STORAGE, representable
 from gc_ref._layouts import output_axes, weight_shape
-from gc_ref._slices import from_rows, matrix_shape, to_rows
+from gc_ref._slices import from_rows, matrix_shape, slice_index
 
 #: Hyperparameters whose steps are exact in binary arithmetic (Adam: at t = 1).
 DYADIC: Mapping[str, Mapping[str, float]] = {
@@ -235,16 +235,15 @@ def poisoned_case(case: Case, layout: str) -> tuple[Case, dict[str, Array], froz
             for g in gradients:
                 g[p.name] = -8 * g[p.name]
             continue
-        mask = to_rows(np.zeros(p.shape, dtype=bool), axes).copy()
-        mask[0] = True
-        masks[p.name] = from_rows(mask, p.shape, axes)
+        first = slice_index(0, None, p.shape, axes)
+        masks[p.name] = np.zeros(p.shape, dtype=bool)
+        masks[p.name][first] = True
         for g in gradients:
-            matrix = to_rows(g[p.name], axes).copy()
+            g[p.name] = g[p.name].copy()
             if i % 2 == 0:
                 poisoned.add(p.name)
-                matrix[0, 0] = np.nan
+                g[p.name][slice_index(0, 0, p.shape, axes)] = np.nan
             else:
-                matrix[0] *= 1024
-            g[p.name] = from_rows(matrix, p.shape, axes)
+                g[p.name][first] *= 1024
     changed = Case("isolation", case.parameters, tuple(gradients), case.hyperparameters, case.dtype)
     return changed, masks, frozenset(poisoned)

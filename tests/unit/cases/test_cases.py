@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from gc_ref._conformance.cases import standard as cases
-from gc_ref._conformance.ports.case import Case, Parameter
 from gc_ref._conformance.ports.storage import representable
-from gc_ref._layouts import KINDS, VECTOR_KINDS, output_axes
+from gc_ref._layouts import KINDS, VECTOR_KINDS
+from gc_ref.conformance import Case, Parameter, output_axes
 
 LAYOUTS = ("output-first", "output-last")
 RULES = ("by-rank", "by-kind")
