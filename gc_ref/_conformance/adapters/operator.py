@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gc_ref._conformance.adapters.optax import training as optax_training
 from gc_ref._conformance.adapters.shared.calls import (
     is_plain,
     one_line,
@@ -16,8 +17,10 @@ from gc_ref._conformance.adapters.shared.calls import (
     refuse_coroutine,
 )
 from gc_ref._conformance.adapters.shared.factory import label_of
+from gc_ref._conformance.adapters.torch import training as torch_training
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
+from gc_ref._conformance.ports.storage import STORAGE
 
 #: How names of dtypes begin that can be held against the exact value.
 NUMBERS = ("float", "bfloat", "int", "uint", "bool", "complex")
@@ -171,21 +174,12 @@ def _numpy() -> Backend:
 def _torch() -> Backend:
     import torch
 
-    def make(values: Array, dtype: str) -> Any:
-        return torch.from_numpy(np.array(values)).to(getattr(torch, dtype))
-
-    def read(tensor: Any) -> Array:
-        tensor = tensor.detach().cpu()
-        half = tensor.dtype in (torch.bfloat16, torch.float16)
-        found: Array = (tensor.float() if half else tensor).clone().numpy()
-        return found
-
     return Backend(
-        make=make,
-        read=read,
-        dtype=lambda t: str(t.dtype).removeprefix("torch."),
+        make=lambda values, dtype: torch.from_numpy(np.array(values)).to(getattr(torch, dtype)),
+        read=lambda tensor: torch_training.array_of(tensor).copy(),
+        dtype=lambda tensor: str(tensor.dtype).removeprefix("torch."),
         is_array=lambda x: isinstance(x, torch.Tensor),
-        dtypes=("float16", "bfloat16", "float32", "float64"),
+        dtypes=tuple(STORAGE),
         layout="output-first",
         environment={"numpy": np.__version__, "torch": torch.__version__},
     )
@@ -195,17 +189,13 @@ def _jax() -> Backend:
     import jax
     import jax.numpy as jnp
 
-    def read(array: Any) -> Array:
-        half = str(array.dtype) in ("float16", "bfloat16")
-        return np.array(array.astype(jnp.float32) if half else array)
-
-    dtypes = ("float16", "bfloat16", "float32")
+    wide = jnp.zeros(0).dtype == jnp.float64
     return Backend(
         make=lambda values, dtype: jnp.asarray(values, dtype=dtype),
-        read=read,
+        read=optax_training.array_of,
         dtype=lambda array: str(array.dtype),
         is_array=lambda x: isinstance(x, jax.Array),
-        dtypes=(*dtypes, "float64") if jnp.zeros(0).dtype == jnp.float64 else dtypes,
+        dtypes=tuple(dtype for dtype in STORAGE if dtype != "float64" or wide),
         layout="output-last",
         flush_to_zero=True,
         per_run_cost="dear",  # JAX compiles for each shape

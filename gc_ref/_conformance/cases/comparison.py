@@ -15,19 +15,11 @@ from gc_ref._conformance.ports.case import Array
 
 @dataclass(frozen=True)
 class Expected:
-    """An array as the second witness has it, and how far off a correct port may be.
+    """An array as the second witness has it, and how far off a correct port may be."""
 
-    Attributes
-    ----------
-    lower, upper : gc_ref.exact.ExactArray
-        Ends of an enclosure of each element; the same array where the values are exact.
-    tau : numpy.ndarray
-        Largest error of a correct port, element by element.
-    """
-
-    lower: exact.ExactArray
-    upper: exact.ExactArray
-    tau: Array
+    lower: exact.ExactArray  # ends of an enclosure of each element; one and the same array where
+    upper: exact.ExactArray  # the values are known exactly
+    tau: Array  # largest error of a correct port, element by element
 
     @cached_property
     def floats(self) -> tuple[Array, Array, Array]:
@@ -68,28 +60,16 @@ class Expected:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far an array is from the expected one, at its worst element.
+    """How far an array is from the expected one, at its worst element."""
 
-    Attributes
-    ----------
-    ratio, ulps : float
-        Its error in units of its allowance, and of the last place.
-    position : int
-        Its place in the flat array.
-    got, expected, tau
-        The element, its exact value and its allowance.
-    inexact, undecided : int
-        Number of elements that are not exact, and that were not judged.
-    """
-
-    ratio: float
-    ulps: float
-    position: int
+    ratio: float  # its error in units of its allowance
+    ulps: float  # and in units in the last place
+    position: int  # its place in the flat array
     got: float
     expected: Fraction
     tau: float
-    inexact: int
-    undecided: int = 0
+    inexact: int  # number of elements that are not exact
+    undecided: int = 0  # number of elements that were not judged
 
     @property
     def within(self) -> bool:
@@ -105,7 +85,7 @@ def compare(got: Array, want: Expected, dtype: str, *, useless: Array | None = N
     got : numpy.ndarray
         What the port answered.
     want : Expected
-        Exact values and allowances, of the same number of elements.
+        Exact values and allowances; another number of them raises ValueError.
     dtype : str
         Dtype of the answer, for the ulps.
     useless : numpy.ndarray of bool, optional
@@ -115,11 +95,6 @@ def compare(got: Array, want: Expected, dtype: str, *, useless: Array | None = N
     -------
     Comparison
         Of the element with the largest ratio of error to allowance.
-
-    Raises
-    ------
-    ValueError
-        If the sizes differ.
     """
     values = np.asarray(got, dtype=np.float64).ravel()
     taus = np.asarray(want.tau, dtype=np.float64).ravel()

@@ -47,7 +47,7 @@ def expected_steps(
     profile: bounds.Profile,
     steps: int | None = None,
 ) -> list[Expected]:
-    """Exact values and allowances of one parameter, after each step of a case.
+    """Return exact values and allowances of one parameter of a case, after each step.
 
     Parameters
     ----------
@@ -57,18 +57,12 @@ def expected_steps(
         Output axes (Eq. 1); None where GC leaves the parameter alone.
     algorithm : {"operator", "sgdm", "adam"}
         What is done with the centralized gradient.
-    conventions : mapping
-        Placement, momentum, first momentum, epsilon and decay of the port.
-    hyperparameters : mapping
-        Canonical names; all that the algorithm needs.
+    conventions, hyperparameters : mapping
+        Those of the port that the algorithm needs.
     profile : gc_ref.bounds.Profile
         The port's arithmetic.
     steps : int, optional
         Only the first so many steps.
-
-    Returns
-    -------
-    list of Expected
     """
     weight, hyper = parameter.value, hyperparameters
     gradients = [g[parameter.name] for g in case.gradients[:steps]]

@@ -9,6 +9,7 @@ far above the deviations, tiny and spiky gradients, odd fan-ins.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -75,28 +76,18 @@ def integer_case(
 
     Parameters
     ----------
-    layout : {"output-first", "output-last"}
-        Layout of the port's framework.
-    seed : int
-        Seed of the run.
+    layout, seed, steps, layers
+        Layout of the weights, seed of the run, number of training steps, and the model.
     algorithm : {"sgdm", "adam"} or None
-        Whose dyadic hyperparameters; None gives both (a port takes what it knows).
+        Whose dyadic hyperparameters; None gives both (a port takes those it knows).
     dtype : str
         For half types only the layers whose sums stay exact are kept.
-    steps : int
-        Number of training steps.
     operator : bool
         Only layers whose output axis the array's rank tells.
     eps : float, optional
         Replaces the ε of the dyadic Adam (½ makes the hat form exact).
     label : str
         Id of the case.
-    layers : iterable of Layer
-        The model.
-
-    Returns
-    -------
-    Case
     """
     rng = rng_for(seed, f"{label}/{layout}/{dtype}")
     parameters = parameters_of(
@@ -104,15 +95,12 @@ def integer_case(
     )
     if operator:
         parameters = tuple(p for p in parameters if p.kind in UNAMBIGUOUS)
-    gradients = [
-        {
-            p.name: integers(rng, p.shape, _by_rank(p, layout), _smallest_mean(p, step)).astype(
-                p.value.dtype
-            )
-            for p in parameters
-        }
-        for step in range(steps)
-    ]
+
+    def gradient(p: Parameter, step: int) -> Array:
+        drawn = integers(rng, p.shape, _by_rank(p, layout), _smallest_mean(p, step))
+        return drawn.astype(p.value.dtype)
+
+    gradients = [{p.name: gradient(p, step) for p in parameters} for step in range(steps)]
     if dtype in ("float16", "bfloat16"):
         limit = {"float16": 2.0**10, "bfloat16": 2.0**7}[dtype]
         keep = {p.name for p in parameters if _sum_bound(p, gradients, layout) <= limit}
@@ -137,7 +125,7 @@ def _sum_bound(p: Parameter, gradients: list[dict[str, Array]], layout: str) -> 
     """Return n max|g| of a parameter."""
     axes = _by_rank(p, layout)
     fan_in = 1 if axes is None else matrix_shape(p.shape, axes)[1]
-    return float(fan_in * max(np.abs(g[p.name]).max(initial=0) for g in gradients))
+    return fan_in * max(float(np.abs(g[p.name]).max(initial=0)) for g in gradients)
 
 
 def _hyperparameters(
@@ -166,21 +154,18 @@ def bounded_case(
     parameters = parameters_of(BOUNDED_LAYERS, layout, dtype, np.zeros)
     if operator:
         parameters = tuple(p for p in parameters if p.kind in UNAMBIGUOUS)
-    gradients: list[dict[str, Array]] = []
-    names = list(REGIMES)
-    for _ in range(steps):
-        step: dict[str, Array] = {}
-        for i, p in enumerate(parameters):
-            # The regime of a parameter stays: Adam's second moment remembers the largest.
-            draw = REGIMES[names[i % len(names)]]
-            axes = _by_rank(p, layout)
-            if axes is None:
-                values = 100.0 * rng.normal(size=p.shape) + 2.0
-            else:
-                values = from_rows(draw(rng, *matrix_shape(p.shape, axes)), p.shape, axes)
-            step[p.name] = representable(values, dtype)
-        gradients.append(step)
-    return Case(label, parameters, tuple(gradients), _hyperparameters(TYPICAL, algorithm), dtype)
+
+    def gradient(p: Parameter, regime: str) -> Array:
+        axes = _by_rank(p, layout)
+        if axes is None:
+            return representable(100.0 * rng.normal(size=p.shape) + 2.0, dtype)
+        drawn = REGIMES[regime](rng, *matrix_shape(p.shape, axes))
+        return representable(from_rows(drawn, p.shape, axes), dtype)
+
+    # A parameter is in one regime at every step: Adam's second moment remembers the largest.
+    regimes = list(zip(parameters, itertools.cycle(REGIMES), strict=False))
+    gradients = tuple({p.name: gradient(p, regime) for p, regime in regimes} for _ in range(steps))
+    return Case(label, parameters, gradients, _hyperparameters(TYPICAL, algorithm), dtype)
 
 
 def part_of(case: Case, layers: Iterable[str], label: str) -> Case:

@@ -133,10 +133,14 @@ def read_numbers(values: Sequence[object], dtype: str) -> Array:
     return stored
 
 
+def printable(text: str) -> str:
+    """Put a stranger's words on one line of printable characters."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
+
+
 def clean(text: str, longest: int = 300) -> str:
-    """Put a stranger's words on one line of printable characters, cut to a readable length."""
-    text = " ".join(text[: 4 * longest].split())
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    """Put a stranger's words on one printable line, cut to a readable length."""
+    text = printable(text[: 4 * longest])
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 

@@ -19,13 +19,6 @@ from gc_ref._conformance.vector_files.read import checked, load, parse_object
 def add_findings(report: Path | str, target: Path | str) -> tuple[list[str], list[str]]:
     """Add what fuzzing found in a report to a file of vectors, which is made where it is not.
 
-    Parameters
-    ----------
-    report : path
-        JSON report of ``gc-ref check``.
-    target : path
-        File of vectors.
-
     Returns
     -------
     added, known : list of str
@@ -34,7 +27,7 @@ def add_findings(report: Path | str, target: Path | str) -> tuple[list[str], lis
     Raises
     ------
     VectorError
-        If a file cannot be used, or the report has nothing to freeze.
+        If a file cannot be used, or fuzzing found nothing in the report of ``gc-ref check``.
     """
     there = list(load(target)) if Path(target).exists() else []
     made = [_vector(report, check, port) for check, port in _findings(report)]

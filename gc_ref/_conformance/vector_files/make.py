@@ -23,24 +23,10 @@ CLAUSES = {"operator": "Eq. 1", "sgdm": "Algorithm 1", "adam": "Algorithm 2"}
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a vector is made from.
+    """What a vector is made from; the members are explained in conformance/vectors/README.md.
 
-    Attributes
-    ----------
-    id, since, says : str
-        Its name, the suite that it came with, and what it is in a sentence.
-    flags : tuple of str
-        As conformance/vectors/README.md lists them; those that follow from the numbers
-        (``subnormal``, ``nan``) are added.
-    algorithm : {"operator", "sgdm", "adam"}
-    kind, layout, output_axes, dtype
-        The weight, see `gc_ref._layouts`; axes None: GC leaves it alone.
-    gradients : sequence of array
-        One for each step, of values of the dtype.
-    weight : array, optional
-        Before the first step; none for an operator.
-    conventions, hyperparameters : mapping
-        All that decide about the expected values.
+    Flags that follow from the numbers (``subnormal``, ``nan``) are added. An operator has no
+    weight and one gradient.
     """
 
     id: str

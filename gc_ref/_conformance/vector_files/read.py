@@ -69,7 +69,7 @@ def load_all(paths: Sequence[Path | str]) -> UserVectors:
     Raises
     ------
     VectorError
-        If one cannot be used, or two vectors share an id and are not the same.
+        If a file cannot be used, or two vectors with one id differ.
     """
     found: dict[str, Vector] = {}
     for path in paths:
@@ -83,13 +83,7 @@ def load_all(paths: Sequence[Path | str]) -> UserVectors:
 
 
 def parse_object(path: Path | str) -> dict[str, Any]:
-    """Read a file that must hold one JSON object.
-
-    Raises
-    ------
-    VectorError
-        If it cannot be read, is no JSON, has a name twice, or holds something else.
-    """
+    """Read a file that holds one JSON object; raise VectorError if it does not."""
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
         if not text.strip():
@@ -109,13 +103,7 @@ def parse_object(path: Path | str) -> dict[str, Any]:
 
 
 def checked(raw: Any, where: str) -> Vector:
-    """Return the vector of a user's file, if everything in it is right.
-
-    Raises
-    ------
-    VectorError
-        If something is not; ``where`` begins the message.
-    """
+    """Return the vector of a user's file; raise VectorError, from ``where``, if it is wrong."""
     if not isinstance(raw, dict):
         raise VectorError(f"{where} is {short(raw)}, expected an object")
     if isinstance(raw.get("id"), str):

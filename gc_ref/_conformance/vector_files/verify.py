@@ -33,25 +33,14 @@ NAMED, NEAREST = 0.9, 0.5
 
 @dataclass(frozen=True)
 class Miss:
-    """A vector that the port failed.
-
-    Attributes
-    ----------
-    vector : Vector
-    words : str
-        How it failed.
-    step, position, got
-        The first value that is off; None where the number of values is wrong.
-    values : tuple of tuple of float
-        The whole answer, where it has the right number of values.
-    """
+    """A vector that the port failed, and the first value that is off."""
 
     vector: Vector
-    words: str
+    words: str  # how the port failed it
     step: int = 0
     position: int = 0
-    got: float | None = None
-    values: tuple[tuple[float, ...], ...] = ()
+    got: float | None = None  # None where the number of values is wrong
+    values: tuple[tuple[float, ...], ...] = ()  # the whole answer, where that number is right
 
     def shown(self) -> dict[str, Any] | None:
         """Return the first value that is off as JSON has it."""
@@ -69,24 +58,15 @@ class Miss:
 
 @dataclass
 class Verified:
-    """The verdict on a file of results: the vectors, by what became of each.
-
-    Attributes
-    ----------
-    port, version : str
-        Name of the port, and suite of the vectors.
-    passed, missed, skipped, missing
-        Vectors that it answered right and wrong, skipped (id to reason), and did not answer.
-    inexact : list of str
-        Ids with the flag "exact" that are within their bounds, but not bit for bit.
-    """
+    """The verdict on a file of results."""
 
     port: str
-    version: str
+    version: str  # of the suite
     passed: list[Vector] = field(default_factory=list)
     missed: list[Miss] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)  # id of the vector -> reason
     missing: list[Vector] = field(default_factory=list)
+    #: Ids of vectors with the flag "exact" that are within their bounds, but not bit for bit.
     inexact: list[str] = field(default_factory=list)
 
     @property
@@ -168,16 +148,12 @@ def verify(
     Parameters
     ----------
     path : path
-        File of results, see conformance/vectors/README.md.
+        File of results, see conformance/vectors/README.md. One that cannot be used raises
+        VectorError.
     suite_version : str, optional
         Suite whose vectors are asked for; what the file says, or the latest, by default.
     files : sequence of path
         Files with further vectors of the user's own.
-
-    Raises
-    ------
-    VectorError
-        If the file cannot be used.
     """
     found = parse_object(path)
     _require_form(found, path)

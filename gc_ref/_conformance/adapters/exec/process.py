@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import IO
 
+from gc_ref._conformance.ports.serialization import printable
+
 #: How much is read at once; how much of the standard error is kept for messages.
 CHUNK, TAIL = 1 << 16, 4096
 #: A stack frame as Node and Java print them, after the message: they would crowd it out.
@@ -105,8 +107,7 @@ class Lines:
         for _ in range(16):  # no more: the child may write without end
             self._pump(0.0)
         text = bytes(self._tail).decode("utf-8", "backslashreplace")
-        text = " ".join(FRAME.sub("", text).split())
-        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        text = printable(FRAME.sub("", text))
         return f"...{text[-300:]}" if len(text) > 300 else text
 
     def close(self) -> None:

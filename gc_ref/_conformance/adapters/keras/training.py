@@ -58,9 +58,7 @@ class _Training:
         self.optimizer, self.home = make()
         try:
             self.model = build_model(self.home, layout, structure(case.parameters), copy)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
+        except Exception as error:
             raise PortError(f"{case.id}: no model of these layers: {_clear_line(error)}") from error
         self.variables: dict[str, Any] = self.model.probe_variables
         for parameter in case.parameters:

@@ -115,7 +115,7 @@ class _Training:
         """Make one step of training, and record the parameters."""
         with self._blame(f"step {number}"):
             self.params, self.state = self._step(self.params, self.state, self._tree(gradient))
-            after = {n: _array(leaf) for n, leaf in flatten(self.params, self.where).items()}
+            after = {n: array_of(leaf) for n, leaf in flatten(self.params, self.where).items()}
             for p in self.case.parameters:
                 if after[p.name].shape != p.shape:
                     raise ShapeChangedError(
@@ -183,7 +183,7 @@ def _is_numeric(leaf: Any) -> bool:
     return isinstance(leaf, (np.ndarray, np.generic, bool, int, float))
 
 
-def _array(leaf: Any) -> Array:
+def array_of(leaf: Any) -> Array:
     """Copy a leaf into a NumPy array; bfloat16, which NumPy lacks, as float32."""
     array = np.array(leaf)
     return array.astype(np.float32) if str(array.dtype) == "bfloat16" else array

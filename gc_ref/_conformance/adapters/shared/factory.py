@@ -36,15 +36,7 @@ class Factory:
         return self.signature.arguments(hyperparameters, self.settings)
 
     def make(self, hyperparameters: Mapping[str, float], *leading: Any) -> Any:
-        """Make an optimizer; ``leading`` are positional arguments (``params``).
-
-        Raises
-        ------
-        PortLoadError
-            If the factory raises.
-        PortError
-            If it is an async function.
-        """
+        """Make an optimizer, or raise PortError; ``leading`` are positional arguments."""
         with raising(PortLoadError, f"{self.label} could not be made"):
             made = self.function(*leading, **self.arguments(hyperparameters))
         refuse_coroutine(made, self.label)
@@ -60,16 +52,8 @@ def read_factory(
 ) -> Factory:
     """Read the signature of a factory, by calling it where the signature does not say all.
 
-    Parameters
-    ----------
-    function : callable
-        Optimizer class or factory function.
-    settings : mapping
-        Arguments that the user fixes.
-    label : str
-        Name of the factory in messages.
-    leading : callable
-        Makes new positional arguments (``params``) for a call.
+    ``leading()`` makes new positional arguments (``params``) for a call; ``label`` names the
+    factory in messages.
     """
     signature = read_signature(
         function,
@@ -110,16 +94,9 @@ def factory_port(
 ) -> Port:
     """Make the port of a factory, and the same with its switch of GC off.
 
-    Parameters
-    ----------
-    function : callable
-        Optimizer class or factory function.
-    load : callable
-        ``load(settings, label)`` makes the port, without what the user declares of it.
-    name, settings, algorithm, base, conventions, target, options
-        As the user gave them; see `torch_port`.
-    skip : int
-        Number of leading positional arguments that are not hyperparameters (``params``).
+    ``load(settings, label)`` makes the port without what the user declares of it. ``skip`` is
+    the number of leading positional arguments that are not hyperparameters (``params``). The
+    others are as the user gave them; see `torch_port`.
     """
     label, fixed = label_of(function, name), dict(settings or {})
     port = load(fixed, label)

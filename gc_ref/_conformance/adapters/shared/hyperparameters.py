@@ -26,25 +26,12 @@ _NONSENSE = "gc_ref_no_such_argument"
 
 @dataclass(frozen=True)
 class Signature:
-    """How to hand canonical hyperparameters to one factory.
+    """How to hand canonical hyperparameters to one factory."""
 
-    Attributes
-    ----------
-    names : mapping
-        Canonical name to the factory's own argument name.
-    betas : bool
-        Whether the factory wants both decay rates as one tuple ``betas``.
-    fixed : mapping
-        Canonical hyperparameters that the user's settings fix to a number.
-    settled : frozenset of str
-        Canonical hyperparameters that the user's settings fix to anything at all,
-        such as a schedule.
-    """
-
-    names: Mapping[str, str]
-    betas: bool
-    fixed: Mapping[str, float]
-    settled: frozenset[str]
+    names: Mapping[str, str]  # canonical name -> the factory's own argument name
+    betas: bool  # whether the factory wants both decay rates as one tuple ``betas``
+    fixed: Mapping[str, float]  # those that the user's settings fix to a number
+    settled: frozenset[str]  # those that the settings fix to anything, such as a schedule
 
     @property
     def takes(self) -> frozenset[str]:
@@ -78,17 +65,12 @@ def read_signature(
     factory : callable
         Optimizer class or factory function.
     settings : mapping
-        Arguments that the user fixes.
+        Arguments that the user fixes. One that the factory lacks raises PortLoadError.
     probe : callable
         ``probe(arguments)`` tells whether the factory can be called with these
         keyword arguments. Asked only where the signature ends in ``**kwargs``.
     skip : int
         Number of leading positional arguments that are not hyperparameters (``params``).
-
-    Raises
-    ------
-    PortLoadError
-        If a setting is not an argument of the factory.
 
     Examples
     --------

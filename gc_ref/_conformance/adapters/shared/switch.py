@@ -13,18 +13,10 @@ _NOT_A_SWITCH = frozenset({"only", "loc", "no", "not", "disable", "without"})
 
 
 class Switches(NamedTuple):
-    """The switches of GC among a factory's arguments.
+    """The switches of GC among a factory's boolean arguments."""
 
-    Attributes
-    ----------
-    on : tuple of str
-        Boolean arguments that are True, by the user's settings or by default.
-    waiting : tuple of str
-        Boolean arguments that are False by default and that the settings do not name.
-    """
-
-    on: tuple[str, ...]
-    waiting: tuple[str, ...]
+    on: tuple[str, ...]  # True, by the user's settings or by default
+    waiting: tuple[str, ...]  # False by default, and not named by the settings
 
 
 def read_switches(
@@ -59,17 +51,8 @@ def switched_off(
 ) -> tuple[Port | None, dict[str, str]]:
     """Make the same port with its GC switch off, where it has one that is on.
 
-    Parameters
-    ----------
-    factory : callable
-        Optimizer class or factory function.
-    settings : mapping
-        Arguments that the user fixes.
-    make : callable
-        ``make(settings, words)`` makes the port with these settings; ``words``, such
-        as ``"use_gc=False"``, say what is different.
-    skip : int
-        Number of leading positional arguments that are not hyperparameters (``params``).
+    ``make(settings, words)`` makes the port with other settings; ``words``, such as
+    ``"use_gc=False"``, say what is different.
 
     Returns
     -------

@@ -116,7 +116,7 @@ class _Training:
                     f"{self.label}: case {self.case.id}, step {number}: {p.name} of shape "
                     f"{p.shape} comes back with shape {shape}"
                 )
-        return {name: _array(w).copy() for name, w in self.owned.items()}
+        return {name: array_of(w).copy() for name, w in self.owned.items()}
 
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """Names of the parameters, group by group, as the optimizer has them."""
@@ -157,7 +157,7 @@ def _wants_closure(step: Callable[..., Any]) -> bool:
     )
 
 
-def _array(tensor: Any) -> Array:
+def array_of(tensor: Any) -> Array:
     """View a tensor as a NumPy array; bfloat16, which NumPy lacks, as float32."""
     import torch
 
@@ -167,4 +167,4 @@ def _array(tensor: Any) -> Array:
 
 
 def _bits(tensor: Any) -> bytes:
-    return _array(tensor).tobytes()
+    return array_of(tensor).tobytes()
