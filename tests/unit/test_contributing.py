@@ -169,7 +169,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gc_ref.conformance import operator_port
+from gc_ref._conformance.adapters.operator import operator_port
 
 
 def lists_port(function, *, name=None, settings=None, **more):

@@ -27,7 +27,7 @@ NUMBERS = ("float", "bfloat", "int", "uint", "bool", "complex")
 
 
 @dataclass(frozen=True)
-class Backend:
+class _Backend:
     """How a framework's arrays are made, read and named."""
 
     make: Callable[[Array, str], Any]
@@ -147,7 +147,7 @@ def operator_port(
     )
 
 
-def _backend(framework: str) -> Backend:
+def _backend(framework: str) -> _Backend:
     makers = {"numpy": _numpy, "torch": _torch, "jax": _jax}
     if framework not in makers:
         raise PortLoadError(f"unknown framework {framework!r}; known: {', '.join(makers)}")
@@ -159,8 +159,8 @@ def _backend(framework: str) -> Backend:
         ) from error
 
 
-def _numpy() -> Backend:
-    return Backend(
+def _numpy() -> _Backend:
+    return _Backend(
         make=lambda values, dtype: np.array(values, dtype=dtype),
         read=lambda array: np.array(array).real,  # complex ones fail by their dtype
         dtype=lambda array: str(array.dtype),
@@ -171,10 +171,10 @@ def _numpy() -> Backend:
     )
 
 
-def _torch() -> Backend:
+def _torch() -> _Backend:
     import torch
 
-    return Backend(
+    return _Backend(
         make=lambda values, dtype: torch.from_numpy(np.array(values)).to(getattr(torch, dtype)),
         read=lambda tensor: torch_training.array_of(tensor).copy(),
         dtype=lambda tensor: str(tensor.dtype).removeprefix("torch."),
@@ -185,12 +185,12 @@ def _torch() -> Backend:
     )
 
 
-def _jax() -> Backend:
+def _jax() -> _Backend:
     import jax
     import jax.numpy as jnp
 
     wide = jnp.zeros(0).dtype == jnp.float64
-    return Backend(
+    return _Backend(
         make=lambda values, dtype: jnp.asarray(values, dtype=dtype),
         read=optax_training.array_of,
         dtype=lambda array: str(array.dtype),

@@ -46,9 +46,9 @@ class Inputs:
 
 def freeze(inputs: Inputs, clause: str | None = None) -> dict[str, Any]:
     """Return the vector as files have it; its ``kills`` are empty."""
-    subnormal = holds_subnormals([*inputs.gradients, inputs.weight], inputs.dtype)
+    subnormal = _holds_subnormals([*inputs.gradients, inputs.weight], inputs.dtype)
     nan = any(bool(np.isnan(g).any()) for g in inputs.gradients)
-    expected, bound = _values(inputs, granted(inputs.dtype, flush=not subnormal))
+    expected, bound = _values(inputs, _granted(inputs.dtype, flush=not subnormal))
     extra = [name for name, there in (("subnormal", subnormal), ("nan", nan)) if there]
     raw: dict[str, Any] = {
         "id": inputs.id,
@@ -72,7 +72,7 @@ def freeze(inputs: Inputs, clause: str | None = None) -> dict[str, Any]:
     return raw | {"expected": expected, "bound": bound}
 
 
-def granted(dtype: str, *, flush: bool) -> bounds.Profile:
+def _granted(dtype: str, *, flush: bool) -> bounds.Profile:
     """Return the arithmetic that the bounds of a vector allow.
 
     Hyperparameters are in float32 or wider; for the half types sums and optimizer state are in
@@ -84,7 +84,7 @@ def granted(dtype: str, *, flush: bool) -> bounds.Profile:
     return profile
 
 
-def holds_subnormals(arrays: Sequence[Array | None], dtype: str) -> bool:
+def _holds_subnormals(arrays: Sequence[Array | None], dtype: str) -> bool:
     """Whether any number is smaller than the smallest normal one of its dtype."""
     smallest = float(np.finfo(STORAGE[dtype]).smallest_normal)  # of bfloat16 it is float32's
     given = (np.abs(np.asarray(a, np.float64)) for a in arrays if a is not None)

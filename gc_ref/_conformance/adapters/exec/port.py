@@ -90,7 +90,7 @@ def exec_port(
     Traceback (most recent call last):
     gc_ref._conformance.ports.port.PortLoadError: ./no-such-program --fast: there is no command ...
     """
-    words = split_command(command)
+    words = _split_command(command)
     if not 0 < timeout < math.inf:
         raise ValueError(f"timeout must be a positive number of seconds, got {timeout!r}")
     given = dict(settings or {})
@@ -134,7 +134,7 @@ def exec_port(
     return replace(make(centralized=True), off=off, target=target, options=tuple(options))
 
 
-def split_command(command: str | Sequence[str]) -> list[str]:
+def _split_command(command: str | Sequence[str]) -> list[str]:
     """Split a command into words as a shell would; raise PortLoadError if that is impossible."""
     try:
         words = shlex.split(command) if isinstance(command, str) else [str(w) for w in command]

@@ -118,8 +118,8 @@ class _Recipe:
                 f"{label} makes a {type(made).__module__}.{type(made).__name__}, which is "
                 "no PyTorch optimizer: it needs step() and param_groups"
             )
-        mine = {id(p) for p in owned.values()}
-        if not any(id(p) in mine for g in made.param_groups for p in g["params"]):
+        held = [p for group in made.param_groups for p in group["params"]]
+        if not any(p is mine for p in held for mine in owned.values()):
             raise PortLoadError(
                 f"{label} returned an optimizer that holds none of the parameters it was "
                 "given: make a new one at each call"

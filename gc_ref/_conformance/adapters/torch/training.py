@@ -120,9 +120,8 @@ class _Training:
 
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """Names of the parameters, group by group, as the optimizer has them."""
-        names = {id(w): name for name, w in self.owned.items()}
         return tuple(
-            tuple(names[id(p)] for p in group["params"] if id(p) in names)
+            tuple(name for p in group["params"] for name, w in self.owned.items() if w is p)
             for group in self.optimizer.param_groups
         )
 
