@@ -13,7 +13,17 @@ __all__ = ["CHECKS", "Check"]
 
 @dataclass(frozen=True)
 class Check:
-    """One check: its immutable id, its clause, and one sentence."""
+    """One check of the kit.
+
+    Attributes
+    ----------
+    id : str
+        Immutable once released.
+    clause : str
+        The clause that it holds a port to.
+    sentence : str
+        What that says.
+    """
 
     id: str
     clause: str

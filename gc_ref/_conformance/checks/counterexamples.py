@@ -19,8 +19,6 @@ from gc_ref._conformance.ports.port import PortError, SkippedError
 from gc_ref._conformance.replays.replay import replay
 from gc_ref._slices import to_rows
 
-__all__ = ["counterexample", "failure"]
-
 #: Inputs of an output neuron that are shown at most.
 MOST = 64
 #: Hyperparameters that each algorithm runs with; what a base makes of them is its own affair.

@@ -18,10 +18,8 @@ from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.matching import Match, match
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Case, Parameter, describe
-from gc_ref._conformance.ports.numbers import write_number, write_numbers
 from gc_ref._conformance.ports.port import PortError, SkippedError
-
-__all__ = ["fuzz"]
+from gc_ref._conformance.ports.serialization import write_number, write_numbers
 
 #: Conventions that decide about the steps of an algorithm.
 OF_ALGORITHM = {

@@ -15,8 +15,6 @@ from gc_ref._conformance.judging.trial import WRITES_GRADIENT
 from gc_ref._conformance.ports.case import Case, Trajectory, describe
 from gc_ref._conformance.ports.port import PortError
 
-__all__ = ["RUNS", "checkpoint", "state_isolated"]
-
 
 def dtype_kept(judge: Judge) -> Outcome:
     """hygiene/dtype: the dtype that goes in comes out."""

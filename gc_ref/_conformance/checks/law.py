@@ -27,8 +27,6 @@ from gc_ref._conformance.judging.specification import Axes
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 from gc_ref._slices import to_rows
 
-__all__ = ["RUNS"]
-
 Phi = Callable[[Any], Any]
 #: A law: called with Φ, a gradient, a second one, output axes and a profile; gives the ratio.
 Law = Callable[[Phi, Array, Array, Axes, bounds.Profile], float]

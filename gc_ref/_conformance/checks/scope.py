@@ -25,8 +25,6 @@ from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import KIND_NAMES, Array, Parameter, describe
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 
-__all__ = ["RUNS"]
-
 NOTHING_FITS = "no parameter follows the algorithm that the port is held to: see step/* and value/*"
 
 

@@ -18,8 +18,6 @@ from gc_ref._conformance.judging.judge import NO_STEPS, Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 from gc_ref._slices import to_rows
 
-__all__ = ["RUNS"]
-
 #: The laws are evaluated in rational numbers: on weights of at most so many elements.
 LARGEST = 128
 

@@ -18,8 +18,6 @@ from gc_ref._conformance.judging.specification import Specification
 from gc_ref._conformance.ports.case import Case, describe
 from gc_ref._conformance.ports.port import PortError
 
-__all__ = ["RUNS", "matches"]
-
 #: Largest fraction of elements that a bound may leave undecided.
 BUDGET = 0.05
 #: What a message adds where the example beside it is not the one that it names.
@@ -46,7 +44,7 @@ def matches(judge: Judge, case: Case, held_to: Specification | None = None) -> l
     return found
 
 
-def hold(judge: Judge, case: Case, what: str) -> Outcome:
+def _hold(judge: Judge, case: Case, what: str) -> Outcome:
     """Pass if every parameter of the case follows the port's formula within its bounds."""
     found = matches(judge, case)
     wrong = [m for m in found if not m.within]
@@ -75,7 +73,7 @@ def value_exact(judge: Judge) -> Outcome:
     """value/exact: integer gradients whose sums are exact in every order."""
     if judge.settled.mode in ("base", "unknown"):
         return not_applicable(NO_FORMULA)
-    outcome = hold(judge, judge.integers, "integer gradients")
+    outcome = _hold(judge, judge.integers, "integer gradients")
     if outcome.status != "passed":
         return outcome
     count, total = _inexact(judge, judge.integers)
@@ -112,7 +110,7 @@ def _tolerating_refusal(judge: Judge, case: Case, what: str) -> Outcome:
     """Hold a case of another dtype; a port that cannot be driven in it is noted, not judged."""
     if not driven(judge, case):
         return passed()
-    outcome = hold(judge, case, what)
+    outcome = _hold(judge, case, what)
     if outcome.status == "failed" and sums_in_half(judge, case, case.parameters):
         return passed()
     return outcome
@@ -122,7 +120,7 @@ def value_bounded(judge: Judge) -> Outcome:
     """value/bounded: hard regimes, within the rounding-error bound."""
     if judge.settled.mode in ("base", "unknown"):
         return not_applicable(NO_FORMULA)
-    outcome = hold(judge, judge.bounded, "hard regimes")
+    outcome = _hold(judge, judge.bounded, "hard regimes")
     if outcome.status != "passed":
         if "value/bounded" in judge.unshrunk:
             return outcome
@@ -161,7 +159,7 @@ def step_algorithm(judge: Judge, algorithm: str) -> Outcome:
     tried.append((judge.long, f"{len(judge.long.gradients)} steps"))
     outcomes = []
     for case, what in tried:
-        outcomes.append(hold(judge, case, what))
+        outcomes.append(_hold(judge, case, what))
         if outcomes[-1].status != "passed":
             return outcomes[-1]
     worst = max(outcomes, key=lambda o: o.ratio or 0.0)

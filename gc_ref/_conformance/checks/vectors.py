@@ -21,8 +21,6 @@ from gc_ref._conformance.judging.known import Known, kept
 from gc_ref._conformance.ports.case import Case, describe
 from gc_ref._conformance.ports.port import SkippedError
 
-__all__ = ["hold_vectors"]
-
 #: Vectors of Eq. 1 that are exact in any arithmetic, its others, or trajectories.
 Which = Literal["exact", "bounded", "steps"]
 

@@ -23,15 +23,6 @@ from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.known import kept
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 
-__all__ = [
-    "gated_by_rank",
-    "more_erased",
-    "own_base_law",
-    "shift_ignored",
-    "shift_response",
-    "vectors_respond",
-]
-
 #: Dimensions up to which the authors' own code for convolutions leaves a weight alone.
 GATE = 3
 RANK_GATED = (

@@ -11,8 +11,6 @@ from gc_ref._conformance.catalogue.checks import CHECKS, Check
 from gc_ref._conformance.findings.counterexample import Counterexample, Replay, named, numeric
 from gc_ref._conformance.findings.outcome import Outcome
 
-__all__ = ["CheckReport", "Expectation", "smallest"]
-
 
 @dataclass(frozen=True)
 class Expectation:

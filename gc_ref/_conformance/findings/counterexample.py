@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["REPLAY_FORMS", "Counterexample", "Element", "Neuron", "Replay", "named", "numeric"]
-
 #: What the text of a `Replay` is: a program that needs the framework alone, one that imports
 #: gc-ref too, or the reason why there is no program.
 REPLAY_FORMS = ("standalone", "with-gc-ref", "reason")

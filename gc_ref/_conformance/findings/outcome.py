@@ -8,9 +8,6 @@ from fractions import Fraction
 
 from gc_ref._conformance.findings.counterexample import Counterexample
 
-__all__ = ["STATUSES", "Comparison", "Outcome"]
-__all__ += ["failed", "not_applicable", "passed", "verdict_of"]
-
 STATUSES = (
     "passed",
     "failed",
@@ -24,36 +21,16 @@ STATUSES = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far an array is from the expected one.
+    """How far an array is from the expected one, at its worst element."""
 
-    Attributes
-    ----------
-    ratio : float
-        Largest error in units of its bound; more than 1 is wrong.
-    ulps : float
-        The same error in units in the last place of the expected value.
-    position : int
-        Where it is in the flattened array.
-    got : float
-        What is there.
-    expected : Fraction
-        What must be there.
-    tau : float
-        The bound there.
-    inexact : int
-        Number of elements that differ from the exact value at all.
-    undecided : int
-        Number of elements whose bound is too wide to decide anything.
-    """
-
-    ratio: float
-    ulps: float
-    position: int
+    ratio: float  # its error in units of its allowance
+    ulps: float  # and in units in the last place
+    position: int  # its place in the flat array
     got: float
     expected: Fraction
     tau: float
-    inexact: int
-    undecided: int = 0
+    inexact: int  # number of elements that are not exact
+    undecided: int = 0  # number of elements that were not judged
 
     @property
     def within(self) -> bool:

@@ -17,15 +17,14 @@ import numpy as np
 
 from gc_ref import bounds, exact
 from gc_ref._conformance.cases.comparison import float_ulp
-from gc_ref._conformance.cases.draws import representable, rng_for
+from gc_ref._conformance.cases.gradients import rng_for
 from gc_ref._conformance.findings.outcome import Comparison
 from gc_ref._conformance.judging.known import kept
 from gc_ref._conformance.judging.specification import Axes
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.port import Port, PortError
-
-__all__ = ["base_couples", "base_steps", "compare_arrays", "compare_to_base", "fed", "phi"]
+from gc_ref._conformance.ports.storage import representable
 
 #: Perturbed runs of the base, by its cost of a run; and how many times their spread a port
 #: may be off.

@@ -23,8 +23,6 @@ from gc_ref._conformance.ports.case import Parameter
 from gc_ref._conformance.ports.conventions import Conventions
 from gc_ref._layouts import is_convolution
 
-__all__ = ["infer", "rules_followed"]
-
 #: Share of the parameters that an algorithm must explain to be assumed.
 ENOUGH = 0.25
 #: Readings are compared on weights of at most so many elements: enough to tell them apart.

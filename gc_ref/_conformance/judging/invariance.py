@@ -15,8 +15,6 @@ from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._slices import from_rows, to_rows
 
-__all__ = ["ShiftResponse", "response_to_shift", "same_trajectory", "shifted"]
-
 #: Shifts of the mean, small enough to keep integer sums exact.
 SHIFT = 5.0
 

@@ -15,8 +15,6 @@ from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Case, Parameter
 from gc_ref._conformance.ports.port import Port
 
-__all__ = ["NO_STEPS", "Judge"]
-
 NO_STEPS = "an operator takes no steps"
 
 

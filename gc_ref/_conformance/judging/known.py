@@ -12,8 +12,6 @@ from gc_ref._conformance.cases.expected import expected_steps
 from gc_ref._conformance.judging.specification import Axes, Formula
 from gc_ref._conformance.ports.case import Case, Parameter
 
-__all__ = ["Keeper", "Known", "kept"]
-
 K = TypeVar("K", bound="Keeper")
 P = ParamSpec("P")
 R = TypeVar("R")

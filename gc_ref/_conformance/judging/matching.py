@@ -13,8 +13,6 @@ from gc_ref._conformance.judging.specification import Axes, Formula, Specificati
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 
-__all__ = ["Match", "match"]
-
 
 @dataclass(frozen=True)
 class Match:

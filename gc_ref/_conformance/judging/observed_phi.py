@@ -17,8 +17,6 @@ from gc_ref import exact
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 
-__all__ = ["ROUNDINGS", "answers", "call", "hidden"]
-
 #: Modes in which a port's answers show Φ, with the roundings of a step, and of inverting
 #: Adam's, in units of the operator's own.
 ROUNDINGS = {"operator": 1.0, "sgdm": 8.0, "adam": 2.0**12}

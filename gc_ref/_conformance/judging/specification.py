@@ -10,8 +10,6 @@ from gc_ref._conformance.ports.case import Parameter
 from gc_ref._conformance.ports.conventions import Conventions
 from gc_ref._layouts import output_axes
 
-__all__ = ["OF_STEPS", "Axes", "Formula", "Specification", "axes_under"]
-
 Axes = tuple[int, ...]
 
 #: Conventions that decide about the steps of an algorithm.

@@ -13,6 +13,7 @@ import numpy as np
 from gc_ref import bounds
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import Expected
+from gc_ref._conformance.cases.layers import FEW
 from gc_ref._conformance.judging.known import Keeper, Known
 from gc_ref._conformance.judging.specification import (
     OF_STEPS,
@@ -23,8 +24,6 @@ from gc_ref._conformance.judging.specification import (
 )
 from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
 from gc_ref._conformance.ports.port import Port, PortError, ShapeChangedError
-
-__all__ = ["WRITES_GRADIENT", "Trial"]
 
 #: Note on a port that does so.
 WRITES_GRADIENT = "writes to the gradient it is given"
@@ -194,7 +193,7 @@ class Trial(Keeper):
     @cached_property
     def small(self) -> Case:
         """A few layers of the integer case: cheap also where each run compiles a model."""
-        return cases.part_of(self.integers, cases.FEW, "small")
+        return cases.part_of(self.integers, FEW, "small")
 
     # ---- what is right
 

@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-__all__ = ["KIND_NAMES", "Array", "Case", "Parameter", "Trajectory", "describe"]
-
 Array = npt.NDArray[Any]
 
-#: Names that a reader knows the kinds by.
+#: The kinds of parameter as reports name them.
 KIND_NAMES = {
     "dense": "Dense",
     "conv1d": "Conv1D",
@@ -39,11 +37,14 @@ class _ByContent:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the whole content: two with the same one are equal."""
-        parts = hashlib.sha256()
+        """Digest of the whole content: two with the same one are equal.
+
+        Numbers count by their bits: 0.0 and -0.0 differ, and a NaN equals itself.
+        """
+        digest = hashlib.sha256()
         for part in self._content():
-            parts.update(part)
-        return parts.hexdigest()
+            digest.update(part)
+        return digest.hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and other.digest == self.digest
@@ -97,8 +98,7 @@ class Parameter(_ByContent):
         return tuple(self.value.shape)
 
     def _content(self) -> Iterable[bytes]:
-        yield repr((self.layer, self.kind, self.layer_kind)).encode()
-        yield from _array(self.value)
+        yield from _bytes((self.layer, self.kind, self.layer_kind), self.value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,14 +150,13 @@ class Case(_ByContent):
         return replace(self, drive=frozenset(ways))
 
     def _content(self) -> Iterable[bytes]:
-        yield repr((self.id, self.dtype, sorted(self.drive))).encode()
-        yield repr(sorted(self.hyperparameters.items())).encode()
-        for p in self.parameters:
-            yield p.digest.encode()
-        for step in self.gradients:
+        settings = {name: float(value) for name, value in sorted(self.hyperparameters.items())}
+        yield repr((self.id, self.dtype, sorted(self.drive), settings)).encode()
+        yield repr([p.digest for p in self.parameters]).encode()
+        for number, step in enumerate(self.gradients):
+            yield f"step {number}".encode()
             for name in sorted(step):
-                yield name.encode()
-                yield from _array(step[name])
+                yield from _bytes(name, step[name])
 
 
 @dataclass(frozen=True)
@@ -200,6 +199,6 @@ def describe(parameter: Parameter) -> str:
     return f"{parameter.name} ({name}, shape {parameter.shape})"
 
 
-def _array(array: Array) -> Iterable[bytes]:
-    yield repr((array.shape, array.dtype.str)).encode()
+def _bytes(name: object, array: Array) -> Iterable[bytes]:
+    yield repr((name, array.shape, array.dtype.str)).encode()
     yield array.tobytes()

@@ -13,8 +13,6 @@ from typing import Any
 
 from gc_ref._conformance.replays.literals import literal
 
-__all__ = ["Imported", "imported"]
-
 #: Names that the programs use themselves.
 TAKEN = frozenset({
     "bound", "case", "expected", "g", "got", "gradient", "gradients", "index", "jax", "jnp",

@@ -10,8 +10,6 @@ import numpy as np
 
 from gc_ref._conformance.ports.case import Array
 
-__all__ = ["array_literal", "float_literal", "literal"]
-
 
 def literal(value: Any) -> str:
     """Return the source code of a value; dots where it has none."""

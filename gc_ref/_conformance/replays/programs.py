@@ -16,8 +16,6 @@ from gc_ref._conformance.ports.port import Construction
 from gc_ref._conformance.replays.imports import Imported
 from gc_ref._conformance.replays.literals import array_literal, float_literal, literal
 
-__all__ = ["PROGRAMS", "Scene"]
-
 
 @dataclass(frozen=True)
 class Scene:

@@ -19,8 +19,6 @@ from gc_ref._conformance.ports.port import PortError, SkippedError
 from gc_ref._conformance.replays.imports import imported
 from gc_ref._conformance.replays.programs import PROGRAMS, Scene
 
-__all__ = ["replay"]
-
 #: Numbers that a program may hold: a longer one would not be read.
 LARGEST = 400
 TOO_LARGE = "# Too large to show ({} numbers): use the rerun command.\n"

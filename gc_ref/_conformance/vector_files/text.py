@@ -1,4 +1,4 @@
-"""The verdict on a file of results, as its author reads it."""
+"""The verdict on a file of results, as text."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.reports.text import _long, _short, _wrap
 from gc_ref._conformance.vector_files.verify import Miss, Verified
 
-__all__ = ["render"]
-
-#: Failures that are shown in full; of the others the ids are.
+#: Number of failures that are shown in full; of the others only the ids are.
 IN_FULL = 5
 
 
@@ -44,10 +42,11 @@ def _lines(found: Verified) -> Iterator[str]:
     for reason, count in Counter(found.skipped.values()).items():
         yield from _wrap(f"Skipped ({count}): ", reason)
     if found.inexact:
-        yield from _wrap(
-            "Noted: ", f"{len(found.inexact)} vectors with exact sums are within their bounds, but "
+        words = (
+            f"{len(found.inexact)} vectors with exact sums are within their bounds, but "
             f"not bit for bit: {', '.join(found.inexact[:3])}"
-        )  # fmt: skip
+        )
+        yield from _wrap("Noted: ", words)
 
 
 def _verdict(found: Verified) -> str:

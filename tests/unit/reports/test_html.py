@@ -11,12 +11,12 @@ from itertools import pairwise
 import _reports
 import pytest
 
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.reports import pictures
 from gc_ref._conformance.reports.html import render_html
 from gc_ref._conformance.reports.html_parts import escape
 from gc_ref._conformance.reports.matrix_html import matrix_html
 from gc_ref._conformance.reports.pictures import PORT, REFERENCE
+from gc_ref.conformance import DEVIATIONS
 
 from ._pages import Page
 

@@ -5,9 +5,8 @@ import json
 
 import pytest
 
-from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.testing.session_report import join
-from gc_ref.conformance import check, operator_port, parametrize_with_checks
+from gc_ref.conformance import CHECKS, check, operator_port, parametrize_with_checks
 
 from ._plugin_files import ALL, FAILED, MODULE, SKIPPED, TEST
 
