@@ -88,7 +88,7 @@ def _by_hand(judge: Judge, match: Match, worst: Element) -> tuple[Element, Neuro
 
     The neuron is known only where it is the very thing that was compared.
     """
-    mode = judge.settled.mode
+    mode = judge.specification.mode
     if mode not in USED:
         return worst, Neuron()
     p, case = match.parameter, match.case
@@ -106,7 +106,7 @@ def _by_hand(judge: Judge, match: Match, worst: Element) -> tuple[Element, Neuro
     if not math.isclose(float(want[shown.index]), shown.expected, rel_tol=1e-12):
         return worst, Neuron()
     shown = _with_a_gradient(judge, match, shown, axes, want, got)
-    hyper = judge.hyperparameters(case, judge.settled.assumed)
+    hyper = judge.hyperparameters(case, judge.specification.assumed)
     neuron = Neuron(
         algorithm=mode,
         hyperparameters={k: v for k, v in hyper.items() if k in USED[mode]},
@@ -118,7 +118,7 @@ def _by_hand(judge: Judge, match: Match, worst: Element) -> tuple[Element, Neuro
 
 def _wanted(judge: Judge, match: Match, step: int) -> Array | None:
     """Value of a parameter after a step as it should be; None where no run shows it."""
-    p, case, held_to = match.parameter, match.case, judge.settled
+    p, case, held_to = match.parameter, match.case, judge.specification
     if held_to.mode != "base":
         return judge.exact_steps(case, p)[step].floats[0].reshape(p.shape)
     if held_to.placement == "update":
@@ -135,7 +135,11 @@ def _with_a_gradient(
     """
     p, case, step = match.parameter, match.case, shown.step - 1
     gradient = case.gradients[step][p.name]
-    if judge.settled.mode not in ("sgdm", "adam") or axes is None or gradient[shown.index] != 0:
+    if (
+        judge.specification.mode not in ("sgdm", "adam")
+        or axes is None
+        or gradient[shown.index] != 0
+    ):
         return shown
     tau = np.reshape(judge.exact_steps(case, p)[step].tau, p.shape)
     with np.errstate(all="ignore"):

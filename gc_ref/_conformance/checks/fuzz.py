@@ -91,7 +91,7 @@ def _strategy(judge: Judge) -> Any:
             )
         )
     return strategies.training_cases(
-        algorithm=judge.settled.mode, dtype="float32", max_steps=3, max_size=48, **where
+        algorithm=judge.specification.mode, dtype="float32", max_steps=3, max_size=48, **where
     )
 
 
@@ -108,12 +108,12 @@ def _case(judge: Judge, example: Any) -> Case:
 
 def _match(judge: Judge, trial: Trial, case: Case) -> Match:
     [p] = case.parameters
-    return match(trial, case, p, judge.settled.rule(p), judge.settled)
+    return match(trial, case, p, judge.specification.rule(p), judge.specification)
 
 
 def _frozen(judge: Judge, found: Match) -> dict[str, Any]:
     """Return all that the case is, for the ``frozen`` member of a counterexample."""
-    p, case, axes, held_to = found.parameter, found.case, found.axes, judge.settled
+    p, case, axes, held_to = found.parameter, found.case, found.axes, judge.specification
     hyper = judge.hyperparameters(case, held_to.assumed)
     chosen = {f: held_to.conventions.get(f) for f in OF_ALGORITHM[held_to.mode]}
     if "decay" in chosen and hyper["weight_decay"] == 0:

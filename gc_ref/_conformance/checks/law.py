@@ -86,7 +86,7 @@ def law(judge: Judge, name: str) -> Outcome:
     weights = _weights(judge)
     if not weights:
         return not_applicable("no weight of the kinds that show it is in the port's scope")
-    inflation = observed_phi.ROUNDINGS[judge.settled.mode]
+    inflation = observed_phi.ROUNDINGS[judge.specification.mode]
     profile = judge.profile(judge.integers.dtype)
     profile = replace(
         profile,
@@ -107,23 +107,23 @@ def law(judge: Judge, name: str) -> Outcome:
 
 def shift_invariant(judge: Judge) -> Outcome:
     """law/shift-invariant."""
-    if judge.settled.mode in observed_phi.ROUNDINGS:
+    if judge.specification.mode in observed_phi.ROUNDINGS:
         return law(judge, "shift-invariant")
-    if judge.settled.placement == "update":
+    if judge.specification.placement == "update":
         return not_applicable("Φ acts on the update: a shift may change the step")
     return shift_ignored(judge)
 
 
 def idempotent(judge: Judge) -> Outcome:
     """law/idempotent."""
-    if judge.settled.mode in observed_phi.ROUNDINGS:
+    if judge.specification.mode in observed_phi.ROUNDINGS:
         return law(judge, "idempotent")
-    if judge.settled.placement == "update":
+    if judge.specification.placement == "update":
         return not_applicable("Φ acts on the update: g and Φ(g) may move a weight differently")
-    case = judge.small if judge.settled.mode == "base" else judge.integers
+    case = judge.small if judge.specification.mode == "base" else judge.integers
     centralized = fed(judge, case, "by-rank")
     for p in sorted(case.parameters, key=lambda p: p.value.size):
-        left_alone = judge.settled.rule(p) == "none"
+        left_alone = judge.specification.rule(p) == "none"
         if judge.fan_in(p) == 1 or left_alone or judge.leaves_choice(p):
             continue  # what these become is the port's choice
         worst = same_trajectory(judge, judge.steps(centralized, p), judge.steps(case, p), p.value)
@@ -146,7 +146,7 @@ def _weights(judge: Judge) -> list[_Weight]:
 
 def _pairs(judge: Judge, first: Case, second: Case, layers: Sequence[str]) -> Iterator[_Weight]:
     for p in first.parameters:
-        axes = judge.settled.axes(p)
+        axes = judge.specification.axes(p)
         if p.layer in layers and axes is not None:
             yield _Weight(p, axes, first, second)
 

@@ -41,7 +41,7 @@ def _vectors(judge: Judge) -> list[Parameter]:
 
 
 def _in_scope(judge: Judge) -> list[Parameter]:
-    return [p for p in _weights(judge) if judge.settled.rule(p) != "none"]
+    return [p for p in _weights(judge) if judge.specification.rule(p) != "none"]
 
 
 def _untouched(judge: Judge, p: Parameter) -> bool:
@@ -50,7 +50,7 @@ def _untouched(judge: Judge, p: Parameter) -> bool:
 
 def every_weight(judge: Judge) -> Outcome:
     """scope/every-weight: every weight in scope loses its mean, over all of its inputs."""
-    if judge.settled.mode == "unknown":
+    if judge.specification.mode == "unknown":
         found = shift_ignored(judge)
         return found if found.status != "passed" else (more_erased(judge) or found)
     weights = _weights(judge)
@@ -84,7 +84,7 @@ def every_weight(judge: Judge) -> Outcome:
 
 def _gate(judge: Judge) -> str:
     """Explain a port that decides by a weight's number of dimensions; nothing for others."""
-    followed = rules_followed(judge, judge.settled)
+    followed = rules_followed(judge, judge.specification)
     telling = [p for p in _weights(judge) if judge.fan_in(p) > 1]
     left_alone = [p for p in telling if followed[p.name] == "none"]
     return gated_by_rank([p for p in telling if followed[p.name] != "none"], left_alone)
@@ -99,14 +99,14 @@ def _kinds(matches: Sequence[Match]) -> str:
 
 def vectors_untouched(judge: Judge) -> Outcome:
     """scope/vectors-untouched: biases, norm scales and scalars get their gradient as it is."""
-    if judge.settled.mode == "unknown":
+    if judge.specification.mode == "unknown":
         return vectors_respond(judge)
     vectors = _vectors(judge)
     matches = [judge.match(judge.integers, p, rule="none") for p in vectors]
     wrong = [m for m in matches if not m.within]
     if not wrong:
         return passed(f"{len(vectors)} biases, norm scales and scalars")
-    followed = rules_followed(judge, judge.settled)
+    followed = rules_followed(judge, judge.specification)
     explained = any(followed[p.name] for p in _weights(judge) if judge.fan_in(p) > 1)
     if len(wrong) == len(vectors) and not judge.operator and not explained:
         return not_applicable(NOTHING_FITS)
@@ -121,7 +121,7 @@ def vectors_untouched(judge: Judge) -> Outcome:
 
 def effect_on(judge: Judge) -> Outcome:
     """effect/on: GC changes something."""
-    if judge.settled.mode == "unknown":
+    if judge.specification.mode == "unknown":
         response = shift_response(judge)
         if response.blind or not response.seeing:
             return passed()
@@ -146,7 +146,7 @@ def effect_on(judge: Judge) -> Outcome:
 
 def effect_off(judge: Judge) -> Outcome:
     """effect/off: with its switch off the port is the plain optimizer."""
-    port, mode = judge.port, judge.settled.mode
+    port, mode = judge.port, judge.specification.mode
     if mode == "base" and _base_centralizes(judge):
         return failed(
             "the base optimizer centralizes by itself: it treats g and Φ(g) alike, "
@@ -161,7 +161,7 @@ def effect_off(judge: Judge) -> Outcome:
     switched_off = replace(port, run=port.off.run, off=None)
     off = Trial(switched_off, seed=judge.seed, suite=judge.suite, known=judge.known)
     for p in sorted(judge.integers.parameters, key=lambda p: p.value.size):
-        found = match(off, judge.integers, p, "none", judge.settled)
+        found = match(off, judge.integers, p, "none", judge.specification)
         if not found.within:
             what = f"with GC switched off {describe(p)} is not moved as by the plain optimizer"
             return failure(judge, found, what)
@@ -197,7 +197,7 @@ def _isolation(judge: Judge, *, own: bool) -> Outcome:
     except PortError as error:
         return not_applicable(f"could not be driven with a gradient that holds a NaN: {error}")
     plain = judge.run(judge.small).steps[: len(changed)]
-    if judge.settled.mode == "base" and base_couples(judge):
+    if judge.specification.mode == "base" and base_couples(judge):
         return not_applicable("the base optimizer itself couples its parameters")
     if all(np.array_equal(changed[0][p.name], p.value) for p in case.parameters):
         return not_applicable("the port skips a step whose gradients are not all finite")
@@ -217,7 +217,7 @@ def _isolation(judge: Judge, *, own: bool) -> Outcome:
                     if own
                     else f"a change in other parameters reaches {describe(p)}"
                 )
-                if judge.settled.mode == "unknown" and not (own and _element_wise(judge)):
+                if judge.specification.mode == "unknown" and not (own and _element_wise(judge)):
                     return not_applicable(f"{where}, by GC or by its optimizer: name its --base")
                 return failed(f"{where} at step {number}", comparison=worst)
     return passed()

@@ -26,12 +26,12 @@ def base_law(judge: Judge) -> Outcome:
     """step/base-law: the port is its base optimizer, fed with Φ(g)."""
     if judge.operator:
         return not_applicable(NO_STEPS)
-    if judge.settled.mode == "unknown":
+    if judge.specification.mode == "unknown":
         return own_base_law(judge)
     base = judge.port.base
     if base is None:
         return not_applicable("no --base given: the port is held to its algorithm")
-    reading = replace(judge.settled, mode="base")
+    reading = replace(judge.specification, mode="base")
     coupled = base_couples(judge)
     tried = [judge.integers, judge.long]
     if not coupled:  # else the rounding of one parameter's Φ reaches all others
@@ -68,7 +68,7 @@ def on_weights(judge: Judge, *, theorem: bool) -> Outcome:
     worst, count = 0.0, 0
     for case in _cases(judge):
         for p in sorted(case.parameters, key=lambda p: p.value.size):
-            axes = judge.settled.axes(p)
+            axes = judge.specification.axes(p)
             if axes is None or p.value.size > LARGEST:
                 continue
             weights, allowances = judge.steps(case, p), _allowances(judge, case, p)
@@ -93,8 +93,8 @@ def on_weights(judge: Judge, *, theorem: bool) -> Outcome:
 def _cases(judge: Judge) -> list[Case]:
     """Cases under which the constraint binds: without decay, or with the decay inside Φ."""
     found = [judge.integers, judge.bounded]
-    inside = judge.settled.placement in ("decayed-gradient", "update")
-    l2 = judge.settled.conventions.get("decay") == "l2"
+    inside = judge.specification.placement in ("decayed-gradient", "update")
+    l2 = judge.specification.conventions.get("decay") == "l2"
     if inside and l2 and "weight_decay" in judge.port.takes:
         found.append(judge.decayed)
     return found
@@ -102,7 +102,7 @@ def _cases(judge: Judge) -> list[Case]:
 
 def _allowances(judge: Judge, case: Case, p: Parameter) -> list[Array]:
     """How far each element of a correct port's weight may be from the exact one."""
-    if judge.settled.mode != "base":
+    if judge.specification.mode != "base":
         return [expected.tau for expected in judge.exact_steps(case, p)]
     unit = judge.profile(case.dtype).unit_roundoff
     raw = judge.steps(case, p, port=judge.port.base)  # Φ's rounding grows with the raw update

@@ -30,7 +30,7 @@ def matches(judge: Judge, case: Case, held_to: Specification | None = None) -> l
 
     Whether biases and norm scales decay too is the user's choice, often a mask or a group.
     """
-    held_to = held_to or judge.settled
+    held_to = held_to or judge.specification
     found = []
     for p in sorted(case.parameters, key=lambda p: p.value.size):
         match = judge.match(case, p, held_to=held_to)
@@ -71,7 +71,7 @@ def _hold(judge: Judge, case: Case, what: str) -> Outcome:
 
 def value_exact(judge: Judge) -> Outcome:
     """value/exact: integer gradients whose sums are exact in every order."""
-    if judge.settled.mode in ("base", "unknown"):
+    if judge.specification.mode in ("base", "unknown"):
         return not_applicable(NO_FORMULA)
     outcome = _hold(judge, judge.integers, "integer gradients")
     if outcome.status != "passed":
@@ -93,7 +93,7 @@ def _inexact(judge: Judge, case: Case) -> tuple[int, int]:
     count = total = 0
     try:
         for p in case.parameters:
-            if judge.settled.axes(p) in (None, judge.axes(p, "by-rank")):
+            if judge.specification.axes(p) in (None, judge.axes(p, "by-rank")):
                 want = judge.exact_steps(case, p)[0]
                 count += compare(judge.steps(case, p)[0], want, case.dtype).inexact
                 total += p.value.size
@@ -118,7 +118,7 @@ def _tolerating_refusal(judge: Judge, case: Case, what: str) -> Outcome:
 
 def value_bounded(judge: Judge) -> Outcome:
     """value/bounded: hard regimes, within the rounding-error bound."""
-    if judge.settled.mode in ("base", "unknown"):
+    if judge.specification.mode in ("base", "unknown"):
         return not_applicable(NO_FORMULA)
     outcome = _hold(judge, judge.bounded, "hard regimes")
     if outcome.status != "passed":
@@ -150,7 +150,7 @@ def _fuzzed(judge: Judge) -> Outcome | None:
 
 def step_algorithm(judge: Judge, algorithm: str) -> Outcome:
     """step/sgdm, step/adam: Algorithm 1 or 2 over several steps, with and without decay."""
-    if judge.settled.mode != algorithm:
+    if judge.specification.mode != algorithm:
         held = {"sgdm": "Algorithm 1", "adam": "Algorithm 2"}[algorithm]
         return not_applicable(f"the port is not held to {held}")
     tried = [(judge.integers, "integer gradients"), (judge.bounded, "hard regimes")]

@@ -55,7 +55,7 @@ def _frozen(judge: Judge, which: Which) -> Iterable[_Packed]:
     if which == "steps" and dear:
         return
     if which == "steps":
-        found = frozen(judge.settled.mode, judge.suite_version)
+        found = frozen(judge.specification.mode, judge.suite_version)
         suitable = sorted((v for v in found if _suits(judge, v)), key=_together)
         for _, group in groupby(suitable, key=_together):
             vectors = tuple(group)
@@ -132,7 +132,7 @@ def _together(vector: Vector) -> tuple[Any, ...]:
 
 def _suits(judge: Judge, vector: Vector) -> bool:
     """Whether a frozen trajectory is about the port's own conventions."""
-    chosen, asked = judge.settled.conventions, vector.conventions
+    chosen, asked = judge.specification.conventions, vector.conventions
     for field in ("momentum", "epsilon"):
         if field in asked and _form(chosen.get(field)) != _form(asked[field]):
             return False
@@ -160,7 +160,7 @@ def _not_for(judge: Judge, vector: Vector) -> str:
         return f"the port is not driven in {vector.dtype}"
     if judge.operator and vector.kind not in UNAMBIGUOUS:
         return f"an array does not tell an operator that it is {vector.kind}"
-    if vector.algorithm not in ("operator", judge.settled.mode):
+    if vector.algorithm not in ("operator", judge.specification.mode):
         return f"the port is not held to {vector.clause}"
     return ""
 

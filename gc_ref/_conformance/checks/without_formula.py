@@ -41,7 +41,7 @@ HEIGHT = 64.0
 def shift_response(judge: Judge) -> ShiftResponse:
     """How the weights in scope respond to another mean: at first, and in the long run."""
     # A port with a base is held to Φ on every weight by that: here a few will do.
-    if judge.settled.mode == "base":
+    if judge.specification.mode == "base":
         return _response(judge, judge.small)
     found = _response(judge, judge.integers)
     if found.seeing:
@@ -51,7 +51,7 @@ def shift_response(judge: Judge) -> ShiftResponse:
 
 
 def _response(judge: Judge, case: Case) -> ShiftResponse:
-    in_scope = [p for p in case.parameters if judge.settled.rule(p) != "none"]
+    in_scope = [p for p in case.parameters if judge.specification.rule(p) != "none"]
     return response_to_shift(judge, case, in_scope)
 
 
@@ -60,7 +60,7 @@ def shift_ignored(judge: Judge) -> Outcome:
     found = shift_response(judge)
     blind, seeing = len(found.blind), len(found.seeing)
     if not seeing:
-        only = judge.settled.conventions.get("scope") == "conv-only"
+        only = judge.specification.conventions.get("scope") == "conv-only"
         which = "weights of convolutions (GCC)" if only else "weights"
         return passed(f"{blind} {which} do not notice a shift of their gradient's mean")
     p, comparison = found.seeing[0]
@@ -91,7 +91,7 @@ def more_erased(judge: Judge) -> Outcome | None:
     """
     case = judge.integers
     weights = [p for p in case.parameters if p.kind in ("conv1d", "conv2d", "conv3d")]
-    weights = [p for p in weights if judge.settled.rule(p) != "none"]
+    weights = [p for p in weights if judge.specification.rule(p) != "none"]
     for number in range(max((len(_input_axes(judge, p)) for p in weights), default=0)):
         rippled = _rippled(judge, case, weights, number)
         for p in sorted(weights, key=lambda p: p.value.size):
@@ -193,7 +193,7 @@ def _mirrors(judge: Judge) -> tuple[Case, Case]:
     """Two cases: some weights, and vectors of the same entries that are given Φ(g)."""
     full = judge.integers
     weights = tuple(
-        p for p in full.parameters if p.layer in MIRRORED and judge.settled.rule(p) != "none"
+        p for p in full.parameters if p.layer in MIRRORED and judge.specification.rule(p) != "none"
     )
     gradients = tuple({p.name: g[p.name] for p in weights} for g in full.gradients)
     plain = replace(full, id="mirrored-weights", parameters=weights, gradients=gradients)

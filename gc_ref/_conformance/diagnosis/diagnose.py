@@ -79,7 +79,7 @@ def diagnose(judge: Judge, checks: Sequence[CheckReport]) -> Diagnosis:
 
 def _right(judge: Judge) -> tuple[str, ...]:
     """Say what a port does that conforms."""
-    values = judge.settled.conventions.values
+    values = judge.specification.conventions.values
     axis = "first" if judge.layout == "output-first" else "last"
     said = f"removes the mean over all inputs of each output neuron, the outputs on the {axis} axis"
     return (said, *(f"{f} = {v}: {CONVENTIONS[f].values[v]}" for f, v in values.items()))
@@ -87,7 +87,7 @@ def _right(judge: Judge) -> tuple[str, ...]:
 
 def _search(judge: Judge, failed: dict[str, CheckReport]) -> Diagnosis:
     by_checks = _from_checks(judge, failed)
-    if judge.settled.mode == "base":
+    if judge.specification.mode == "base":
         found = explain_by_base(judge) or Search(judge).explanations()
         found = [e for e in found if e.deviations]
         if not found and not by_checks:

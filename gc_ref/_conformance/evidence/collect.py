@@ -76,12 +76,12 @@ def _drift(judge: Judge) -> dict[str, Any]:
     """How far the sums of the weights of each output neuron go from where they began."""
     if judge.operator:
         return {"omitted": NO_STEPS}
-    case, settled = judge.long, judge.settled
+    case, specification = judge.long, judge.specification
     if not judge.has_run(case) and judge.port.per_run_cost != "cheap":
         case = judge.integers  # it failed before the long case, and a run of that is dear
     steps = judge.run(case).steps
     weights = [(p, axes) for p in case.parameters
-               if (axes := settled.axes(p)) is not None]  # fmt: skip
+               if (axes := specification.axes(p)) is not None]  # fmt: skip
     if not weights:
         return {"omitted": "no weight is in scope"}
     why = judge.unconstrained
@@ -113,14 +113,14 @@ def _moved(
 
 def _reference(judge: Judge, case: Case) -> Sequence[Mapping[str, Array]] | None:
     """Weights that the port was held to in a case, if it was held to any."""
-    settled = judge.settled
+    specification = judge.specification
     if (case.id, case.dtype) not in judge.measured:
         return None
-    if settled.mode == "base":
-        if settled.placement == "update":
+    if specification.mode == "base":
+        if specification.placement == "update":
             return None
-        rule = settled.conventions.get("axes_rule")
-        centralized = fed(judge, case, rule, settled.placement)
+        rule = specification.conventions.get("axes_rule")
+        centralized = fed(judge, case, rule, specification.placement)
         return list(judge.run(centralized, port=judge.port.base).steps)
     found: list[dict[str, Array]] = [{} for _ in case.gradients]
     for p in case.parameters:

@@ -53,7 +53,7 @@ def means(judge: Judge) -> dict[str, Any]:
     dict
         As the report's ``evidence.means``.
     """
-    case, mode = judge.integers, judge.settled.mode
+    case, mode = judge.integers, judge.specification.mode
     got = judge.run(case).steps[0]
     kinds: dict[str, list[dict[str, Any]]] = {}
     for p in sorted(case.parameters, key=lambda p: p.value.size):
@@ -70,7 +70,7 @@ def means(judge: Judge) -> dict[str, Any]:
 
 def _rows(judge: Judge, p: Parameter, got: Array) -> dict[str, Any] | None:
     """Means of one weight, in full; the choice among weights of its kind is made on them."""
-    axes = judge.settled.axes(p) or judge.axes(p, "by-rank")
+    axes = judge.specification.axes(p) or judge.axes(p, "by-rank")
     assert axes is not None
     start = np.zeros(p.shape) if judge.operator else p.value.astype(np.float64)
 
@@ -91,14 +91,14 @@ def _rows(judge: Judge, p: Parameter, got: Array) -> dict[str, Any] | None:
 
 def _reference(judge: Judge, p: Parameter) -> Array | None:
     """Weight (or Φ) after one step as it should be; computed by the checks already."""
-    case, settled = judge.integers, judge.settled
-    if settled.mode == "unknown":
+    case, specification = judge.integers, judge.specification
+    if specification.mode == "unknown":
         other = shifted(judge, case, "by-rank")
         return judge.steps(other, p)[0] if judge.has_run(other) else None
-    if settled.mode == "base":
-        if settled.placement == "update":
+    if specification.mode == "base":
+        if specification.placement == "update":
             return None
-        other = fed(judge, case, settled.rule(p), settled.placement)
+        other = fed(judge, case, specification.rule(p), specification.placement)
         base = judge.port.base
         return judge.steps(other, p, port=base)[0] if judge.has_run(other, port=base) else None
     return judge.exact_steps(case, p)[0].floats[0].reshape(p.shape)
@@ -106,7 +106,7 @@ def _reference(judge: Judge, p: Parameter) -> Array | None:
 
 def _without(judge: Judge, p: Parameter) -> Array | None:
     """Weight after one step without GC, where that costs no run."""
-    case, mode, base = judge.integers, judge.settled.mode, judge.port.base
+    case, mode, base = judge.integers, judge.specification.mode, judge.port.base
     if judge.operator:
         return case.gradients[0][p.name]
     if mode in ("sgdm", "adam"):

@@ -43,7 +43,7 @@ def sums_in_half(judge: Judge, case: Case, parameters: Iterable[Parameter]) -> b
         [wanted] = expected_steps(
             case,
             p,
-            judge.settled.axes(p),
+            judge.specification.axes(p),
             algorithm="operator",
             conventions={},
             hyperparameters={},

@@ -66,7 +66,7 @@ class Judge(Trial):
         self.measured: dict[tuple[str, str], list[Match]] = {}
 
     @cached_property
-    def settled(self) -> Specification:
+    def specification(self) -> Specification:
         """What the port is held to, declared or inferred from the integer case."""
         return infer(self)
 
@@ -75,13 +75,13 @@ class Judge(Trial):
         """Reason why the weight constraint does not bind the port; empty where it does."""
         if self.operator:
             return NO_STEPS
-        if self.settled.mode == "unknown":
+        if self.specification.mode == "unknown":
             return "without --algorithm nothing says whether the constraint holds (not for Adam)"
-        if self.settled.placement == "update":
+        if self.specification.placement == "update":
             return ""
-        if self.settled.mode == "base":
+        if self.specification.mode == "base":
             return "the constraint need not hold for other optimizers than SGD and SGDM"
-        if self.settled.mode == "adam":
+        if self.specification.mode == "adam":
             return "Adam's element-wise scaling leaves the hyperplane: the constraint does not hold"
         if self.port.fixed.get("weight_decay"):
             return "the settings fix a weight decay that moves the weight sums"
@@ -96,12 +96,12 @@ class Judge(Trial):
         held_to: Specification | None = None,
     ) -> Match:
         """Hold one parameter's trajectory against what the port is held to, or another reading."""
-        held_to = held_to or self.settled
+        held_to = held_to or self.specification
         return match(self, case, parameter, rule or held_to.rule(parameter), held_to)
 
     def exact_steps(
         self, case: Case, parameter: Parameter, *, rule: str | None = None
     ) -> list[Expected]:
         """Exact trajectory of one parameter under the formula that the port is held to."""
-        axes = self.axes(parameter, rule or self.settled.rule(parameter))
-        return self.expected(case, parameter, axes, self.formula(case, self.settled))
+        axes = self.axes(parameter, rule or self.specification.rule(parameter))
+        return self.expected(case, parameter, axes, self.formula(case, self.specification))

@@ -24,7 +24,7 @@ ROUNDINGS = {"operator": 1.0, "sgdm": 8.0, "adam": 2.0**12}
 
 def hidden(judge: Judge) -> str:
     """Reason why this port does not show Φ(g); empty where it does."""
-    held_to, port = judge.settled, judge.port
+    held_to, port = judge.specification, judge.port
     if held_to.mode not in ROUNDINGS:
         return "needs Φ(g) itself, which a port without --algorithm does not show"
     if port.fixed.get("weight_decay"):
@@ -52,7 +52,7 @@ def answers(judge: Judge, asked: Sequence[tuple[Parameter, Array]]) -> list[Any]
     )
     gradients = {q.name: g for q, (_, g) in zip(parameters, asked, strict=True)}
     hyper = dict(judge.integers.hyperparameters)
-    if judge.settled.mode == "sgdm":
+    if judge.specification.mode == "sgdm":
         hyper |= {"lr": 1.0, "momentum": 0.0}
     case = Case("laws", parameters, (gradients,), hyper, judge.integers.dtype)
     step = judge.run(case).steps[0]
@@ -63,7 +63,7 @@ def _read(judge: Judge, case: Case, weight: Array) -> Any:
     """Φ(g) from what the port answered: exact rational arithmetic, no rounding of ours."""
     if not np.all(np.isfinite(weight)):
         return weight
-    held_to = judge.settled
+    held_to = judge.specification
     hyper = judge.hyperparameters(case, held_to.assumed)
     lr = Fraction(hyper["lr"])
     moved = [-Fraction(w) / lr for w in np.asarray(weight, np.float64).ravel().tolist()]

@@ -98,10 +98,10 @@ class Report:
             notes.append(port.environment["hint"])
         if not any(c.status == "error" for c in checks):
             try:
-                settled = judge.settled
-                conventions = settled.conventions.to_json()
-                recognized = settled.mode != "unknown"
-                notes = [*settled.remarks, *notes]
+                specification = judge.specification
+                conventions = specification.conventions.to_json()
+                recognized = specification.mode != "unknown"
+                notes = [*specification.remarks, *notes]
             except (PortError, SkippedError):  # a shape changed, or nothing ran at all
                 pass
         environment = {

@@ -17,11 +17,11 @@ def judge(run, **options):
 
 
 def values(run, **options):
-    return judge(run, **options).settled.conventions.values
+    return judge(run, **options).specification.conventions.values
 
 
-def said(settled, field):
-    return settled.conventions.values.get(field)
+def said(specification, field):
+    return specification.conventions.values.get(field)
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,13 @@ def said(settled, field):
     ],
 )
 def test_forms_of_momentum(run, momentum, first):
-    settled = judge(run, algorithm="sgdm").settled
-    assert settled.mode == "sgdm"
-    assert (said(settled, "momentum"), said(settled, "first_momentum")) == (momentum, first)
-    assert settled.conventions.sources["momentum"] == "inferred"
+    specification = judge(run, algorithm="sgdm").specification
+    assert specification.mode == "sgdm"
+    assert (said(specification, "momentum"), said(specification, "first_momentum")) == (
+        momentum,
+        first,
+    )
+    assert specification.conventions.sources["momentum"] == "inferred"
 
 
 @pytest.mark.parametrize(
@@ -49,10 +52,13 @@ def test_forms_of_momentum(run, momentum, first):
     ],
 )
 def test_forms_of_adam(run, epsilon, placement):
-    settled = judge(run, algorithm="adam").settled
-    assert settled.mode == "adam"
-    assert (said(settled, "epsilon"), said(settled, "placement")) == (epsilon, placement)
-    assert said(settled, "momentum") is None
+    specification = judge(run, algorithm="adam").specification
+    assert specification.mode == "adam"
+    assert (said(specification, "epsilon"), said(specification, "placement")) == (
+        epsilon,
+        placement,
+    )
+    assert said(specification, "momentum") is None
 
 
 @pytest.mark.parametrize(
@@ -65,8 +71,8 @@ def test_forms_of_adam(run, epsilon, placement):
     ],
 )
 def test_where_sgdm_decays(run, decay, placement):
-    settled = judge(run, algorithm="sgdm").settled
-    assert (said(settled, "decay"), said(settled, "placement")) == (decay, placement)
+    specification = judge(run, algorithm="sgdm").specification
+    assert (said(specification, "decay"), said(specification, "placement")) == (decay, placement)
 
 
 @pytest.mark.parametrize(
@@ -80,15 +86,17 @@ def test_where_sgdm_decays(run, decay, placement):
     ],
 )
 def test_where_adam_decays(run, decay, placement):
-    settled = judge(run, algorithm="adam").settled
-    assert (said(settled, "decay"), said(settled, "placement")) == (decay, placement)
+    specification = judge(run, algorithm="adam").specification
+    assert (said(specification, "decay"), said(specification, "placement")) == (decay, placement)
 
 
 def test_what_cannot_be_told_apart_is_said():
-    remarks = " ".join(judge(sgdm(dampening=0), algorithm="sgdm").settled.remarks)
+    remarks = " ".join(judge(sgdm(dampening=0), algorithm="sgdm").specification.remarks)
     assert "heavy-ball and velocity are the same" in remarks
     inside = sgdm(decayed=lambda g, d: phi(g + d))
-    assert "are the same under SGDM" in " ".join(judge(inside, algorithm="sgdm").settled.remarks)
+    assert "are the same under SGDM" in " ".join(
+        judge(inside, algorithm="sgdm").specification.remarks
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,19 +107,19 @@ def test_what_cannot_be_told_apart_is_said():
     ],
 )
 def test_what_was_assumed_is_said(run, mode, form, words):
-    settled = judge(run).settled
-    assert settled.mode == mode
-    assert said(settled, form[0]) == form[1]
-    assert any(r.startswith(words) for r in settled.remarks)
-    assert not any("assumed" in r for r in judge(run, algorithm=mode).settled.remarks)
+    specification = judge(run).specification
+    assert specification.mode == mode
+    assert said(specification, form[0]) == form[1]
+    assert any(r.startswith(words) for r in specification.remarks)
+    assert not any("assumed" in r for r in judge(run, algorithm=mode).specification.remarks)
 
 
 def test_hyperparameters_that_an_algorithm_needs_and_nobody_can_choose_are_named():
     port = numpy_port(adam(), algorithm="adam")
     poor = replace(port, takes=frozenset({"lr", "beta1"}), fixed={"beta2": 0.5})
-    settled = Judge(poor, seed=0, suite="quick", max_examples=0).settled
-    assert "assumed eps = 1e-08" in " ".join(settled.remarks)
-    assert "beta" not in " ".join(settled.remarks)
+    specification = Judge(poor, seed=0, suite="quick", max_examples=0).specification
+    assert "assumed eps = 1e-08" in " ".join(specification.remarks)
+    assert "beta" not in " ".join(specification.remarks)
 
 
 def conv_only(g):
@@ -155,9 +163,9 @@ def test_what_is_out_of_scope_is_not_counted_among_what_is_held():
 )
 def test_scope_of_an_operator(centralize, want):
     port = operator_port(centralize)
-    settled = Judge(port, seed=0, suite="quick", max_examples=0).settled
-    assert settled.mode == "operator"
-    assert dict(settled.conventions.values) == want
+    specification = Judge(port, seed=0, suite="quick", max_examples=0).specification
+    assert specification.mode == "operator"
+    assert dict(specification.conventions.values) == want
 
 
 def by_kind(case):
@@ -186,7 +194,7 @@ def test_the_true_outputs_of_each_kind():
 def test_rules_followed_by_each_weight():
     odd = sgdm(lambda g: g if g.ndim == 3 else phi(g) if g.ndim != 5 else 3 * g)
     one = judge(odd, algorithm="sgdm")
-    found = rules_followed(one, one.settled)
+    found = rules_followed(one, one.specification)
     assert found["dense_1.kernel"] == "by-rank"
     assert found["conv1d_0.kernel"] == "none"
     assert found["conv3d_0.kernel"] is None
@@ -206,8 +214,8 @@ def test_the_layout_is_never_inferred():
 
 @pytest.mark.parametrize("centralize", [identity, lambda g: phi(g) + g.dtype.type(g.ndim > 1)])
 def test_a_requirement_is_never_inferred_away(centralize):
-    settled = judge(sgdm(centralize), algorithm="sgdm").settled
-    assert said(settled, "scope") == "all"
+    specification = judge(sgdm(centralize), algorithm="sgdm").specification
+    assert said(specification, "scope") == "all"
 
 
 @pytest.mark.parametrize(
@@ -220,22 +228,22 @@ def test_a_requirement_is_never_inferred_away(centralize):
     ],
 )
 def test_what_is_declared_stays_though_the_port_does_otherwise(run, declared):
-    settled = judge(run, algorithm="sgdm", conventions=declared).settled
+    specification = judge(run, algorithm="sgdm", conventions=declared).specification
     [(field, value)] = declared.items()
-    assert said(settled, field) == value
-    assert settled.conventions.sources[field] == "declared"
+    assert said(specification, field) == value
+    assert specification.conventions.sources[field] == "declared"
 
 
 def test_velocity_is_taken_for_what_it_is_where_it_is_declared():
     one = judge(sgdm(dampening=0), algorithm="sgdm", conventions={"momentum": "velocity"})
-    assert said(one.settled, "momentum") == "velocity"
-    assert set(rules_followed(one, one.settled).values()) == {"by-rank"}
+    assert said(one.specification, "momentum") == "velocity"
+    assert set(rules_followed(one, one.specification).values()) == {"by-rank"}
 
 
 def test_an_optimizer_without_a_formula_is_unknown():
-    settled = judge(rmsprop()).settled
-    assert settled.mode == "unknown"
-    assert dict(settled.conventions.values) == {"layout": "output-last"}
+    specification = judge(rmsprop()).specification
+    assert specification.mode == "unknown"
+    assert dict(specification.conventions.values) == {"layout": "output-last"}
 
 
 def test_a_first_step_without_bias_correction_is_held_to_adam():
@@ -253,6 +261,6 @@ def test_a_first_step_without_bias_correction_is_held_to_adam():
             steps.append(dict(weights))
         return steps
 
-    settled = judge(uncorrected).settled
-    assert settled.mode == "adam"
-    assert any("without its bias correction" in r for r in settled.remarks)
+    specification = judge(uncorrected).specification
+    assert specification.mode == "adam"
+    assert any("without its bias correction" in r for r in specification.remarks)
