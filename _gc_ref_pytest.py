@@ -168,9 +168,9 @@ class Session:
         """Write all reports: what several workers found of one port is one report."""
         reports: list[Any] = []
         if self.entries:  # a test has imported gc_ref, here or in a worker
-            from gc_ref._conformance.testing.session_report import join
+            from gc_ref._conformance.testing.session_report import session_reports
 
-            reports = join(list(self.entries.values()), self.summaries)
+            reports = session_reports(list(self.entries.values()), self.summaries)
         text = json.dumps(reports, indent=2, ensure_ascii=False) + "\n"
         try:
             (self.config.invocation_params.dir / path).write_text(text, encoding="utf-8")

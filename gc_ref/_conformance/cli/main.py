@@ -15,17 +15,18 @@ from gc_ref._conformance.cli.explain import explain, listed
 from gc_ref._conformance.cli.options import USAGE, parse_words
 from gc_ref._conformance.cli.outputs import Outputs
 from gc_ref._conformance.cli.port_options import port_of
-from gc_ref._conformance.cli.report import join
+from gc_ref._conformance.cli.report import run_report_command
 from gc_ref._conformance.cli.targets import UsageError
 from gc_ref._conformance.cli.vectors import run_vectors_command
-from gc_ref._conformance.known_failures.accept import accept, read_before
+from gc_ref._conformance.known_failures.accept import accept, refuse_early
 from gc_ref._conformance.known_failures.expectations import ExpectationError, read_file, sections_of
 from gc_ref._conformance.ports.port import PortError
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.reports.words import counted
 from gc_ref._conformance.running.progress import watching
 from gc_ref._conformance.running.run import judge_port
 from gc_ref._conformance.vector_files.read import load_all
+from gc_ref._conformance.writing.extras import MissingExtraError
+from gc_ref._conformance.writing.words import counted
 from gc_ref._conformance.wrong_ports.numpy import FRAMEWORKS
 
 __all__ = ["main"]
@@ -66,9 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             status, problem = run_vectors_command(options)
             return _complain(status, problem) if problem else status
         if options.command == "report":
-            return join(options)
+            return run_report_command(options)
         return _judge(options)
-    except (UsageError, ExpectationError, VectorError) as error:
+    except (UsageError, ExpectationError, VectorError, MissingExtraError) as error:
         return _complain(USAGE, str(error))
     except PortError as error:
         return _complain(NOT_DRIVEN, str(error))
@@ -83,7 +84,8 @@ def _judge(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(str(error)) from error
     known = read_file(options.expected) if options.expected else None
-    before = read_before(options.accept) if options.accept else None
+    if options.accept:
+        refuse_early(options.accept)
     with (
         process_kept(),
         watching(sys.stderr, total=len(CHECKS), verbose=options.verbose) as watch,
@@ -104,8 +106,8 @@ def _judge(options: argparse.Namespace) -> int:
         "json": report.to_json, "markdown": report.to_markdown, "html": report.to_html,
         "badge": lambda: report.to_badge(least=options.min_checks),
     })  # fmt: skip
-    if before is not None and report.verdict != "error":
-        _complain(0, accept(report, options.accept, before))
+    if options.accept and report.verdict != "error":
+        _complain(0, accept(report, options.accept))
     return _status(report, options.min_checks)
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from gc_ref._conformance.cli.port_options import working_directory
 from gc_ref._conformance.cli.targets import UsageError
-from gc_ref._conformance.reports.words import clean
+from gc_ref._conformance.writing.extras import require
+from gc_ref._conformance.writing.files import is_special, problem_of, write_whole
+from gc_ref._conformance.writing.words import clean
 
-__all__ = ["OUTPUTS", "Outputs", "add_outputs", "problem_of", "write_whole"]
+__all__ = ["OUTPUTS", "Outputs", "add_outputs"]
 
 #: Option to what it writes.
 OUTPUTS = {
@@ -49,6 +48,8 @@ class Outputs:
     UsageError
         If a file could not be written, two are the same, one is read too, or two go to the
         standard output.
+    MissingExtraError
+        If a library is missing that writes one of them.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -67,14 +68,16 @@ class Outputs:
         for name, path in self.paths.items():
             if problem := problem_of(path):
                 raise UsageError(f"--{name} {self.shown[name]}: {problem}")
-            if path in seen and not _special(path):
+            if path in seen and not is_special(path):
                 raise UsageError(
                     f"--{seen[path]} and --{name} name the same file, {self.shown[name]}"
                 )
             seen[path] = name
+        if "html" in self.shown:
+            require("jinja2", "--html")
         for name, words in READ.items():
             for path in _listed(getattr(options, name, None)):
-                if (other := seen.get(_real(here, path))) and not _special(path):
+                if (other := seen.get(_real(here, path))) and not is_special(path):
                     raise UsageError(
                         f"{words} and --{other} name the same file, {path}: it would be lost"
                     )
@@ -114,54 +117,3 @@ def _real(here: str, path: str) -> str:
 
 def _listed(value: str | Sequence[str] | None) -> Sequence[str]:
     return [value] if isinstance(value, str) else value or ()
-
-
-def _special(path: str) -> bool:
-    """Whether a path is there and is no file: /dev/null, a pipe."""
-    return os.path.exists(path) and not os.path.isfile(path)
-
-
-def problem_of(path: str) -> str:
-    """Say why a file cannot be written; nothing where it looks as if it can."""
-    folder = os.path.dirname(path)
-    if os.path.isdir(path):
-        return "is a directory"
-    if _special(path):
-        return "" if os.access(path, os.W_OK) else "may not be written to"
-    if not os.path.isdir(folder):
-        return f"there is no directory {folder}"
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return f"directory {folder} may not be written to"
-    if os.path.exists(path) and not os.access(path, os.W_OK):
-        return "may not be written to"
-    return ""
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Write a file whole or not at all, with the permissions that it has or would get.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
-    if _special(path):
-        Path(path).write_bytes(data)
-        return
-    mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else 0o666 & ~_umask()
-    number, name = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".gc-ref-")
-    try:
-        with open(number, "wb") as file:
-            file.write(data)
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -10,10 +10,13 @@ from typing import Any, NoReturn
 
 from gc_ref._conformance.cli.outputs import Outputs
 from gc_ref._conformance.cli.targets import UsageError
-from gc_ref._conformance.reports.schema import problem, schema_text
-from gc_ref._conformance.reports.words import clean
+from gc_ref._conformance.reports.html.page import render_html, render_html_matrix
+from gc_ref._conformance.reports.markdown import render_markdown, render_markdown_matrix
+from gc_ref._conformance.reports.model import ReportData
+from gc_ref._conformance.reports.schema import problem, require_jsonschema, schema_text
+from gc_ref._conformance.writing.words import clean
 
-__all__ = ["REPORT", "join", "read_reports"]
+__all__ = ["REPORT", "read_reports", "run_report_command"]
 
 REPORT = """\
 Render reports that gc-ref check --json wrote. One report becomes the page (or the Markdown) that
@@ -24,7 +27,7 @@ gc-ref check would have written itself; several become one table of ports and ch
 LARGEST = 64 * 2**20
 
 
-def join(options: argparse.Namespace) -> int:
+def run_report_command(options: argparse.Namespace) -> int:
     """Run ``gc-ref report``.
 
     Parameters
@@ -41,6 +44,8 @@ def join(options: argparse.Namespace) -> int:
     ------
     UsageError
         If a file is no report, or two are the same run of the same port.
+    MissingExtraError
+        If a library is missing that reads reports, or makes a page of them.
     """
     if options.schema:
         if options.files or options.markdown or options.html:
@@ -52,25 +57,20 @@ def join(options: argparse.Namespace) -> int:
     if options.markdown is None and options.html is None:
         options.markdown = "-"
     outputs = Outputs(options)
+    require_jsonschema()
     reports = read_reports(options.files)
-
-    def markdown() -> str:
-        from gc_ref._conformance.reports.markdown import render_markdown
-        from gc_ref._conformance.reports.matrix import matrix_markdown
-
-        return render_markdown(reports[0]) if len(reports) == 1 else matrix_markdown(reports)
-
-    def html() -> str:
-        from gc_ref._conformance.reports.html import render_html
-        from gc_ref._conformance.reports.matrix_html import matrix_html
-
-        return render_html(reports[0]) if len(reports) == 1 else matrix_html(reports)
-
-    outputs.write({"markdown": markdown, "html": html})
+    if len(reports) == 1:
+        [one] = reports
+        outputs.write({"markdown": lambda: render_markdown(one), "html": lambda: render_html(one)})
+    else:
+        outputs.write({
+            "markdown": lambda: render_markdown_matrix(reports),
+            "html": lambda: render_html_matrix(reports),
+        })  # fmt: skip
     return 0
 
 
-def read_reports(paths: Sequence[str]) -> list[Mapping[str, Any]]:
+def read_reports(paths: Sequence[str]) -> list[ReportData]:
     """Read reports from files, each of another run; a file may hold a list of them.
 
     Reports of one port differ in versions, backend, suite or seed, or the port has changed
@@ -89,7 +89,7 @@ def read_reports(paths: Sequence[str]) -> list[Mapping[str, Any]]:
             name = clean(report["port"]["name"])
             raise UsageError(f"{seen[key]} and {path} are the same run of the same port, {name}")
         seen[key] = path
-        found.append(report)
+        found.append(ReportData.from_dict(report))
     return found
 
 

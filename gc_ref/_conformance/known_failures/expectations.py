@@ -29,6 +29,7 @@ list is judged as without it, and its report says so.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +40,6 @@ from typing import Any, TypeAlias
 from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.findings.check_report import Expectation
-from gc_ref._conformance.known_failures.toml import quoted
 
 __all__ = [
     "ExpectationError",
@@ -47,7 +47,9 @@ __all__ = [
     "KnownFailures",
     "expectations_of",
     "parse_entries",
+    "parse_file",
     "read_file",
+    "read_text",
     "sections_of",
 ]
 
@@ -86,9 +88,7 @@ class Expectations:
 KnownFailures: TypeAlias = str | os.PathLike[str] | Mapping[str, str | Mapping[str, str]]
 
 
-def read_file(
-    path: str | os.PathLike[str], *, blank_reasons: bool = False
-) -> dict[str, dict[str, Expectation]]:
+def read_file(path: str | os.PathLike[str]) -> dict[str, dict[str, Expectation]]:
     """Read a file of known failures: port name to check id to what is known.
 
     Raises
@@ -96,14 +96,39 @@ def read_file(
     ExpectationError
         If there is no such file, or anything in it is wrong.
     """
-    name = os.fspath(path)
+    return parse_file(read_text(path), os.fspath(path))
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Read the text of a file of known failures.
+
+    Raises
+    ------
+    ExpectationError
+        If there is none, or it is not UTF-8.
+    """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-        found = tomllib.loads(text)
+        return Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise ExpectationError(f"{name}: {error.strerror}") from error
+        raise ExpectationError(f"{os.fspath(path)}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ExpectationError(f"{name} is not UTF-8: byte {error.start} cannot be read") from error
+        raise ExpectationError(
+            f"{os.fspath(path)} is not UTF-8: byte {error.start} cannot be read"
+        ) from error
+
+
+def parse_file(
+    text: str, name: str, *, blank_reasons: bool = False
+) -> dict[str, dict[str, Expectation]]:
+    """Parse the text of a file of known failures, whose name begins every message.
+
+    Raises
+    ------
+    ExpectationError
+        If anything in it is wrong; ``blank_reasons`` lets reasons pass that are not there yet.
+    """
+    try:
+        found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ExpectationError(f"{name} is not TOML: {error}") from error
     except RecursionError:
@@ -119,13 +144,12 @@ def read_file(
         raise ExpectationError(f'{name}: ports is no table; entries are [ports."PORT"."CHECK"]')
     parsed = {}
     for port, entries in ports.items():
-        where = f"{name}: ports.{quoted(port)}"
+        where = f"{name}: ports.{_quoted(port)}"
         if not isinstance(entries, dict) or not entries:
             raise ExpectationError(f"{where} lists no check: remove it, or fill it in")
         parsed[port] = parse_entries(entries, where)
     if not blank_reasons:
-        every = {f"{p} {c}": e for p, es in parsed.items() for c, e in es.items()}
-        _refuse_blank(every, name)
+        _refuse_blank({f"{p} {c}": e for p, es in parsed.items() for c, e in es.items()}, name)
     return parsed
 
 
@@ -205,11 +229,11 @@ def sections_of(
     ExpectationError
         If it knows none of them.
     """
-    names = ", ".join(quoted(name) for name in known)
+    names = ", ".join(map(_quoted, known))
     if not any(port in known for port in ports):
         nearest = next(filter(None, (_nearest(port, known) for port in ports)), "")
         raise ExpectationError(
-            f"{source} lists nothing for {', '.join(quoted(p) for p in ports)}; it has sections "
+            f"{source} lists nothing for {', '.join(map(_quoted, ports))}; it has sections "
             f"for {names}{nearest}"
         )
     found = {}
@@ -220,6 +244,11 @@ def sections_of(
             note += f"sections for {names}{_nearest(port, known)}"
         found[port] = Expectations(known.get(port, {}), source, note)
     return found
+
+
+def _quoted(name: str) -> str:
+    """Return a name as a file of known failures has it: TOML quotes as JSON does."""
+    return json.dumps(name, ensure_ascii=False)
 
 
 def _require_known(what: str, id: object, known: Iterable[str], where: str) -> None:

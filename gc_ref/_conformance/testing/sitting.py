@@ -15,6 +15,7 @@ from gc_ref._conformance.known_failures.expectations import Expectations
 from gc_ref._conformance.known_failures.holding import hold_check, hold_report
 from gc_ref._conformance.ports.port import Port
 from gc_ref._conformance.reports.report import Report
+from gc_ref._conformance.running.compose import compose_report
 from gc_ref._conformance.running.run import DEFAULT_EXAMPLES, report_of, rerun_command
 
 __all__ = ["PortCheck", "Sitting"]
@@ -83,7 +84,7 @@ class Sitting:
             found.append(self.find(id))
             if self.error is not None:
                 break
-        self.whole = Report.of(self.judge, found, suite=self.options["suite"])
+        self.whole = compose_report(self.judge, found, suite=self.options["suite"])
         return self.whole
 
     def known_whole(self) -> Report | None:

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from gc_ref._conformance.catalogue.checks import CHECKS
-from gc_ref._conformance.testing.session_report import join
+from gc_ref._conformance.testing.session_report import session_reports
 from gc_ref.conformance import check, operator_port, parametrize_with_checks
 
 from ._plugin_files import ALL, FAILED, MODULE, SKIPPED, TEST
@@ -134,7 +134,7 @@ def test_a_port_whose_process_crashed_does_not_conform():
     mark = parametrize_with_checks(operator_port(first_axis))
     by_id = {p.values[1].id: p.values[1] for p in mark.args[1]}
     by_id["law/zero-mean"](mark.args[1][0].values[0])
-    (report,) = join([by_id["law/zero-mean"].entry()], [])
+    (report,) = session_reports([by_id["law/zero-mean"].entry()], [])
     assert [c["status"] for c in report["checks"]] == ["passed"]
     assert report["verdict"] == "error"
     assert f"{ALL - 1} of {ALL} checks missing" in report["notes"][0]
