@@ -6,14 +6,16 @@ import argparse
 import json
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from gc_ref._conformance.cli.outputs import Outputs
 from gc_ref._conformance.cli.targets import UsageError
-from gc_ref._conformance.reports.html.page import render_html, render_html_matrix
-from gc_ref._conformance.reports.markdown import render_markdown, render_markdown_matrix
-from gc_ref._conformance.reports.model import ReportData
-from gc_ref._conformance.reports.schema import problem, require_jsonschema, schema_text
+from gc_ref._conformance.reports.html.page import render_html_matrix
+from gc_ref._conformance.reports.markdown import render_markdown_matrix
+from gc_ref._conformance.reports.report import Report
+from gc_ref._conformance.reports.schema import problem, schema_text
+from gc_ref._conformance.writing.extras import require
 from gc_ref._conformance.writing.words import clean
 
 __all__ = ["REPORT", "read_reports", "run_report_command"]
@@ -28,17 +30,7 @@ LARGEST = 64 * 2**20
 
 
 def run_report_command(options: argparse.Namespace) -> int:
-    """Run ``gc-ref report``.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        ``files``, ``markdown``, ``html`` and ``schema``.
-
-    Returns
-    -------
-    int
-        0: whatever the reports say, they were rendered.
+    """Run ``gc-ref report``; the exit status is 0, whatever the reports say.
 
     Raises
     ------
@@ -57,20 +49,18 @@ def run_report_command(options: argparse.Namespace) -> int:
     if options.markdown is None and options.html is None:
         options.markdown = "-"
     outputs = Outputs(options)
-    require_jsonschema()
+    require("jsonschema", "gc-ref report")
     reports = read_reports(options.files)
     if len(reports) == 1:
         [one] = reports
-        outputs.write({"markdown": lambda: render_markdown(one), "html": lambda: render_html(one)})
+        outputs.write({"markdown": one.to_markdown, "html": one.to_html})
     else:
-        outputs.write({
-            "markdown": lambda: render_markdown_matrix(reports),
-            "html": lambda: render_html_matrix(reports),
-        })  # fmt: skip
+        markdown = partial(render_markdown_matrix, reports)
+        outputs.write({"markdown": markdown, "html": partial(render_html_matrix, reports)})
     return 0
 
 
-def read_reports(paths: Sequence[str]) -> list[ReportData]:
+def read_reports(paths: Sequence[str]) -> list[Report]:
     """Read reports from files, each of another run; a file may hold a list of them.
 
     Reports of one port differ in versions, backend, suite or seed, or the port has changed
@@ -89,7 +79,7 @@ def read_reports(paths: Sequence[str]) -> list[ReportData]:
             name = clean(report["port"]["name"])
             raise UsageError(f"{seen[key]} and {path} are the same run of the same port, {name}")
         seen[key] = path
-        found.append(ReportData.from_dict(report))
+        found.append(Report.from_dict(report))
     return found
 
 

@@ -79,8 +79,8 @@ class Expectations:
     note: str = ""
 
     @property
-    def place(self) -> str:
-        """The file, in words."""
+    def origin(self) -> str:
+        """What lists them: the path of the file, or some words."""
         return self.source or "the list of known failures"
 
 

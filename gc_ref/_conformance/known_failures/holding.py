@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.known_failures.expectations import Expectations
-from gc_ref._conformance.reports.report import Report
+from gc_ref._conformance.reports.model import ReportData
 
 __all__ = ["hold_check", "hold_report"]
+
+Report = TypeVar("Report", bound=ReportData)
 
 
 def hold_report(report: Report, expectations: Expectations | None) -> Report:
@@ -30,7 +33,7 @@ def hold_check(
     known = expectations.entries.get(check.id)
     if known is None:
         return check
-    place = expectations.place
+    place = expectations.origin
     status, message = check.status, check.message
     if status == "passed":
         status = "unexpected-pass"

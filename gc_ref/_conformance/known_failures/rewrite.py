@@ -6,7 +6,7 @@ This is the one module that needs tomlkit, of the extra ``gc-ref[check]``.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any, TypeAlias
 
@@ -94,15 +94,16 @@ def _edited(text: str, port: str, entries: Entries, *, as_table: bool) -> str:
         lists[-1].append(_quoted(port), tomlkit.inline_table())
         sections = _parts(lists[-1].value, port)
     what_follows = _take_end(sections[-1])
-    new = dict(entries)
-    for section in sections:
-        for check in list(section):
-            if check in entries:
-                _update(section.value, check, entries[check])
-                new.pop(check, None)
-            else:
-                _remove(section.value, check)
-    for check, entry in new.items():
+    old = {check: [s.value for s in sections if check in s] for s in sections for check in s}
+    for check, parts in old.items():
+        if check in entries:
+            _update(parts, check, entries[check])
+        else:
+            for part in parts:
+                _remove(part, check)
+    for check, entry in entries.items():
+        if check in old:
+            continue
         made = tomlkit.table() if as_table else tomlkit.inline_table()
         made.update(entry)
         sections[-1].append(_quoted(check), made)
@@ -116,22 +117,24 @@ def _parts(container: Any, name: str) -> list[Any]:
     return [item for key, item in container.body if key is not None and key.key == name]
 
 
-def _update(container: Any, check: str, entry: Mapping[str, str]) -> None:
+def _update(parts: Sequence[Any], check: str, entry: Mapping[str, str]) -> None:
     """Make an entry say what it is to say; what it says already stays as it is written."""
-    old = container[check]
-    if isinstance(old, String):
-        if entry == {"reason": str(old)}:
-            return
-        made = tomlkit.inline_table()
-        made.update(entry)
-        made.trivia.comment_ws, made.trivia.comment = old.trivia.comment_ws, old.trivia.comment
-        container[check] = made
+    old = [part[check] for part in parts]
+    if isinstance(old[0], String):
+        if entry != {"reason": str(old[0])}:
+            made, trivia = tomlkit.inline_table(), old[0].trivia
+            made.update(entry)
+            made.trivia.comment_ws, made.trivia.comment = trivia.comment_ws, trivia.comment
+            parts[0][check] = made
         return
-    for key in set(old) - set(entry):
-        del old[key]
-    for key, value in entry.items():
-        if old.get(key) != value:
-            old[key] = value
+    missing = dict(entry)
+    for table in old:
+        for key in list(table):
+            if key not in entry:
+                del table[key]
+            elif table[key] != missing.pop(key):
+                table[key] = entry[key]
+    old[-1].update(missing)
 
 
 def _remove(container: Any, check: str) -> None:

@@ -143,7 +143,8 @@ def render_markdown_matrix(reports: Sequence[ReportData]) -> str:
 
 def _matrix_lines(reports: Sequence[ReportData]) -> Iterator[str]:
     names = [escape(name) for name in matrix.labels(reports)]
-    yield f"## Gradient Centralization: {matrix.title(reports, between=', ')}"
+    ports, verdicts = matrix.ports_counted(reports), matrix.verdicts_counted(reports)
+    yield f"## Gradient Centralization: {ports}, {verdicts}"
     yield ""
     rows = []
     for name, r in zip(names, reports, strict=True):

@@ -10,7 +10,16 @@ from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.reports.summary import VERDICT
 from gc_ref._conformance.writing.words import clean, counted
 
-__all__ = ["CELL", "check_ids", "labels", "legend", "status_of", "target_of", "title"]
+__all__ = [
+    "CELL",
+    "check_ids",
+    "labels",
+    "legend",
+    "ports_counted",
+    "status_of",
+    "target_of",
+    "verdicts_counted",
+]
 
 Reports = Sequence[ReportData]
 #: Of each status the symbol, a short word and what it means: a symbol alone is not read out, a
@@ -68,18 +77,21 @@ def _run(report: ReportData) -> dict[str, str]:
     return {clean(k): clean(v) for k, v in {**report.environment, **own}.items()}
 
 
-def title(reports: Reports, *, between: str) -> str:
-    """Return how many ports (or reports, where some are of one port) there are, and verdicts."""
+def ports_counted(reports: Reports) -> str:
+    """Return how many ports these are of, or how many reports where some are of the same port."""
     ports = {(r.port["name"], r.port["kind"], r.port["target"]) for r in reports}
+    return counted(len(reports), "port" if len(ports) == len(reports) else "report")
+
+
+def verdicts_counted(reports: Reports) -> str:
+    """Return how many reports have which verdict."""
     found = Counter(r.verdict for r in reports)
     said = {
-        "conforms": "conforms" if found["conforms"] == 1 else "conform",
-        "deviates": "deviates" if found["deviates"] == 1 else "deviate",
-        "error": "could not be judged",
+        "conforms": counted(found["conforms"], "conforms", "conform"),
+        "deviates": counted(found["deviates"], "deviates", "deviate"),
+        "error": f"{found['error']} could not be judged",
     }
-    verdicts = ", ".join(f"{found[v]} {said[v]}" for v in VERDICT if found[v])
-    noun = "port" if len(ports) == len(reports) else "report"
-    return f"{counted(len(reports), noun)}{between}{verdicts}"
+    return ", ".join(said[v] for v in VERDICT if found[v])
 
 
 def check_ids(reports: Reports) -> list[str]:

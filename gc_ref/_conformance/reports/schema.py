@@ -7,9 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from gc_ref._conformance.writing.extras import require
-
-__all__ = ["problem", "require_jsonschema", "schema_text"]
+__all__ = ["problem", "schema_text"]
 
 #: Characters of a message that are shown: one may hold a whole report.
 LONGEST = 160
@@ -28,36 +26,11 @@ def _validator() -> Any:
     return jsonschema.Draft202012Validator(json.loads(schema_text()))
 
 
-def require_jsonschema() -> None:
-    """Refuse to read reports where jsonschema is not installed.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not.
-    """
-    require("jsonschema", "Reading a report")
-
-
 def problem(report: Any) -> str:
     """Say what is wrong with a report that was read from JSON, and in which field, in one line.
 
-    Parameters
-    ----------
-    report : object
-        What was read.
-
-    Returns
-    -------
-    str
-        Empty where nothing is wrong; else ``checks[3].status: 'fine' is not one of ...``.
-
-    Raises
-    ------
-    MissingExtraError
-        If jsonschema is not installed.
+    Nothing is said where nothing is wrong; else ``checks[3].status: 'fine' is not one of ...``.
     """
-    require_jsonschema()
     from jsonschema.exceptions import best_match
 
     error = best_match(_validator().iter_errors(report))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, UNSEEN
 from gc_ref._conformance.findings.check_report import CheckReport
@@ -17,11 +16,8 @@ from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.writing.words import clean, counted, short
 
 __all__ = [
-    "ABOUT",
-    "PAPER",
     "STATUS",
     "VERDICT",
-    "Deviation",
     "beyond",
     "code_or_text",
     "convention_meaning",
@@ -49,15 +45,6 @@ STATUS = {
 VERDICT = {"conforms": "✓", "deviates": "✗", "error": "‼"}
 #: Ids between backticks, as our own sentences have them.
 IDS = re.compile(r"`([a-z0-9./-]+)`")
-PAPER = "https://arxiv.org/abs/2004.01461"
-ABOUT = (
-    "Gradient Centralization (GC; Yong, Huang, Hua and Zhang, ECCV 2020) subtracts from the "
-    "gradient of every output neuron its mean over that neuron's inputs (Eq. 1), in every weight "
-    "of two or more dimensions. gc-ref drives an implementation through the real training loop of "
-    "its framework and holds every number that comes out against exact rational arithmetic. The "
-    "allowance of each number is a bound on the rounding error of a correct implementation: there "
-    "is no tolerance that anyone chose."
-)
 
 
 def headline(report: ReportData) -> str:
@@ -71,7 +58,8 @@ def headline(report: ReportData) -> str:
             fails = counted(len(failures), "listed check does", "listed checks do")
             return f"{name} deviates from its known failures: {fails} not fail"
         if deviations and not report.ambiguous:
-            return f"{name} deviates: {deviations[0].sentence or deviations[0].id}"
+            id, sentence, *_ = deviations[0]
+            return f"{name} deviates: {sentence or id}"
         return f"{name} deviates: {len(failures)} of {counted(ran, 'check')} failed"
     if not ran:
         return f"{name}: nothing was checked"
@@ -125,16 +113,6 @@ def provenance(report: ReportData) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Deviation:
-    """A known deviation as a report names it; one of a newer catalogue has an id alone."""
-
-    id: str
-    sentence: str = ""
-    clause: str = ""
-    seen: str = ""
-
-
 def diagnosis(report: ReportData) -> tuple[str, ...]:
     """Return the sentences that say what the port does; of one that conforms, the first alone."""
     if report.verdict == "error":
@@ -143,12 +121,14 @@ def diagnosis(report: ReportData) -> tuple[str, ...]:
     return report.diagnosis if whole else report.diagnosis[:1]
 
 
-def named_deviations(report: ReportData) -> list[Deviation]:
-    """Return the known deviations of a port, with what the catalogue says of them."""
-    known = [(id, DEVIATIONS.get(id)) for id in report.identified]
+def named_deviations(report: ReportData) -> list[tuple[str, str, str, str]]:
+    """Return id, sentence, clause and sightings of each known deviation of a port.
+
+    Of a deviation that only a newer catalogue has, the id is all that is known.
+    """
+    known = [(clean(id), DEVIATIONS.get(id)) for id in report.identified]
     return [
-        Deviation(id, d.sentence, d.clause, d.seen or UNSEEN) if d else Deviation(clean(id))
-        for id, d in known
+        (id, d.sentence, d.clause, d.seen or UNSEEN) if d else (id, "", "", "") for id, d in known
     ]
 
 

@@ -14,7 +14,7 @@ from gc_ref._conformance.reports.summary import beyond, error_words
 from gc_ref._conformance.reports.worked_example import position
 from gc_ref._conformance.writing.words import finite, listed, short
 
-__all__ = ["Column", "Figure", "Omitted", "Table", "evidence_figures", "neuron_figure"]
+__all__ = ["Column", "Figure", "Table", "evidence_figures", "neuron_figure"]
 
 CASES = {
     "integers": "integer gradients, whose sums are exact in every order",
@@ -40,35 +40,22 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture (empty where it cannot be drawn), its caption and its numbers."""
+    """A picture (empty where it cannot be drawn), its caption and its numbers.
+
+    Or ``omitted`` says why there is no such figure.
+    """
 
     title: str
-    svg: str
-    caption: str
-    numbers: Table
+    svg: str = ""
+    caption: str = ""
+    numbers: Table | None = None
+    omitted: str = ""
 
 
-@dataclass(frozen=True)
-class Omitted:
-    """Why there is no such figure."""
-
-    title: str
-    reason: str
-
-
-def evidence_figures(report: ReportData, prefix: str) -> Iterator[Figure | Omitted]:
+def evidence_figures(report: ReportData, prefix: str) -> Iterator[Figure]:
     """Yield the figures of a report's evidence, or nothing where all of it is omitted.
 
-    Parameters
-    ----------
-    report : ReportData
-        The report.
-    prefix : str
-        How the ids of its pictures begin.
-
-    Yields
-    ------
-    Figure or Omitted
+    The ids in its pictures begin with ``prefix``.
     """
     if all("omitted" in report.evidence[part] for part in FIGURES):
         return
@@ -78,7 +65,7 @@ def evidence_figures(report: ReportData, prefix: str) -> Iterator[Figure | Omitt
     for part, (title, figure) in FIGURES.items():
         found = report.evidence[part]
         if "omitted" in found:
-            yield Omitted(title, found["omitted"])
+            yield Figure(title, omitted=found["omitted"])
         else:
             yield figure(title, found, see, f"{prefix}-{part}")
 

@@ -47,7 +47,8 @@ def render_html_matrix(reports: Sequence[ReportData]) -> str:
     names = matrix.labels(reports)
     return _render(
         "matrix.html.jinja",
-        title=matrix.title(reports, between=" of Gradient Centralization: "),
+        title=f"{matrix.ports_counted(reports)} of Gradient Centralization: "
+        + matrix.verdicts_counted(reports),
         ports=_ports_table(reports, names),
         checks=_matrix_table(reports, names),
         legend=matrix.legend(reports),
@@ -93,7 +94,6 @@ def environment() -> Any:
         "code_or_text": summary.code_or_text,
         "number": lambda value: value if isinstance(value, str) else short(value, 9),
     }
-    made.globals |= {"ABOUT": summary.ABOUT, "PAPER": summary.PAPER}
     return made
 
 
@@ -150,7 +150,7 @@ def _deviations_table(report: ReportData) -> Table:
         ("breaks", "text"),
         ("seen in", "text"),
     )
-    rows = [(d.id, d.sentence, d.clause, d.seen) for d in summary.named_deviations(report)]
+    rows = summary.named_deviations(report)
     return Table("Known deviations that reproduce it", columns, rows, "stack")
 
 
