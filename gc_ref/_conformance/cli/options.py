@@ -169,8 +169,8 @@ def _add_known_failures(judge: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     known.add_argument(
         "--accept", metavar="FILE.toml",
-        help="write that list from this run, reasons left to you; what the file says of other "
-        "ports is kept, its comments are not",
+        help="write that list from this run, reasons left to you; comments, layout and what the "
+        "file says of other ports stay",
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ __all__ = ["OUTPUTS", "Outputs", "add_outputs"]
 OUTPUTS = {
     "json": "the JSON report",
     "markdown": "the report in Markdown, for the summary of a CI job",
-    "html": "the report as a page, with pictures where gc-ref[report] is installed",
+    "html": "the report as a page (needs gc-ref[report])",
     "badge": "JSON for a badge of shields.io",
 }
 #: What names files that are read, and must not be written over.
