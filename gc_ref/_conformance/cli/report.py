@@ -6,58 +6,64 @@ import argparse
 import json
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, NoReturn
 
-from gc_ref._conformance.cli.outputs import Outputs
-from gc_ref._conformance.cli.targets import UsageError
-from gc_ref._conformance.reports.html.page import render_html_matrix
-from gc_ref._conformance.reports.markdown import render_markdown_matrix
+from gc_ref._conformance.cli.output_files import FORMATS, OutputFiles, add_output_options
+from gc_ref._conformance.cli.usage import CONFORMS, UsageError
 from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.reports.schema import problem, schema_text
 from gc_ref._conformance.writing.extras import require
 from gc_ref._conformance.writing.words import clean
 
-__all__ = ["REPORT", "read_reports", "run_report_command"]
+__all__ = ["add_options", "read_reports", "run"]
 
-REPORT = """\
+DESCRIPTION = """\
 Render reports that gc-ref check --json wrote. One report becomes the page (or the Markdown) that
 gc-ref check would have written itself; several become one table of ports and checks. Without
 --markdown or --html, Markdown goes to the standard output.
+"""
+EXIT_STATUS = """\
+exit status:
+  0 rendered, whatever the reports say   2 wrong usage, or a file that is no report
 """
 #: Larger files are no reports: those of the full suite have some 100 kB.
 LARGEST = 64 * 2**20
 
 
-def run_report_command(options: argparse.Namespace) -> int:
-    """Run ``gc-ref report``; the exit status is 0, whatever the reports say.
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the words of ``gc-ref report``."""
+    parser.description, parser.epilog = DESCRIPTION, EXIT_STATUS
+    parser.add_argument("files", nargs="*", metavar="FILE", help="that gc-ref check --json wrote")
+    add_output_options(parser, many=True)
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of reports, and nothing else"
+    )
 
-    Raises
-    ------
-    UsageError
-        If a file is no report, or two are the same run of the same port.
-    MissingExtraError
-        If a library is missing that reads reports, or makes a page of them.
-    """
+
+def run(options: argparse.Namespace) -> int:
+    """Render reports, whatever their verdicts are."""
+    given = [name for name in FORMATS if getattr(options, name, None) is not None]
     if options.schema:
-        if options.files or options.markdown or options.html:
+        if options.files or given:
             raise UsageError("--schema goes alone")
         print(schema_text(), end="")
-        return 0
+        return CONFORMS
     if not options.files:
         raise UsageError("report needs one or more FILEs that gc-ref check --json wrote")
-    if options.markdown is None and options.html is None:
+    if not given:
         options.markdown = "-"
-    outputs = Outputs(options)
+    outputs = OutputFiles(options)
     require("jsonschema", "gc-ref report")
     reports = read_reports(options.files)
-    if len(reports) == 1:
-        [one] = reports
-        outputs.write({"markdown": one.to_markdown, "html": one.to_html})
-    else:
-        markdown = partial(render_markdown_matrix, reports)
-        outputs.write({"markdown": markdown, "html": partial(render_html_matrix, reports)})
-    return 0
+
+    def render(name: str) -> str:
+        format = FORMATS[name]
+        if len(reports) > 1 and format.many is not None:
+            return format.many(reports)
+        return format.one(reports[0], 1)
+
+    outputs.write(render)
+    return CONFORMS
 
 
 def read_reports(paths: Sequence[str]) -> list[Report]:

@@ -17,6 +17,7 @@ from gc_ref._conformance.known_failures.expectations import (
     parse_file,
     read_text,
 )
+from gc_ref._conformance.known_failures.rewrite import rewritten
 from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.writing.extras import require
 from gc_ref._conformance.writing.files import problem_of, write_whole
@@ -102,9 +103,6 @@ def write_entries(path: str, port: str, entries: Mapping[str, Expectation]) -> N
     MissingExtraError
         If tomlkit is not installed.
     """
-    require("tomlkit", "Writing a list of known failures")
-    from gc_ref._conformance.known_failures.rewrite import rewritten
-
     text, _ = _read(path)
     try:
         write_whole(_goal(path), rewritten(text, port, entries).encode())

@@ -1,21 +1,21 @@
-"""The file of known failures with other entries of one port: all else in it stays as it is.
-
-This is the one module that needs tomlkit, of the extra ``gc-ref[check]``.
-"""
+"""The file of known failures with other entries of one port: all else in it stays as it is."""
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any, TypeAlias
 
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import KeyType, SingleKey, String, Table
-
 from gc_ref._conformance.findings.check_report import Expectation
 from gc_ref._conformance.known_failures.expectations import ExpectationError
+from gc_ref._conformance.writing.extras import require
+
+with contextlib.suppress(ImportError):  # without it nothing is written
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+    from tomlkit.items import KeyType, SingleKey, String, Table
 
 __all__ = ["rewritten"]
 
@@ -48,6 +48,8 @@ def rewritten(text: str, port: str, entries: Mapping[str, Expectation]) -> str:
 
     Raises
     ------
+    MissingExtraError
+        If tomlkit is not installed.
     ExpectationError
         If the list has a layout that cannot be kept.
 
@@ -59,6 +61,7 @@ def rewritten(text: str, port: str, entries: Mapping[str, Expectation]) -> str:
     [ports."my port"."value/exact"]
     reason = "old"
     """
+    require("tomlkit", "Writing a list of known failures")
     new = {check: entry.to_json() for check, entry in entries.items()}
     crlf = 0 < text.count("\n") == text.count("\r\n")
     before = (text.replace("\r\n", "\n") if crlf else text) or HEAD
