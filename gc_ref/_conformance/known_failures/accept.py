@@ -3,6 +3,7 @@
 The file keeps its comments and its layout, what it says of other ports, and the reasons of what
 still fails. New entries have the reason ``""``: until it is filled in, ``--expected`` refuses the
 file. The exit status of the run is not changed by it, so that accepting is never green by itself.
+What cannot be accepted or written is an `ExpectationError`, and the file is left as it is.
 """
 
 from __future__ import annotations
@@ -29,12 +30,7 @@ __all__ = ["accept", "refuse_early", "write_entries"]
 def refuse_early(path: str) -> None:
     """Refuse, before the run, a file that could not be written or that has a mistake in it.
 
-    Raises
-    ------
-    ExpectationError
-        If it is such a file.
-    MissingExtraError
-        If tomlkit is not installed.
+    Without tomlkit none can be written (`MissingExtraError`).
     """
     require("tomlkit", "--accept")
     if path == "-":
@@ -45,14 +41,7 @@ def refuse_early(path: str) -> None:
 
 
 def accept(report: ReportData, path: str) -> str:
-    """Write the failures of a run into a file; return what was done, in a line.
-
-    Raises
-    ------
-    ExpectationError
-        If there is nothing to accept, if only fuzzing found a failure, or if the file cannot
-        be written: it is left as it is.
-    """
+    """Write the failures of a run into a file; return what was done, in a line."""
     name = str(report.port["name"])
     _, before = _read(path)
     failed = report.with_status("failed")
@@ -94,15 +83,7 @@ def _entry(check: str, identified: Sequence[str], old: Expectation | None) -> Ex
 
 
 def write_entries(path: str, port: str, entries: Mapping[str, Expectation]) -> None:
-    """Write what a list says of one port, whole or not at all.
-
-    Raises
-    ------
-    ExpectationError
-        If it cannot be written.
-    MissingExtraError
-        If tomlkit is not installed.
-    """
+    """Write what a list says of one port, whole or not at all."""
     text, _ = _read(path)
     try:
         write_whole(_goal(path), rewritten(text, port, entries).encode())

@@ -23,7 +23,7 @@ What is wrong with the file itself is found before the port is driven: an id tha
 exist, an unknown key, a reason that is missing or blank, an empty file. One file serves many
 ports, modules and commands, so sections of other ports are no error. A file in which no section
 is for a port at hand is one. Where several ports are judged with one file, one that it does not
-list is judged as without it, and its report says so.
+list is judged as without it, and its report says so. Whatever is wrong is an `ExpectationError`.
 """
 
 from __future__ import annotations
@@ -89,24 +89,12 @@ KnownFailures: TypeAlias = str | os.PathLike[str] | Mapping[str, str | Mapping[s
 
 
 def read_file(path: str | os.PathLike[str]) -> dict[str, dict[str, Expectation]]:
-    """Read a file of known failures: port name to check id to what is known.
-
-    Raises
-    ------
-    ExpectationError
-        If there is no such file, or anything in it is wrong.
-    """
+    """Read a file of known failures: port name to check id to what is known."""
     return parse_file(read_text(path), os.fspath(path))
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """Read the text of a file of known failures.
-
-    Raises
-    ------
-    ExpectationError
-        If there is none, or it is not UTF-8.
-    """
+    """Read the text of a file of known failures."""
     try:
         return Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -120,12 +108,9 @@ def read_text(path: str | os.PathLike[str]) -> str:
 def parse_file(
     text: str, name: str, *, blank_reasons: bool = False
 ) -> dict[str, dict[str, Expectation]]:
-    """Parse the text of a file of known failures, whose name begins every message.
+    """Parse the text of a file of known failures; its name begins every message.
 
-    Raises
-    ------
-    ExpectationError
-        If anything in it is wrong; ``blank_reasons`` lets reasons pass that are not there yet.
+    With ``blank_reasons``, reasons that are still to be filled in pass.
     """
     try:
         found = tomllib.loads(text)
@@ -156,10 +141,7 @@ def parse_file(
 def parse_entries(entries: Mapping[str, Any], where: str) -> dict[str, Expectation]:
     """Check and convert the entries of one port; ``where`` begins every message.
 
-    Raises
-    ------
-    ExpectationError
-        If one names no check or deviation, or has no reason. A blank one passes.
+    A blank reason passes.
     """
     if not isinstance(entries, Mapping):
         raise ExpectationError(
@@ -180,31 +162,23 @@ def parse_entries(entries: Mapping[str, Any], where: str) -> dict[str, Expectati
                 f"{here}: unknown key {unknown[0]!r}; known: {', '.join(KEYS)}"
                 f"{_nearest(unknown[0], KEYS)}"
             )
-        for key in KEYS:
-            value = entry.get(key)
-            if key in entry and not isinstance(value, str):
+        for key, value in entry.items():
+            if not isinstance(value, str):
                 raise ExpectationError(f"{here}: {key} is no string, but {value!r}")
-            if key != "reason" and isinstance(value, str) and not value.strip():
+            if key != "reason" and not value.strip():
                 raise ExpectationError(f"{here}: {key} is blank: fill it in, or leave it out")
         if "reason" not in entry:
             raise ExpectationError(f"{here}: no reason: say why it fails")
-        deviation = entry.get("deviation")
-        if deviation is not None:
-            _require_known("deviation", deviation, DEVIATIONS, here)
-        found[check] = Expectation(entry["reason"], entry.get("issue"), deviation)
+        if "deviation" in entry:
+            _require_known("deviation", entry["deviation"], DEVIATIONS, here)
+        found[check] = Expectation(**entry)
     return found
 
 
 def expectations_of(
     port: str, given: KnownFailures | None, *, where: str = "expected"
 ) -> Expectations | None:
-    """Return what is known of a port, from a file or a mapping; None where nothing was given.
-
-    Raises
-    ------
-    ExpectationError
-        If that is wrong.
-    """
+    """Return what is known of a port, from a file or a mapping; None where nothing was given."""
     if given is None:
         return None
     if isinstance(given, Mapping):
@@ -222,27 +196,17 @@ def expectations_of(
 def sections_of(
     ports: Sequence[str], known: Mapping[str, Mapping[str, Expectation]], source: str
 ) -> dict[str, Expectations]:
-    """Return what a file that was read knows of each port at hand.
-
-    Raises
-    ------
-    ExpectationError
-        If it knows none of them.
-    """
-    names = ", ".join(map(_quoted, known))
-    if not any(port in known for port in ports):
+    """Return what a file that was read knows of each port at hand; it must know one of them."""
+    has = f"it has sections for {', '.join(map(_quoted, known))}"
+    missing = [port for port in ports if port not in known]
+    if len(missing) == len(ports):
         nearest = next(filter(None, (_nearest(port, known) for port in ports)), "")
-        raise ExpectationError(
-            f"{source} lists nothing for {', '.join(map(_quoted, ports))}; it has sections "
-            f"for {names}{nearest}"
-        )
-    found = {}
-    for port in ports:
-        note = ""
-        if port not in known:
-            note = f"{source} lists nothing for {port}, so nothing was expected to fail; it has "
-            note += f"sections for {names}{_nearest(port, known)}"
-        found[port] = Expectations(known.get(port, {}), source, note)
+        names = ", ".join(map(_quoted, ports))
+        raise ExpectationError(f"{source} lists nothing for {names}; {has}{nearest}")
+    found = {port: Expectations(known[port], source) for port in ports if port in known}
+    for port in missing:
+        note = f"{source} lists nothing for {port}, so nothing was expected to fail; {has}"
+        found[port] = Expectations({}, source, f"{note}{_nearest(port, known)}")
     return found
 
 

@@ -12,10 +12,10 @@ from gc_ref._conformance.reports.model import ReportData
 
 __all__ = ["hold_check", "hold_report"]
 
-Report = TypeVar("Report", bound=ReportData)
+AnyReport = TypeVar("AnyReport", bound=ReportData)
 
 
-def hold_report(report: Report, expectations: Expectations | None) -> Report:
+def hold_report(report: AnyReport, expectations: Expectations | None) -> AnyReport:
     """Hold the findings of a whole run against what is known of the port."""
     if expectations is None:
         return report

@@ -31,21 +31,7 @@ def versions() -> dict[str, str]:
 
 
 def compose_report(judge: Judge, checks: Sequence[CheckReport], *, suite: str) -> Report:
-    """Return the report of a port whose checks have found all that they find.
-
-    Parameters
-    ----------
-    judge : Judge
-        The judge of the port, which keeps its runs.
-    checks : sequence of CheckReport
-        What its checks found, in the order in which they ran.
-    suite : str
-        Which suite that was.
-
-    Returns
-    -------
-    Report
-    """
+    """Return the report of a port, given its judge, which keeps its runs, and what checks found."""
     port = judge.port
     conventions: Mapping[str, Mapping[str, str]] = {}
     recognized, notes = True, list(judge.notes)

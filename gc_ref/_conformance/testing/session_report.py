@@ -16,21 +16,11 @@ Found = Mapping[str, Any]
 
 
 def session_reports(entries: Sequence[Found], summaries: Sequence[Found]) -> list[dict[str, Any]]:
-    """Return one report per port and test function, in the order of the ports' names.
+    """Return one JSON report per port and test function, in the order of the ports' names.
 
-    Parameters
-    ----------
-    entries : sequence of mapping
-        What each test found (`PortCheck.entry`), from whichever process.
-    summaries : sequence of mapping
-        The whole report of each port, from each process (`Sitting.summary`); one that
-        crashed sent none.
-
-    Returns
-    -------
-    list of dict
-        Reports of the schema ``gc-ref-report/1``, of the whole port: which tests were
-        selected makes no difference to the verdict.
+    ``entries`` are what each test found (`PortCheck.entry`), from whichever process. ``summaries``
+    are the reports of whole ports, from each process (`JudgedPort.summary`): they count, so that
+    it makes no difference to a verdict which tests were selected. A process that crashed sent none.
     """
     ports: dict[tuple[str, str], list[Found]] = {}
     for entry in entries:

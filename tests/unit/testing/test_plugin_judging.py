@@ -6,6 +6,7 @@ import json
 import pytest
 
 from gc_ref._conformance.catalogue.checks import CHECKS
+from gc_ref._conformance.reports.schema import problem
 from gc_ref._conformance.testing.session_report import session_reports
 from gc_ref.conformance import check, operator_port, parametrize_with_checks
 
@@ -137,4 +138,5 @@ def test_a_port_whose_process_crashed_does_not_conform():
     (report,) = session_reports([by_id["law/zero-mean"].entry()], [])
     assert [c["status"] for c in report["checks"]] == ["passed"]
     assert report["verdict"] == "error"
+    assert problem(report) == ""
     assert f"{ALL - 1} of {ALL} checks missing" in report["notes"][0]

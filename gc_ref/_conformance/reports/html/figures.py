@@ -106,7 +106,7 @@ def _means(title: str, means: Evidence, see: str, prefix: str) -> Figure:
         ("largest error of the weight / bound", "number"),
     )
     table = Table("Mean of each output neuron", columns, rows)
-    return Figure(title, pictures.draw_means(means, prefix), caption, table)
+    return Figure(title, pictures.draw_means(means, prefix=prefix), caption, table)
 
 
 def _agreeing(weights: Sequence[Evidence], see: str) -> str:
@@ -157,7 +157,7 @@ def _ratios(title: str, ratios: Evidence, see: str, prefix: str) -> Figure:
     )
     caption = f"{said} The bound is what a correct implementation may be off by."
     table = Table("Largest error of each case", columns, rows)
-    return Figure(title, pictures.draw_ratios(ratios, prefix), caption, table)
+    return Figure(title, pictures.draw_ratios(ratios, prefix=prefix), caption, table)
 
 
 def _drift(title: str, drift: Evidence, see: str, prefix: str) -> Figure:
@@ -182,7 +182,7 @@ def _drift(title: str, drift: Evidence, see: str, prefix: str) -> Figure:
     columns = (("step", "text"), ("this port", "number"), ("reference", "number"))
     rows = list(zip(drift["steps"], port, reference or [""] * len(port), strict=True))
     table = Table("Drift after each step", columns, rows)
-    return Figure(title, pictures.draw_drift(drift, prefix), caption, table)
+    return Figure(title, pictures.draw_drift(drift, prefix=prefix), caption, table)
 
 
 def _near(port: Sequence[float], reference: Sequence[float]) -> bool:
@@ -221,5 +221,7 @@ def neuron_figure(shown: Counterexample, prefix: str) -> Figure | None:
         [f"{i} (the one above)" if i == at else str(i), *row]
         for i, row in enumerate(zip(*element.gradient, expected, got, strict=False))
     ]
-    svg = pictures.draw_answer(expected, got, f"{prefix}-answer") if len(expected) > 1 else ""
+    svg = ""
+    if len(expected) > 1:
+        svg = pictures.draw_answer(expected, got, prefix=f"{prefix}-answer")
     return Figure("", svg, caption, Table("One output neuron", columns, rows))

@@ -26,24 +26,12 @@ CHECK_COLUMNS = (
 
 
 def render_html(report: ReportData) -> str:
-    """Render one report as a page: the same bytes for the same report and matplotlib.
-
-    Raises
-    ------
-    MissingExtraError
-        If Jinja2 is not installed.
-    """
+    """Render one report as a page: the same bytes for the same report and matplotlib."""
     return _render("report.html.jinja", part=_part(report, "r", level=2))
 
 
 def render_html_matrix(reports: Sequence[ReportData]) -> str:
-    """Render many reports as one page: a table of ports and checks, then each report in full.
-
-    Raises
-    ------
-    MissingExtraError
-        If Jinja2 is not installed.
-    """
+    """Render many reports as one page: a table of ports and checks, then each report in full."""
     names = matrix.labels(reports)
     return _render(
         "matrix.html.jinja",
@@ -68,10 +56,7 @@ def _render(template: str, **values: Any) -> str:
 def environment() -> Any:
     """Return what renders the templates: all that it is given is cleaned and escaped.
 
-    Raises
-    ------
-    MissingExtraError
-        If Jinja2 is not installed.
+    Without Jinja2 there is none (`MissingExtraError`).
     """
     require("jinja2", "An HTML report")
     import jinja2

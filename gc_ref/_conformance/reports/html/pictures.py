@@ -6,6 +6,7 @@ dark one. Each has a name and a description; the numbers behind it are in a tabl
 
 from __future__ import annotations
 
+import functools
 import html
 import io
 import logging
@@ -54,41 +55,38 @@ def available() -> bool:
     return is_installed("matplotlib")
 
 
-def _draw(
-    draw: Callable[[Any], None], height: float, *, name: str, description: str, prefix: str
-) -> str:
-    """Draw into a figure and return it as SVG, of which several can stand in one page.
+def _picture(draw: Callable[..., tuple[str, str]]) -> Callable[..., str]:
+    """Make of a function that draws into a figure one that returns an SVG for a page.
 
-    Nothing is drawn, and nothing returned, where matplotlib is not installed.
+    The function returns a name and a description of the picture. In its place, ``prefix`` is taken:
+    how the ids begin, as a page has several pictures. Without matplotlib there is no picture.
     """
-    if not available():
-        return ""
-    logger = logging.getLogger("matplotlib")
-    before = logger.level
-    logger.setLevel(logging.ERROR)  # its remarks on the font cache are not for our user
-    try:
-        svg = _svg(draw, height)
-    finally:
-        logger.setLevel(before)
-    return _inline(svg, name=name, description=description, prefix=prefix)
 
+    @functools.wraps(draw)
+    def drawn(*data: Any, prefix: str) -> str:
+        if not available():
+            return ""
+        import matplotlib as mpl
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure
 
-def _svg(draw: Callable[[Any], None], height: float) -> str:
-    """Draw into a figure and return the file that matplotlib makes of it."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
+        logger, text = logging.getLogger("matplotlib"), io.StringIO()
+        level = logger.level
+        logger.setLevel(logging.ERROR)  # its remarks on the font cache are not for our user
+        try:
+            # Not pyplot: no global state, no window, and the caller's settings do not matter.
+            with mpl.rc_context():
+                mpl.rcdefaults()
+                mpl.rcParams.update(SETTINGS)
+                figure = Figure()
+                FigureCanvasSVG(figure)
+                name, description = draw(figure, *data)
+                figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+        finally:
+            logger.setLevel(level)
+        return _inline(text.getvalue(), name=name, description=description, prefix=prefix)
 
-    # Not pyplot: no global state, no window, and the settings of the caller do not matter.
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(SETTINGS)
-        figure = Figure(figsize=(WIDTH, height))
-        FigureCanvasSVG(figure)
-        draw(figure)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
-    return text.getvalue()
+    return drawn
 
 
 def _inline(svg: str, *, name: str, description: str, prefix: str) -> str:
@@ -113,15 +111,16 @@ def _inline(svg: str, *, name: str, description: str, prefix: str) -> str:
     )
 
 
-def draw_means(means: Mapping[str, Any], prefix: str) -> str:
+@_picture
+def draw_means(figure: Any, means: Mapping[str, Any]) -> tuple[str, str]:
     """Draw a heat map: mean of each output neuron, of the port beside the reference's."""
-    weights = means["weights"]
-    rows: list[tuple[float, str, Sequence[float], float]] = []
-    titles, y = [], 0.0
+    axes, weights, y = figure.add_subplot(), means["weights"], 0.0
+    columns = max(4, *(len(w["port"]) for w in weights))
     for w in weights:
         wrong = w.get("ratio") is not None and beyond(numeric(w["ratio"]))
         error = f", error {short(numeric(w['ratio']), 2)} × bound" if wrong else ""
-        titles.append((y, f"{clean(w['kind'])} {tuple(w['shape'])}{error}"))
+        title = f"{clean(w['kind'])} {tuple(w['shape'])}{error}"
+        axes.text(0, y + 0.55, title, va="center", ha="left", weight="bold")
         y += 1.0
         parts = {"without GC": "without", "this port": "port", "reference": "reference"}
         lines = {label: [numeric(v) for v in w[part] or ()] for label, part in parts.items()}
@@ -130,91 +129,68 @@ def draw_means(means: Mapping[str, Any], prefix: str) -> str:
         scale = max(sizes, default=0) or 1.0
         for label, values in lines.items():
             if values:
-                rows.append((y, label, values, scale))
+                axes.text(-0.02 * columns, y + 0.5, label, va="center", ha="right")
+                for x, value in enumerate(values):
+                    _cell(axes, x, y, value, scale)
                 y += 1.0
         y += 0.35
-
-    columns = max(4, *(len(values) for _, _, values, _ in rows))
-
-    def draw(figure: Any) -> None:
-        axes = figure.add_subplot()
-        for at, title in titles:
-            axes.text(0, at + 0.55, title, va="center", ha="left", weight="bold")
-        for at, label, values, scale in rows:
-            axes.text(-0.02 * columns, at + 0.5, label, va="center", ha="right")
-            for x, value in enumerate(values):
-                _cell(axes, x, at, value, scale)
-        axes.set_xlim(-0.3 * columns, columns)
-        axes.set_ylim(y - 0.3, 0)
-        axes.axis("off")
-
+    axes.set_xlim(-0.3 * columns, columns)
+    axes.set_ylim(y - 0.3, 0)
+    axes.axis("off")
+    figure.set_size_inches(WIDTH, 0.2 * y + 0.15)
     worst = [w["kind"] for w in weights if w["off"]]
     said = f"The port differs visibly in {', '.join(worst)}." if worst else "These means agree."
-    return _draw(
-        draw,
-        0.2 * y + 0.15,
-        name="Mean left in each output neuron",
-        description="For each kind of weight rows without GC, of the port, of the reference. "
-        + said,
-        prefix=prefix,
+    return (
+        "Mean left in each output neuron",
+        f"For each kind of weight rows without GC, of the port, of the reference. {said}",
     )
 
 
 def _cell(axes: Any, x: float, y: float, value: float, scale: float) -> None:
     from matplotlib.patches import Rectangle
 
-    color, share = INK, 0.35
+    face = (INK, 0.35)
     if finite(value):
-        color, share = (PORT if value > 0 else REFERENCE), min(abs(value) / scale, 1.0) * 0.6
-    face, edge = (color, share), (INK, 0.35)
-    axes.add_patch(
-        Rectangle(
-            (x + 0.03, y + 0.05), 0.94, 0.9,
-            facecolor=face, edgecolor=edge, linewidth=0.5, clip_on=False,
-        )
-    )  # fmt: skip
+        face = (PORT if value > 0 else REFERENCE, min(abs(value) / scale, 1.0) * 0.6)
+    style = {"facecolor": face, "edgecolor": (INK, 0.35), "linewidth": 0.5, "clip_on": False}
+    axes.add_patch(Rectangle((x + 0.03, y + 0.05), 0.94, 0.9, **style))
     tiny = 0 < abs(value) < 1e-6 * scale  # rounding: the table has it in full
     text = "≈0" if tiny else short(value, 3)
     axes.text(x + 0.5, y + 0.52, text.replace("-", "−"), va="center", ha="center", size=7.5)
 
 
-def draw_ratios(ratios: Mapping[str, Any], prefix: str) -> str:
+@_picture
+def draw_ratios(figure: Any, ratios: Mapping[str, Any]) -> tuple[str, str]:
     """Draw the worst error of each case on a log scale, and the bound as a line."""
     cases = [(c, numeric(c["ratio"])) for c in ratios["cases"]]
     known = [ratio for _, ratio in cases if finite(ratio) and ratio > 0]
     low, high = min([*known, 0.1]) / 3, max([*known, 1.0]) * 8
-
-    def draw(figure: Any) -> None:
-        axes = figure.add_subplot()
-        axes.set_xscale("log")
-        axes.set_xlim(low, high)
-        axes.set_ylim(len(cases) - 0.4, -0.7)
-        axes.axvline(1, color=INK, linewidth=1.2, linestyle="--")
-        axes.text(1, 1.0, "bound", ha="center", va="bottom", transform=axes.get_xaxis_transform())
-        for y, (_, ratio) in enumerate(cases):
-            x = max(ratio, low) if finite(ratio) else high
-            color = PORT if beyond(ratio) else REFERENCE
-            axes.plot([low, x], [y, y], color=color, linewidth=2, solid_capstyle="butt", alpha=0.55)
-            marker = ("X" if beyond(ratio) else "o") if ratio else "|"
-            axes.plot([x], [y], marker=marker, color=color, markersize=7, clip_on=False)
-            text = short(ratio, 2) if ratio else "exact"
-            align, offset = ("right", -7) if x > (low * high) ** 0.5 else ("left", 7)
-            axes.annotate(text, (x, y), (offset, 5), textcoords="offset points", ha=align, size=8)
-        names = [f"{clean(c['case'])}\n{clean(c['dtype'])}" for c, _ in cases]
-        axes.set_yticks(range(len(cases)), names)
-        axes.tick_params(axis="y", length=0)
-        axes.xaxis.set_major_formatter(_power)
-        axes.xaxis.minorticks_off()
-        axes.set_xlabel("largest error, in units of its bound (log scale)")
-
+    figure.set_size_inches(WIDTH, 0.44 * len(cases) + 0.85)
+    axes = figure.add_subplot()
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    axes.set_ylim(len(cases) - 0.4, -0.7)
+    axes.axvline(1, color=INK, linewidth=1.2, linestyle="--")
+    axes.text(1, 1.0, "bound", ha="center", va="bottom", transform=axes.get_xaxis_transform())
+    for y, (_, ratio) in enumerate(cases):
+        x = max(ratio, low) if finite(ratio) else high
+        color = PORT if beyond(ratio) else REFERENCE
+        axes.plot([low, x], [y, y], color=color, linewidth=2, solid_capstyle="butt", alpha=0.55)
+        marker = ("X" if beyond(ratio) else "o") if ratio else "|"
+        axes.plot([x], [y], marker=marker, color=color, markersize=7, clip_on=False)
+        text = short(ratio, 2) if ratio else "exact"
+        side, offset = ("right", -7) if x > (low * high) ** 0.5 else ("left", 7)
+        axes.annotate(text, (x, y), (offset, 5), textcoords="offset points", ha=side, size=8)
+    names = [f"{clean(c['case'])}\n{clean(c['dtype'])}" for c, _ in cases]
+    axes.set_yticks(range(len(cases)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_formatter(_power)
+    axes.xaxis.minorticks_off()
+    axes.set_xlabel("largest error, in units of its bound (log scale)")
     over = sum(beyond(ratio) for _, ratio in cases)
-    return _draw(
-        draw,
-        0.44 * len(cases) + 0.85,
-        name="Error of each case against its bound",
-        description=f"One line for each case. {over} of {len(cases)} reach beyond the bound, "
-        "which is at 1.",
-        prefix=prefix,
+    return (
+        "Error of each case against its bound",
+        f"One line for each case. {over} of {len(cases)} reach beyond the bound, which is at 1.",
     )
 
 
@@ -224,70 +200,59 @@ def _power(value: float, _: int) -> str:
     return "10" + digits.translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def draw_drift(drift: Mapping[str, Any], prefix: str) -> str:
+@_picture
+def draw_drift(figure: Any, drift: Mapping[str, Any]) -> tuple[str, str]:
     """Draw how far the weight sums went, over the steps."""
     steps, port = drift["steps"], [numeric(v) for v in drift["port"]]
     reference = [numeric(v) for v in drift["reference"] or ()]
+    figure.set_size_inches(WIDTH, 2.4)
+    axes = figure.add_subplot()
 
-    def line(axes: Any, values: Sequence[float], **style: Any) -> None:
+    def line(values: Sequence[float], **style: Any) -> None:
         axes.plot(steps, [v if finite(v) else math.nan for v in values], **style)
 
-    def draw(figure: Any) -> None:
-        axes = figure.add_subplot()
-        line(axes, port, color=PORT, label="this port", linewidth=2.4)
-        if reference:  # on top, dashed: both are seen where they are the same
-            line(axes, reference, color=REFERENCE, label="reference", linestyle=(0, (4, 4)))
-        axes.set_xlabel("step")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.set_ylabel("drift of the weight sum")
-        low, high = axes.get_ylim()
-        if high - low < 1e-3 and low > -1e-3:  # rounding only: a flat line, not a mountain range
-            axes.set_ylim(-0.05, 1)
-        axes.legend(loc="best")
-
-    description = (
-        f"Two lines over the steps. After step {steps[-1]} the port's drift is {short(port[-1], 3)}"
-    )
+    line(port, color=PORT, label="this port", linewidth=2.4)
+    if reference:  # on top, dashed: both are seen where they are the same
+        line(reference, color=REFERENCE, label="reference", linestyle=(0, (4, 4)))
+    axes.set_xlabel("step")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_ylabel("drift of the weight sum")
+    low, high = axes.get_ylim()
+    if high - low < 1e-3 and low > -1e-3:  # rounding only: a flat line, not a mountain range
+        axes.set_ylim(-0.05, 1)
+    axes.legend(loc="best")
+    said = f"After step {steps[-1]} the port's drift is {short(port[-1], 3)}"
     if reference:
-        description += f", the reference's {short(reference[-1], 3)}"
-    return _draw(
-        draw,
-        2.4,
-        name="Drift of the weight sums over the steps",
-        description=f"{description}.",
-        prefix=prefix,
-    )
+        said += f", the reference's {short(reference[-1], 3)}"
+    return "Drift of the weight sums over the steps", f"Two lines over the steps. {said}."
 
 
-def draw_answer(expected: Sequence[float], got: Sequence[float], prefix: str) -> str:
+@_picture
+def draw_answer(figure: Any, expected: Sequence[float], got: Sequence[float]) -> tuple[str, str]:
     """Draw expected against got for all inputs of one output neuron."""
     count = len(expected)
+    figure.set_size_inches(WIDTH, 2.4)
+    axes = figure.add_subplot()
 
-    def points(axes: Any, values: Sequence[float], marker: str, **style: Any) -> None:
+    def points(values: Sequence[float], marker: str, **style: Any) -> None:
         at = [(x, v) for x, v in enumerate(values) if finite(v)]
         axes.plot([x for x, _ in at], [v for _, v in at], marker, markersize=8, **style)
 
-    def draw(figure: Any) -> None:
-        axes = figure.add_subplot()
-        axes.axhline(0, color=INK, linewidth=0.6, alpha=0.5)
-        for x, (e, g) in enumerate(zip(expected, got, strict=True)):
-            if finite(e, g):
-                axes.plot([x, x], [e, g], color=INK, linewidth=0.8, alpha=0.5)
-        hollow = {"markerfacecolor": "none", "markeredgewidth": 1.6}
-        points(axes, expected, "o", color=REFERENCE, label="expected", **hollow)
-        points(axes, got, "X", color=PORT, label="got", markeredgewidth=0.5)
-        if count <= 16:
-            axes.set_xticks(range(count))
-        axes.set_xlim(-0.6, count - 0.4)
-        axes.margins(y=0.15)
-        axes.set_xlabel("input of the output neuron")
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-
+    axes.axhline(0, color=INK, linewidth=0.6, alpha=0.5)
+    for x, (e, g) in enumerate(zip(expected, got, strict=True)):
+        if finite(e, g):
+            axes.plot([x, x], [e, g], color=INK, linewidth=0.8, alpha=0.5)
+    hollow = {"markerfacecolor": "none", "markeredgewidth": 1.6}
+    points(expected, "o", color=REFERENCE, label="expected", **hollow)
+    points(got, "X", color=PORT, label="got", markeredgewidth=0.5)
+    if count <= 16:
+        axes.set_xticks(range(count))
+    axes.set_xlim(-0.6, count - 0.4)
+    axes.margins(y=0.15)
+    axes.set_xlabel("input of the output neuron")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     off = sum(e != g for e, g in zip(expected, got, strict=True))
-    return _draw(
-        draw,
-        2.4,
-        name="Expected against got",
-        description=f"For each of {count} inputs the expected value and the port's. {off} differ.",
-        prefix=prefix,
+    return (
+        "Expected against got",
+        f"For each of {count} inputs the expected value and the port's. {off} differ.",
     )
