@@ -20,13 +20,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gc_ref._conformance.catalogue.checks import CHECKS
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.judging.runs import Known
+from gc_ref._conformance.judging.known import Known
 from gc_ref._conformance.running.judgment import RunOptions, judge_port, outcome_of
 from gc_ref._conformance.running.selftest import forms
 from gc_ref._conformance.wrong_ports.numpy import make_plant
+from gc_ref.conformance import CHECKS, DEVIATIONS
 from quality.zoo import ZOO
 
 

@@ -8,8 +8,6 @@ from gc_ref._conformance.checks import hygiene, law, scope, step, value
 from gc_ref._conformance.findings.outcome import Outcome
 from gc_ref._conformance.judging.judge import Judge
 
-__all__ = ["RUNS"]
-
 #: Check id to the function that runs the check on a judged port.
 RUNS: Mapping[str, Callable[[Judge], Outcome]] = {
     **hygiene.RUNS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from gc_ref._conformance.adapters.calls import process_kept
+from gc_ref._conformance.adapters.shared.calls import process_kept
 from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.cli.output_files import FORMATS, OutputFiles, add_output_options
 from gc_ref._conformance.cli.port_arguments import add_port_arguments, port_of

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gc_ref._conformance.adapters.calls import one_line, quietly
 from gc_ref._conformance.adapters.exec.port import exec_port
 from gc_ref._conformance.adapters.keras.port import keras_port, select_backend
 from gc_ref._conformance.adapters.numpy import numpy_port
 from gc_ref._conformance.adapters.operator import operator_port
 from gc_ref._conformance.adapters.optax.port import optax_port
+from gc_ref._conformance.adapters.shared.calls import one_line, quietly
 from gc_ref._conformance.adapters.torch.port import torch_port
 from gc_ref._conformance.cli.usage import UsageError, usage_error_for
 from gc_ref._conformance.ports.port import Port, PortLoadError

@@ -15,7 +15,7 @@ from gc_ref._conformance.cli.usage import (
     usage_error_for,
     whole_number,
 )
-from gc_ref._conformance.vector_files.found import add_findings
+from gc_ref._conformance.vector_files.from_report import add_findings
 from gc_ref._conformance.vector_files.text import render
 from gc_ref._conformance.vector_files.verify import verify
 

@@ -11,8 +11,6 @@ from gc_ref._conformance.catalogue.checks import CHECKS, Check
 from gc_ref._conformance.findings.counterexample import Counterexample, Replay, named, numeric
 from gc_ref._conformance.findings.outcome import Outcome
 
-__all__ = ["CheckReport", "Expectation", "smallest"]
-
 
 @dataclass(frozen=True)
 class Expectation:
@@ -195,10 +193,8 @@ def smallest(
         odd = not all(map(math.isfinite, (worst.expected, worst.got, worst.bound)))
         whole = all(math.isfinite(g) and g == round(g) for g in first)
         plain = whole and sum(first) != 0
-        return (
-            odd, shown.output_axis is None, len(first) < 2, not whole, not plain,
-            len(first), worst.step,
-        )  # fmt: skip
+        vector, single = shown.output_axis is None, len(first) < 2
+        return odd, vector, single, not whole, not plain, len(first), worst.step
 
     shown = [c for c in checks if c.counterexample and c.status in statuses]
     return min(shown, key=key, default=None)

@@ -24,8 +24,6 @@ from gc_ref._conformance.writing.extras import require
 from gc_ref._conformance.writing.files import problem_of, write_whole
 from gc_ref._conformance.writing.words import clean, counted
 
-__all__ = ["accept", "refuse_early", "write_entries"]
-
 
 def refuse_early(path: str) -> None:
     """Refuse, before the run, a file that could not be written or that has a mistake in it.

@@ -41,18 +41,6 @@ from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.findings.check_report import Expectation
 
-__all__ = [
-    "ExpectationError",
-    "Expectations",
-    "KnownFailures",
-    "expectations_of",
-    "parse_entries",
-    "parse_file",
-    "read_file",
-    "read_text",
-    "sections_of",
-]
-
 KEYS = ("reason", "issue", "deviation")
 
 

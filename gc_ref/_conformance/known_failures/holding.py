@@ -10,8 +10,6 @@ from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.known_failures.expectations import Expectations
 from gc_ref._conformance.reports.model import ReportData
 
-__all__ = ["hold_check", "hold_report"]
-
 AnyReport = TypeVar("AnyReport", bound=ReportData)
 
 

@@ -17,7 +17,6 @@ with contextlib.suppress(ImportError):  # without it nothing is written
     from tomlkit.exceptions import TOMLKitError
     from tomlkit.items import KeyType, SingleKey, String, Table
 
-__all__ = ["rewritten"]
 
 #: How a new file begins.
 HEAD = (

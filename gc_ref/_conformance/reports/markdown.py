@@ -11,8 +11,6 @@ from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.reports.worked_example import worked_example
 from gc_ref._conformance.writing.words import clean
 
-__all__ = ["code", "escape", "fence", "render_markdown", "render_markdown_matrix"]
-
 #: What Markdown or GitHub reads as more than itself: markup, mentions, issues, math, links.
 SPECIAL = re.compile(r"[&<>\\`*_\[\]|~@#$]|:(?=\S)|(?<=www)\.|^[-+=]|^\d(?=\d*[.)])")
 

@@ -10,17 +10,6 @@ from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.reports.summary import VERDICT
 from gc_ref._conformance.writing.words import clean, counted
 
-__all__ = [
-    "CELL",
-    "check_ids",
-    "labels",
-    "legend",
-    "ports_counted",
-    "status_of",
-    "target_of",
-    "verdicts_counted",
-]
-
 Reports = Sequence[ReportData]
 #: Of each status the symbol, a short word and what it means: a symbol alone is not read out, a
 #: color alone is not seen. The empty one is that of a check that never ran.

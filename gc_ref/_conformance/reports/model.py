@@ -10,8 +10,6 @@ from gc_ref._conformance.cases.vectors import LATEST
 from gc_ref._conformance.findings.check_report import CheckReport, smallest
 from gc_ref._conformance.findings.outcome import verdict_of
 
-__all__ = ["SCHEMA", "WRONG", "ReportData", "no_evidence"]
-
 SCHEMA = "gc-ref-report/1"
 #: Statuses of the checks that make a port deviate, or end its judgment.
 WRONG = ("error", "failed", "unexpected-pass", "indeterminate")

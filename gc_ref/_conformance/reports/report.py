@@ -11,8 +11,6 @@ from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.reports.summary import render_badge
 from gc_ref._conformance.reports.text import render_diagnosis, render_text
 
-__all__ = ["Report"]
-
 
 @dataclass(frozen=True)
 class Report(ReportData):

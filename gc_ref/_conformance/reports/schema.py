@@ -7,8 +7,6 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-__all__ = ["problem", "schema_text"]
-
 #: Characters of a message that are shown: one may hold a whole report.
 LONGEST = 160
 

@@ -15,23 +15,6 @@ from gc_ref._conformance.ports.conventions import CONVENTIONS
 from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.writing.words import clean, counted, short
 
-__all__ = [
-    "STATUS",
-    "VERDICT",
-    "beyond",
-    "code_or_text",
-    "convention_meaning",
-    "counts",
-    "diagnosis",
-    "error_words",
-    "finding",
-    "headline",
-    "must_hold",
-    "named_deviations",
-    "provenance",
-    "render_badge",
-]
-
 #: Symbol and words of each status: never color alone.
 STATUS = {
     "error": ("‼", "error"),

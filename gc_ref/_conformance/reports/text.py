@@ -11,8 +11,6 @@ from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.reports.summary import convention_meaning
 from gc_ref._conformance.writing.words import counted, short, wrapped
 
-__all__ = ["render_diagnosis", "render_finding", "render_text"]
-
 #: Parts of the environment that the line of versions leaves to other lines.
 HIDDEN = ("platform", "gc_ref", "arithmetic")
 LABELS = {"indeterminate": "UNDECIDED", "unexpected-pass": "UNEXPECTED PASS"}

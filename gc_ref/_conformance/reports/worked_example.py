@@ -12,8 +12,6 @@ from gc_ref._conformance.findings.counterexample import Counterexample
 from gc_ref._conformance.ports.case import KIND_NAMES
 from gc_ref._conformance.writing.words import clean, finite, listed, short
 
-__all__ = ["position", "worked_example"]
-
 #: A counterexample holds so many gradients at most: there may be more than these.
 MOST = 64
 #: Two numbers that differ by less than this share of them are the same but for rounding.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import ABSURD, CONTROL, DEVIATIONS, Deviation, Plant
-from gc_ref._conformance.judging.runs import Known
+from gc_ref._conformance.judging.known import Known
 from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.running.judgment import RunOptions, judge_port
 from gc_ref._conformance.wrong_ports.numpy import FRAMEWORKS, make_plant

@@ -1,4 +1,4 @@
-"""The verdict on a file of results, as its author reads it."""
+"""The verdict on a file of results, as text."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from gc_ref._conformance.findings.counterexample import numeric
 from gc_ref._conformance.vector_files.verify import Miss, Verified
 from gc_ref._conformance.writing.words import short, wrapped
 
-__all__ = ["render"]
-
-#: Failures that are shown in full; of the others the ids are.
+#: Number of failures that are shown in full; of the others only the ids are.
 IN_FULL = 5
 
 
@@ -45,10 +43,11 @@ def _lines(found: Verified) -> Iterator[str]:
     for reason, count in Counter(found.skipped.values()).items():
         yield from wrapped(f"Skipped ({count}): ", reason)
     if found.inexact:
-        yield from wrapped(
-            "Noted: ", f"{len(found.inexact)} vectors with exact sums are within their bounds, but "
+        words = (
+            f"{len(found.inexact)} vectors with exact sums are within their bounds, but "
             f"not bit for bit: {', '.join(found.inexact[:3])}"
-        )  # fmt: skip
+        )
+        yield from wrapped("Noted: ", words)
 
 
 def _verdict(found: Verified) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-__all__ = ["MissingExtraError", "is_installed", "require"]
-
 #: Module to the name of its library and the extra that brings it.
 LIBRARIES = {
     "jinja2": ("Jinja2", "report"),

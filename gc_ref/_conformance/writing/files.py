@@ -7,8 +7,6 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["is_special", "problem_of", "write_whole"]
-
 
 def is_special(path: str) -> bool:
     """Whether a path is there and is no file: /dev/null, a pipe."""

@@ -7,8 +7,6 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-__all__ = ["clean", "counted", "finite", "listed", "short", "wrapped"]
-
 #: Columns of a text.
 WIDTH = 96
 #: Characters that reorder the text around them, and two that stand for no character.

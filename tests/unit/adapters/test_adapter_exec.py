@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gc_ref._conformance.cli.main import main
-from gc_ref._conformance.ports.numbers import read_number
+from gc_ref._conformance.ports.serialization import read_number
 from gc_ref._conformance.running import judgment as _judgment
 from gc_ref.conformance import PortLoadError, check
 

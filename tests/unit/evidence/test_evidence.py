@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from gc_ref._conformance.cases.standard import integer_case, long_case
-from gc_ref._conformance.catalogue.deviations import CONTROL, DEVIATIONS
+from gc_ref._conformance.catalogue.deviations import CONTROL
 from gc_ref._conformance.evidence import collect as evidence
 from gc_ref._conformance.reports.html.page import render_html
 from gc_ref._conformance.reports.worked_example import position, worked_example
 from gc_ref._conformance.running import compose as _compose
 from gc_ref._conformance.wrong_ports.numpy import make_plant, trainer
 from gc_ref._slices import to_rows
-from gc_ref.conformance import check, numpy_port, operator_port
+from gc_ref.conformance import DEVIATIONS, check, numpy_port, operator_port
 
 LAYOUT = "output-last"
 

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.findings.check_report import Expectation
 from gc_ref._conformance.known_failures.accept import write_entries
 from gc_ref._conformance.known_failures.expectations import ExpectationError, parse_file, read_file
 from gc_ref._conformance.known_failures.rewrite import rewritten
-from gc_ref.conformance import check, operator_port
+from gc_ref.conformance import DEVIATIONS, check, operator_port
 
 from ._known_failures import FAILED, KNOWN, gc_ref
 from ._listed_ports import plain

@@ -11,10 +11,10 @@ from itertools import pairwise
 import _reports
 import pytest
 
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.reports.html import pictures
 from gc_ref._conformance.reports.html.page import environment, render_html, render_html_matrix
 from gc_ref._conformance.reports.html.pictures import PORT, REFERENCE
+from gc_ref.conformance import DEVIATIONS
 
 from ._pages import Page
 

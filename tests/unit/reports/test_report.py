@@ -6,9 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.findings.check_report import Expectation
-from gc_ref.conformance import CheckReport, Report, check, operator_port
+from gc_ref.conformance import DEVIATIONS, CheckReport, Report, check, operator_port
 
 STATUSES = {
     "passed", "failed", "expected-failure", "unexpected-pass", "not-applicable",

@@ -10,11 +10,10 @@ import _reports
 import jsonschema
 import pytest
 
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.findings.outcome import STATUSES
 from gc_ref._conformance.reports.schema import problem, schema_text
 from gc_ref._conformance.wrong_ports.numpy import make_plant
-from gc_ref.conformance import check
+from gc_ref.conformance import DEVIATIONS, check
 
 SCHEMA = json.loads(schema_text())
 

@@ -5,10 +5,9 @@ import json
 
 import pytest
 
-from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.reports.schema import problem
 from gc_ref._conformance.testing.session_report import session_reports
-from gc_ref.conformance import check, operator_port, parametrize_with_checks
+from gc_ref.conformance import CHECKS, check, operator_port, parametrize_with_checks
 
 from ._plugin_files import ALL, FAILED, MODULE, SKIPPED, TEST
 

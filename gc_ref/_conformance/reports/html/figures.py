@@ -14,8 +14,6 @@ from gc_ref._conformance.reports.summary import beyond, error_words
 from gc_ref._conformance.reports.worked_example import position
 from gc_ref._conformance.writing.words import finite, listed, short
 
-__all__ = ["Column", "Figure", "Table", "evidence_figures", "neuron_figure"]
-
 CASES = {
     "integers": "integer gradients, whose sums are exact in every order",
     "bounded": "hard regimes: large means, sums that cancel, tiny and spiky gradients",

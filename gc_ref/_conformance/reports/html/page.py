@@ -15,8 +15,6 @@ from gc_ref._conformance.reports.worked_example import worked_example
 from gc_ref._conformance.writing.extras import require
 from gc_ref._conformance.writing.words import clean, short
 
-__all__ = ["environment", "render_html", "render_html_matrix"]
-
 CHECK_COLUMNS = (
     ("check", "code"),
     ("status", "status"),

@@ -20,8 +20,6 @@ from gc_ref._conformance.reports.summary import beyond
 from gc_ref._conformance.writing.extras import is_installed
 from gc_ref._conformance.writing.words import clean, finite, short
 
-__all__ = ["available", "draw_answer", "draw_drift", "draw_means", "draw_ratios"]
-
 #: Stands for the page's text color until the SVG is written.
 INK = "#010203"
 PORT, REFERENCE = "#d9660a", "#3b82d6"  # readable on white and on near-black

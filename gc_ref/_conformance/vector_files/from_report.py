@@ -1,4 +1,4 @@
-"""Findings of the fuzzing, frozen: what was found once is judged at every run from then on."""
+"""Make vectors of what fuzzing found, so that it is judged at every run from then on."""
 
 from __future__ import annotations
 
@@ -8,41 +8,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gc_ref._conformance.cases.vectors import VectorError, dump
 from gc_ref._conformance.ports.case import Array
-from gc_ref._conformance.ports.numbers import (
-    STORAGE,
-    ProtocolError,
-    read_number,
-)
+from gc_ref._conformance.ports.serialization import ProtocolError, read_number, read_numbers
 from gc_ref._conformance.vector_files.kills import kills_of
 from gc_ref._conformance.vector_files.make import Inputs, freeze
 from gc_ref._conformance.vector_files.read import checked, load, parse_object
 
-__all__ = ["add_findings"]
-
 
 def add_findings(report: Path | str, target: Path | str) -> tuple[list[str], list[str]]:
-    """Freeze the findings of a report in a file of vectors, which is made or made longer.
-
-    Parameters
-    ----------
-    report : path
-        JSON report of ``gc-ref check``.
-    target : path
-        File of vectors.
+    """Add what fuzzing found in a report to a file of vectors, which is made where it is not.
 
     Returns
     -------
     added, known : list of str
-        Ids that are new in the file, and that it had already.
+        Ids that are new in the file, and those that it had already.
 
     Raises
     ------
     VectorError
-        If a file cannot be used, or the report has nothing to freeze.
+        If a file cannot be used, or fuzzing found nothing in the report of ``gc-ref check``.
     """
     there = list(load(target)) if Path(target).exists() else []
     made = [_vector(report, check, port) for check, port in _findings(report)]
@@ -64,7 +49,7 @@ def add_findings(report: Path | str, target: Path | str) -> tuple[list[str], lis
 
 
 def _findings(path: Path | str) -> list[tuple[dict[str, Any], str]]:
-    """Checks of a report whose counterexample is a whole case, with the name of the port."""
+    """Return the checks of a report whose counterexample is a whole case, and the port's name."""
     report = parse_object(path)
     if report.get("schema") != "gc-ref-report/1" or not isinstance(report.get("checks"), list):
         raise VectorError(f'{path} is no JSON report of gc-ref check ("gc-ref-report/1")')
@@ -80,9 +65,13 @@ def _findings(path: Path | str) -> list[tuple[dict[str, Any], str]]:
 
 
 def _vector(path: Path | str, check: Mapping[str, Any], port: str) -> dict[str, Any]:
-    """Make the vector of a finding; what is right is computed here, not read."""
+    """Make the vector of a finding. The expected values are computed, not read."""
     where = f"{path}: the finding of {check.get('id')}"
     found = check["counterexample"]["frozen"]
+
+    def array(values: list[str]) -> Array:
+        return read_numbers(values, found["dtype"]).reshape(found["shape"])
+
     try:
         text = json.dumps(found, sort_keys=True).encode()
         inputs = Inputs(
@@ -95,8 +84,8 @@ def _vector(path: Path | str, check: Mapping[str, Any], port: str) -> dict[str, 
             layout=found["layout"],
             output_axes=None if found["output_axes"] is None else tuple(found["output_axes"]),
             dtype=found["dtype"],
-            gradients=[_array(g, found) for g in found["gradients"]],
-            weight=_array(found["weight"], found) if "weight" in found else None,
+            gradients=[array(g) for g in found["gradients"]],
+            weight=array(found["weight"]) if "weight" in found else None,
             conventions=found["conventions"],
             hyperparameters={k: read_number(v) for k, v in found["hyperparameters"].items()},
         )
@@ -105,9 +94,3 @@ def _vector(path: Path | str, check: Mapping[str, Any], port: str) -> dict[str, 
         raise VectorError(f"{where} cannot be frozen: {error!r}") from error
     vector = checked(raw, where)
     return raw | {"kills": kills_of(vector)}
-
-
-def _array(values: list[str], found: Mapping[str, Any]) -> Array:
-    flat = np.array([read_number(v) for v in values])
-    array: Array = flat.astype(STORAGE[found["dtype"]]).reshape(found["shape"])
-    return array

@@ -1,18 +1,14 @@
-"""The numbers that cases are made of: integers with known residuals, hard regimes."""
+"""How the gradients of cases are drawn: integers with known residuals, hard regimes."""
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from gc_ref import exact
 from gc_ref._conformance.ports.case import Array
-from gc_ref._slices import from_rows
-
-__all__ = ["REGIMES", "integers", "representable", "rng_for"]
+from gc_ref._slices import from_rows, matrix_shape
 
 
 def rng_for(seed: int, label: str) -> np.random.Generator:
@@ -23,14 +19,14 @@ def rng_for(seed: int, label: str) -> np.random.Generator:
 def integers(
     rng: np.random.Generator, shape: tuple[int, ...], axes: tuple[int, ...] | None, smallest: float
 ) -> Array:
-    """Integers whose slices have residuals ±1, ±3, ±7 about distinct non-zero means.
+    """Draw integers with residuals ±1, ±3, ±7 about means of at least ``smallest`` that differ.
 
-    Four residuals are ±(7, -3, -3, -1): they sum to 0, but their median is not 0.
+    Each output neuron has a mean and residuals. Four residuals are ±(7, -3, -3, -1): they sum
+    to 0, but their median is not 0.
     """
     if axes is None:
         return np.asarray(rng.integers(1, 9, size=shape), dtype=np.float64)
-    outputs = math.prod(shape[i] for i in axes)
-    fan_in = math.prod(shape) // outputs
+    outputs, fan_in = matrix_shape(shape, axes)
     if fan_in == 1:
         residual = np.zeros((outputs, 1))
     elif fan_in == 2:
@@ -43,9 +39,8 @@ def integers(
     return from_rows(residual + mean[:, None], shape, axes)
 
 
-# Each regime is a function (rng, outputs, fan_in) -> matrix (outputs, fan_in).
-Regime = Callable[[np.random.Generator, int, int], Array]
-REGIMES: Mapping[str, Regime] = {
+#: Regime -> function (rng, outputs, fan_in) that draws a matrix (outputs, fan_in).
+REGIMES: Mapping[str, Callable[[np.random.Generator, int, int], Array]] = {
     "large-mean": lambda r, k, n: 100.0 + r.normal(size=(k, n)),
     "ordinary": lambda r, k, n: r.normal(size=(k, n)) + r.normal(size=(k, 1)),
     "tiny": lambda r, k, n: 1e-5 * (r.normal(size=(k, n)) + 2.0),
@@ -57,12 +52,3 @@ REGIMES: Mapping[str, Regime] = {
         np.exp2(r.integers(-12, 13, size=(k, n))) * r.choice([-1.0, 1.0], size=(k, n)) + 3.0
     ),
 }
-
-
-def representable(values: Array, dtype: str) -> Array:
-    """Round to ``dtype``; bfloat16 values stay in a float32 array."""
-    values = np.asarray(values, dtype=np.float64)
-    if dtype == "bfloat16":
-        flat = [exact.round_to(v, "bfloat16") for v in values.ravel().tolist()]
-        return np.asarray(flat, dtype=np.float32).reshape(values.shape)
-    return values.astype(dtype)

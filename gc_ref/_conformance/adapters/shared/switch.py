@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from gc_ref._conformance.adapters.hyperparameters import named_arguments
+from gc_ref._conformance.adapters.shared.hyperparameters import named_arguments
 from gc_ref._conformance.ports.port import Port, PortLoadError
-
-__all__ = ["Switches", "read_switches", "switched_off"]
 
 #: Words that turn a name about GC into something else than its switch.
 _NOT_A_SWITCH = frozenset({"only", "loc", "no", "not", "disable", "without"})
 
 
-@dataclass(frozen=True)
-class Switches:
-    """The switches of GC among a factory's arguments.
+class Switches(NamedTuple):
+    """The switches of GC among a factory's boolean arguments."""
 
-    Attributes
-    ----------
-    on : tuple of str
-        Boolean arguments that are True, by the user's settings or by default.
-    waiting : tuple of str
-        Boolean arguments that are False by default and that the settings do not name.
-    """
-
-    on: tuple[str, ...]
-    waiting: tuple[str, ...]
+    on: tuple[str, ...]  # True, by the user's settings or by default
+    waiting: tuple[str, ...]  # False by default, and not named by the settings
 
 
 def read_switches(
@@ -36,18 +24,7 @@ def read_switches(
 ) -> Switches:
     """Find the boolean arguments that switch GC on and off, by their names.
 
-    Parameters
-    ----------
-    factory : callable
-        Optimizer class or factory function.
-    settings : mapping
-        Arguments that the user fixes; they win over defaults.
-    skip : int
-        Leading positional arguments that are not hyperparameters (``params``).
-
-    Returns
-    -------
-    Switches
+    ``settings`` win over defaults; the first ``skip`` positional arguments are left out.
 
     Examples
     --------
@@ -74,17 +51,8 @@ def switched_off(
 ) -> tuple[Port | None, dict[str, str]]:
     """Make the same port with its GC switch off, where it has one that is on.
 
-    Parameters
-    ----------
-    factory : callable
-        Optimizer class or factory function.
-    settings : mapping
-        Arguments that the user fixes.
-    make : callable
-        ``make(settings, words)`` makes the port with these settings; ``words``, such
-        as ``"use_gc=False"``, say what is different.
-    skip : int
-        Leading positional arguments that are not hyperparameters (``params``).
+    ``make(settings, words)`` makes the port with other settings; ``words``, such as
+    ``"use_gc=False"``, say what is different.
 
     Returns
     -------

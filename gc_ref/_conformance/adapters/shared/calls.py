@@ -1,4 +1,4 @@
-"""Calling other people's code: its output kept apart, its exceptions in one line, quickly."""
+"""Calling other people's code: its output kept apart, its exceptions in one line."""
 
 from __future__ import annotations
 
@@ -14,15 +14,6 @@ from typing import Any
 import numpy as np
 
 from gc_ref._conformance.ports.port import PortError
-
-__all__ = [
-    "is_plain",
-    "one_line",
-    "process_kept",
-    "quickly_compiled",
-    "quietly",
-    "refuse_coroutine",
-]
 
 #: Longest message of somebody's exception that a report repeats.
 LONGEST = 300
@@ -40,6 +31,24 @@ def one_line(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
+def raising(
+    kind: type[PortError], place: str, *, through: type[BaseException] | tuple[()] = ()
+) -> Iterator[None]:
+    """Turn whatever somebody's code raises into one message that says where it was raised.
+
+    Errors of the class ``through``, and Ctrl-C, go on as they are.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if isinstance(error, through):
+            raise
+        raise kind(f"{place}: {one_line(error)}") from error
+
+
+@contextlib.contextmanager
 def quietly() -> Iterator[None]:
     """Keep a port's prints and warnings out of the report."""
     with (
@@ -53,10 +62,7 @@ def quietly() -> Iterator[None]:
 
 
 def is_plain(array: Any) -> bool:
-    """Whether an array computes as arrays do: no mask hides values, no matrix is two-dimensional.
-
-    Who was given a plain array and goes on with another kind would be led astray.
-    """
+    """Whether an array computes as arrays do: it is no masked array and no matrix."""
     return not isinstance(array, (np.ma.MaskedArray, np.matrix))
 
 
@@ -69,14 +75,14 @@ def refuse_coroutine(answer: Any, label: str) -> None:
 
 @contextlib.contextmanager
 def process_kept() -> Iterator[None]:
-    """Keep a port from writing to our standard output in C, and from moving us elsewhere."""
+    """Keep a port from writing to our standard output in C, and from changing our directory."""
     with _output_kept(), _directory_kept():
         yield
 
 
 @contextlib.contextmanager
 def _output_kept() -> Iterator[None]:
-    """Point file descriptor 1 at nothing: C code writes there, past ``sys.stdout``."""
+    """Point file descriptor 1, to which C code writes past ``sys.stdout``, at nothing."""
     _flush()
     kept = None
     with contextlib.suppress(OSError):  # closed: there is nothing to keep
@@ -87,14 +93,14 @@ def _output_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        _flush()  # what a port left in a buffer goes where the rest of it went
+        _flush()  # what a port left in a buffer goes to nothing too
         if kept is not None:
             os.dup2(kept, 1)
             os.close(kept)
 
 
 def _flush() -> None:
-    """Empty the buffers in front of file descriptor 1: Python's, and that of the C library."""
+    """Empty the buffers in front of file descriptor 1: those of Python and of the C library."""
     for stream in (sys.stdout, sys.__stdout__):
         with contextlib.suppress(AttributeError, OSError, ValueError):  # None, broken, closed
             stream.flush()  # type: ignore[union-attr]
@@ -116,21 +122,3 @@ def _directory_kept() -> Iterator[None]:
         if here is not None:
             with contextlib.suppress(OSError):
                 os.chdir(here)
-
-
-@contextlib.contextmanager
-def quickly_compiled() -> Iterator[None]:
-    """Let JAX, where it is in use, skip the polish of machine code that is run a few times.
-
-    XLA optimizes the program itself (simplifies it, fuses its loops) as ever.
-    """
-    jax: Any = sys.modules.get("jax")
-    if jax is None:
-        yield
-        return
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_disable_most_optimizations", before)

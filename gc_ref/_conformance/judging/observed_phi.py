@@ -7,45 +7,34 @@ An operator is Φ. An optimizer shows Φ in its first step from weight 0: SGDM m
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from gc_ref import exact
-from gc_ref._conformance.judging.base_law import phi as exact_phi
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 
-__all__ = ["THROUGH", "Phi", "ask", "call", "hidden", "recorder", "replay"]
-
-Phi = Callable[[Any], Any]
-#: What a port must be held to for its answers to show Φ, with the roundings of a step, and of
-#: inverting Adam's, in units of the operator's own.
-THROUGH = {"operator": 1.0, "sgdm": 8.0, "adam": 2.0**12}
-NEEDS_FORMULA = "needs Φ(g) itself, which a port without --algorithm does not show"
+#: Modes in which a port's answers show Φ, with the roundings of a step, and of inverting
+#: Adam's, in units of the operator's own.
+ROUNDINGS = {"operator": 1.0, "sgdm": 8.0, "adam": 2.0**12}
 
 
 def hidden(judge: Judge) -> str:
-    """Reason why this port does not show Φ(g), or nothing."""
-    settled, port = judge.settled, judge.port
-    if settled.mode not in THROUGH:
-        return NEEDS_FORMULA
+    """Reason why this port does not show Φ(g); empty where it does."""
+    held_to, port = judge.settled, judge.port
+    if held_to.mode not in ROUNDINGS:
+        return "needs Φ(g) itself, which a port without --algorithm does not show"
     if port.fixed.get("weight_decay"):
         return "the settings fix a weight decay, which hides Φ(g)"
-    if settled.mode == "adam":
-        if settled.conventions.get("placement") == "update":
+    if held_to.mode == "adam":
+        if held_to.placement == "update":
             return "Φ acts on the update, which is no linear function of g: see step/adam"
         if not {"eps", "beta1", "beta2"} <= port.takes:
             return "Adam shows Φ(g) in its first step only with an ε and betas of the kit's choice"
     return ""
-
-
-def replay(answers: list[Any]) -> Phi:
-    """Return Φ that gives these answers, one after the other."""
-    left = iter(answers)
-    return lambda _: next(left)
 
 
 def call(judge: Judge, p: Parameter, grad: Any) -> Array:
@@ -55,21 +44,8 @@ def call(judge: Judge, p: Parameter, grad: Any) -> Array:
     return judge.port.run(case).steps[0][p.name]
 
 
-def recorder(
-    asked: list[tuple[Parameter, Array]], p: Parameter, axes: tuple[int, ...], judge: Judge
-) -> Phi:
-    """Return the exact Φ, which remembers what it was asked."""
-
-    def phi(grad: Any) -> Array:
-        array = np.array(grad, dtype=p.value.dtype)
-        asked.append((p, array))
-        return exact_phi(array, axes, judge.integers.dtype)
-
-    return phi
-
-
-def ask(judge: Judge, asked: list[tuple[Parameter, Array]]) -> list[Any]:
-    """Give all arrays to the port as gradients of one model; read Φ off its first step."""
+def answers(judge: Judge, asked: Sequence[tuple[Parameter, Array]]) -> list[Any]:
+    """Give all arrays to an optimizer as gradients of one model; read Φ off its first step."""
     parameters = tuple(
         Parameter(f"{p.layer}_{i}", p.kind, np.zeros(p.shape, dtype=p.value.dtype), p.kind)
         for i, (p, _) in enumerate(asked)
@@ -85,20 +61,20 @@ def ask(judge: Judge, asked: list[tuple[Parameter, Array]]) -> list[Any]:
 
 def _read(judge: Judge, case: Case, weight: Array) -> Any:
     """Φ(g) from what the port answered: exact rational arithmetic, no rounding of ours."""
-    mode = judge.settled.mode
-    if mode == "operator" or not np.all(np.isfinite(weight)):
+    if not np.all(np.isfinite(weight)):
         return weight
-    hyper = judge.hyperparameters(case, judge.settled.assumed)
+    held_to = judge.settled
+    hyper = judge.hyperparameters(case, held_to.assumed)
     lr = Fraction(hyper["lr"])
     moved = [-Fraction(w) / lr for w in np.asarray(weight, np.float64).ravel().tolist()]
-    if mode == "sgdm":
-        ema = judge.settled.conventions.get("momentum") == "ema" and hyper["momentum"] != 0
-        first = judge.settled.conventions.get("first_momentum") == "gradient"
-        share = 1 - Fraction(hyper["momentum"]) if ema and not first else Fraction(1)
+    if held_to.mode == "sgdm":
+        ema = held_to.conventions.get("momentum") == "ema"
+        damped = ema and held_to.conventions.get("first_momentum") != "gradient"
+        share = 1 - Fraction(hyper["momentum"]) if damped else Fraction(1)
         values = [x / share for x in moved]
     else:
         eps = Fraction(hyper["eps"])
-        if judge.settled.conventions.get("epsilon") == "hat":
+        if held_to.conventions.get("epsilon") == "hat":
             eps /= Fraction(math.sqrt(1 - hyper["beta2"]))  # exact: beta2 is 3/4
         values = [x * eps / (1 - abs(x)) if abs(x) < 1 else x * 10**9 for x in moved]
     denominator = math.lcm(*(v.denominator for v in values)) if values else 1
