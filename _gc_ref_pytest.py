@@ -165,9 +165,9 @@ class Session:
         """Write the reports of all ports, joined from what several workers found."""
         reports: list[Any] = []
         if self.entries:  # a test has imported gc_ref, here or in a worker
-            from gc_ref._conformance.testing.session_report import join
+            from gc_ref._conformance.testing.session_report import session_reports
 
-            reports = join(list(self.entries.values()), self.summaries)
+            reports = session_reports(list(self.entries.values()), self.summaries)
         text = json.dumps(reports, indent=2, ensure_ascii=False) + "\n"
         try:
             (self.config.invocation_params.dir / path).write_text(text, encoding="utf-8")

@@ -196,5 +196,6 @@ def test_semantics_that_cannot_be_told_apart_are_all_named():
 
     report = check(operator_port(operator), max_examples=0)
     assert report.identified == ("shape-gated",)
+    assert report.ambiguous
     assert report.diagnosis[0] == "several known semantics do the same on every case tried:"
     assert len(report.diagnosis) > 2

@@ -8,6 +8,7 @@ import numpy as np
 
 from gc_ref._conformance.catalogue.deviations import CONTROL
 from gc_ref._conformance.ports.port import SkippedError
+from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.wrong_ports.numpy import make_plant
 from gc_ref.conformance import DEVIATIONS, check, operator_port
 
@@ -100,6 +101,15 @@ def report(name):
 
 def text(name):
     return _text(name)
+
+
+def read(found):
+    """A report that JSON has, as the renderers take it."""
+    return ReportData.from_dict(found)
+
+
+def data(name):
+    return read(report(name))
 
 
 def with_failures_known(found):

@@ -272,7 +272,7 @@ def test_a_report_format(copy):
     here.create(
         "gc_ref/_conformance/reports/csv.py",
         "def render_csv(report):\n"
-        '    return "".join(f"{c[\'id\']},{c[\'status\']}\\n" for c in report["checks"])\n',
+        '    return "".join(f"{c.id},{c.status}\\n" for c in report.checks)\n',
     )
     files = "gc_ref/_conformance/cli/output_files.py"
     here.insert(

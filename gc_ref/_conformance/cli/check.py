@@ -21,13 +21,13 @@ from gc_ref._conformance.cli.usage import (
     usage_error_for,
     whole_number,
 )
-from gc_ref._conformance.known_failures.accept import accept, read_before
+from gc_ref._conformance.known_failures.accept import accept, refuse_early
 from gc_ref._conformance.known_failures.expectations import ExpectationError, read_file, sections_of
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.reports.words import counted
 from gc_ref._conformance.running.judgment import DEFAULT_EXAMPLES, RunOptions, judge_port
 from gc_ref._conformance.running.progress import show_progress
 from gc_ref._conformance.vector_files.read import load_all
+from gc_ref._conformance.writing.words import counted
 
 __all__ = ["add_judging_options", "add_options", "judge", "run"]
 
@@ -56,8 +56,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     known.add_argument(
         "--accept",
         metavar="FILE.toml",
-        help="write that list from this run, reasons left to you; what the file says of other "
-        "ports is kept, its comments are not",
+        help="write that list from this run, reasons left to you; comments, layout and what the "
+        "file says of other ports stay",
     )
 
 
@@ -104,7 +104,8 @@ def judge(options: argparse.Namespace, *, identify: bool) -> int:
         )
         given = load_all(options.vectors)
         known = read_file(options.expected) if options.expected else None
-        before = read_before(options.accept) if options.accept else None
+        if options.accept:
+            refuse_early(options.accept)
     with process_kept(), show_progress(sys.stderr, lines=options.verbose) as progress:
         port = port_of(options)
         with usage_error_for(ExpectationError):
@@ -123,10 +124,10 @@ def judge(options: argparse.Namespace, *, identify: bool) -> int:
             print(report.to_text(identify=identify), end="", flush=True)
         except OSError as error:
             raise UsageError(f"standard output: {error.strerror}") from error
-    outputs.write(lambda name: FORMATS[name].one(report.to_dict(), options.min_checks))
-    if before is not None and report.verdict != "error":
+    outputs.write(lambda name: FORMATS[name].one(report, options.min_checks))
+    if options.accept and report.verdict != "error":
         with usage_error_for(ExpectationError):
-            complain(CONFORMS, accept(report, options.accept, before))
+            complain(CONFORMS, accept(report, options.accept))
     return _status(report, options.min_checks)
 
 

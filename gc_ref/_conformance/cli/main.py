@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import gc_ref
 from gc_ref._conformance.cli.usage import NOT_DRIVEN, USAGE, UsageError, complain
 from gc_ref._conformance.ports.port import PortError
+from gc_ref._conformance.writing.extras import MissingExtraError
 
 __all__ = ["COMMANDS", "main", "parse_words"]
 
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = _module(options.command).run(options)
         return status
-    except UsageError as error:
+    except (UsageError, MissingExtraError) as error:
         return complain(USAGE, str(error))
     except PortError as error:
         return complain(NOT_DRIVEN, str(error))

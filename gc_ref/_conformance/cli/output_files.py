@@ -6,27 +6,22 @@ Files are refused before the run where they cannot be written, and written whole
 from __future__ import annotations
 
 import argparse
-import contextlib
 import io
-import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from gc_ref._conformance.cli.usage import UsageError
-from gc_ref._conformance.reports.badge import render_badge
-from gc_ref._conformance.reports.html import render_html
-from gc_ref._conformance.reports.markdown import render_markdown
-from gc_ref._conformance.reports.matrix import matrix_markdown
-from gc_ref._conformance.reports.matrix_html import matrix_html
-from gc_ref._conformance.reports.words import clean
+from gc_ref._conformance.reports.html.page import render_html, render_html_matrix
+from gc_ref._conformance.reports.markdown import render_markdown, render_markdown_matrix
+from gc_ref._conformance.reports.report import Report
+from gc_ref._conformance.reports.summary import render_badge
+from gc_ref._conformance.writing.extras import require
+from gc_ref._conformance.writing.files import is_special, problem_of, write_whole
+from gc_ref._conformance.writing.words import clean
 
-__all__ = ["FORMATS", "Format", "OutputFiles", "add_output_options", "problem_of", "write_whole"]
-
-JsonReport: TypeAlias = Mapping[str, Any]
+__all__ = ["FORMATS", "Format", "OutputFiles", "add_output_options"]
 
 
 class Format(NamedTuple):
@@ -35,26 +30,26 @@ class Format(NamedTuple):
     #: What the file is, for the help.
     purpose: str
     #: Renders a report, given the least number of checks besides (``--min-checks``).
-    one: Callable[[JsonReport, int], str]
+    one: Callable[[Report, int], str]
     #: Renders a table of several reports, where ``gc-ref report`` offers the format.
-    many: Callable[[Sequence[JsonReport]], str] | None = None
+    many: Callable[[Sequence[Report]], str] | None = None
+    #: Module of the optional library that it needs, if any.
+    library: str = ""
 
 
 #: Option to format.
 FORMATS: Mapping[str, Format] = {
-    "json": Format(
-        "the JSON report",
-        lambda report, _: json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-    ),
+    "json": Format("the JSON report", lambda report, _: report.to_json()),
     "markdown": Format(
         "the report in Markdown, for the summary of a CI job",
         lambda report, _: render_markdown(report),
-        matrix_markdown,
+        render_markdown_matrix,
     ),
     "html": Format(
-        "the report as a page, with pictures where gc-ref[report] is installed",
+        "the report as a page",
         lambda report, _: render_html(report),
-        matrix_html,
+        render_html_matrix,
+        library="jinja2",
     ),
     "badge": Format(
         "JSON for a badge of shields.io", lambda report, least: render_badge(report, least=least)
@@ -96,16 +91,19 @@ class OutputFiles:
         for name, path in self.paths.items():
             if problem := problem_of(path):
                 raise UsageError(f"--{name} {self.named[name]}: {problem}")
-            if path in seen and not _is_special(path):
+            if path in seen and not is_special(path):
                 raise UsageError(
                     f"--{seen[path]} and --{name} name the same file, {self.named[name]}"
                 )
             seen[path] = name
+        for name in self.named:
+            if library := FORMATS[name].library:
+                require(library, f"--{name}")
         for name, option in READ.items():
             value = getattr(options, name, None) or []
             for path in [value] if isinstance(value, str) else value:
                 other = None if "\0" in path else seen.get(os.path.realpath(path))
-                if other and not _is_special(path):
+                if other and not is_special(path):
                     raise UsageError(
                         f"{option} and --{other} name the same file, {path}: it would be lost"
                     )
@@ -131,54 +129,3 @@ def _print(text: str) -> None:
         sys.stdout.buffer.flush()
     else:
         print(text, end="", flush=True)
-
-
-def _is_special(path: str) -> bool:
-    """Whether a path is there and is no file: /dev/null, a pipe."""
-    return os.path.exists(path) and not os.path.isfile(path)
-
-
-def problem_of(path: str) -> str:
-    """Say why a file cannot be written; nothing where it looks as if it can."""
-    folder = os.path.dirname(path)
-    if os.path.isdir(path):
-        return "is a directory"
-    if _is_special(path):
-        return "" if os.access(path, os.W_OK) else "may not be written to"
-    if not os.path.isdir(folder):
-        return f"there is no directory {folder}"
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return f"directory {folder} may not be written to"
-    if os.path.exists(path) and not os.access(path, os.W_OK):
-        return "may not be written to"
-    return ""
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Write a file whole or not at all, with the permissions that it has or would get.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
-    if _is_special(path):
-        Path(path).write_bytes(data)
-        return
-    mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else 0o666 & ~_umask()
-    number, name = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".gc-ref-")
-    try:
-        with open(number, "wb") as file:
-            file.write(data)
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -10,8 +10,10 @@ from typing import Any, NoReturn
 
 from gc_ref._conformance.cli.output_files import FORMATS, OutputFiles, add_output_options
 from gc_ref._conformance.cli.usage import CONFORMS, UsageError
+from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.reports.schema import problem, schema_text
-from gc_ref._conformance.reports.words import clean
+from gc_ref._conformance.writing.extras import require
+from gc_ref._conformance.writing.words import clean
 
 __all__ = ["add_options", "read_reports", "run"]
 
@@ -51,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
     if not given:
         options.markdown = "-"
     outputs = OutputFiles(options)
+    require("jsonschema", "gc-ref report")
     reports = read_reports(options.files)
 
     def render(name: str) -> str:
@@ -63,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     return CONFORMS
 
 
-def read_reports(paths: Sequence[str]) -> list[Mapping[str, Any]]:
+def read_reports(paths: Sequence[str]) -> list[Report]:
     """Read reports from files, each of another run; a file may hold a list of them.
 
     Reports of one port differ in versions, backend, suite or seed, or the port has changed
@@ -82,7 +85,7 @@ def read_reports(paths: Sequence[str]) -> list[Mapping[str, Any]]:
             name = clean(report["port"]["name"])
             raise UsageError(f"{seen[key]} and {path} are the same run of the same port, {name}")
         seen[key] = path
-        found.append(report)
+        found.append(Report.from_dict(report))
     return found
 
 

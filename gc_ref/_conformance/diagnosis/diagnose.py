@@ -46,10 +46,13 @@ class Diagnosis:
         Ids of known deviations, nearest first; empty where none is known to explain it.
     words : tuple of str
         The same in sentences, or what is known instead.
+    ambiguous : bool
+        Whether several known semantics do the same on every case tried.
     """
 
     identified: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    ambiguous: bool = False
 
 
 def diagnose(judge: Judge, checks: Sequence[CheckReport]) -> Diagnosis:
@@ -93,7 +96,7 @@ def _search(judge: Judge, failed: dict[str, CheckReport]) -> Diagnosis:
         if not found and not by_checks:
             return Diagnosis(words=(UNKNOWN_BASE,))
         ids = tuple(dict.fromkeys([*(i for e in found for i in e.deviations), *by_checks]))
-        return Diagnosis(ids, _sentences(found, by_checks))
+        return Diagnosis(ids, _sentences(found, by_checks), ambiguous=len(found) > 1)
     search = Search(judge)
     found = search.explanations()
     if len(found) == 1 and not found[0].deviations:
@@ -110,7 +113,7 @@ def _search(judge: Judge, failed: dict[str, CheckReport]) -> Diagnosis:
     ids = tuple(dict.fromkeys([*(i for e in found for i in e.deviations), *by_checks]))
     if not ids:
         return _right_but(failed, found[0])
-    return Diagnosis(ids, _sentences(found, by_checks))
+    return Diagnosis(ids, _sentences(found, by_checks), ambiguous=len(found) > 1)
 
 
 NOT_REPEATABLE = (

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gc_ref._conformance.evidence.means import means
-from gc_ref._conformance.findings.check_report import CheckReport, smallest
+from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.findings.counterexample import named
 from gc_ref._conformance.judging.base_law import fed
 from gc_ref._conformance.judging.dtypes import half_sums_note
@@ -20,8 +20,6 @@ from gc_ref._conformance.judging.judge import NO_STEPS, Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.port import PortError, SkippedError
 from gc_ref._slices import to_rows
-
-__all__ = ["collect"]
 
 #: Steps of the long case that are shown, evenly spread, the last always.
 POINTS = 50
@@ -41,7 +39,7 @@ def collect(judge: Judge, checks: Sequence[CheckReport]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``means``, ``ratios``, ``drift`` and ``counterexample``, as JSON has them.
+        ``means``, ``ratios`` and ``drift``, as JSON has them.
     """
     parts = {"means": means, "ratios": _ratios, "drift": _drift}
     found: dict[str, Any] = {}
@@ -51,7 +49,6 @@ def collect(judge: Judge, checks: Sequence[CheckReport]) -> dict[str, Any]:
             found[name] = {"omitted": ENDED} if ended else part(judge)
         except (PortError, SkippedError) as error:  # a shape changed, say
             found[name] = {"omitted": str(error)}
-    found["counterexample"] = _counterexample(checks)
     return found
 
 
@@ -127,12 +124,3 @@ def _reference(judge: Judge, case: Case) -> Sequence[Mapping[str, Array]] | None
         for step, want in zip(found, judge.exact_steps(case, p), strict=True):
             step[p.name] = want.floats[0].reshape(p.shape)
     return found
-
-
-def _counterexample(checks: Sequence[CheckReport]) -> dict[str, Any]:
-    """The smallest counterexample, with all inputs of its output neuron: expected and got."""
-    check = smallest(checks)
-    if check is None or check.counterexample is None:
-        return {"omitted": "no check that failed has one"}
-    shown = check.counterexample
-    return {"check": check.id, "shown": shown.easiest_to_json(), **shown.neuron.to_json()}

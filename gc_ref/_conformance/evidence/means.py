@@ -14,8 +14,6 @@ from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.case import Array, Parameter
 from gc_ref._slices import to_rows
 
-__all__ = ["means"]
-
 #: Output neurons that are shown of a weight.
 OUTPUTS = 8
 #: Share of the largest mean from which on two means are told apart.

@@ -118,6 +118,11 @@ class Replay:
     text: str
     form: str = "standalone"
 
+    @property
+    def reason(self) -> str:
+        """Why there is no program; empty where there is one."""
+        return self.text.removeprefix("# ").strip() if self.form == "reason" else ""
+
 
 @dataclass(frozen=True)
 class Counterexample:

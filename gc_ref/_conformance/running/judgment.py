@@ -23,6 +23,7 @@ from gc_ref._conformance.known_failures.expectations import (
 from gc_ref._conformance.known_failures.holding import hold_report
 from gc_ref._conformance.ports.port import Port, PortError, ShapeChangedError, SkippedError
 from gc_ref._conformance.reports.report import Report
+from gc_ref._conformance.running.compose import compose_report
 from gc_ref._conformance.running.progress import Progress
 from gc_ref._conformance.vector_files.read import UserVectors, load_all
 
@@ -174,7 +175,7 @@ def judge_port(
         if found[-1].status == "error":  # a port that cannot be driven says nothing more
             break
     progress.diagnosis_begins()
-    return hold_report(Report.of(judge, found, suite=options.suite), expectations)
+    return hold_report(compose_report(judge, found, suite=options.suite), expectations)
 
 
 def report_of_check(

@@ -13,7 +13,7 @@ from gc_ref._conformance.catalogue.checks import CHECKS, Check
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.port import Port
-from gc_ref._conformance.reports.words import counted
+from gc_ref._conformance.writing.words import counted
 
 __all__ = ["Progress", "ProgressBar", "ProgressLines", "show_progress"]
 

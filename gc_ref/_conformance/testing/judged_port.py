@@ -12,6 +12,7 @@ from gc_ref._conformance.known_failures.expectations import Expectations
 from gc_ref._conformance.known_failures.holding import hold_check, hold_report
 from gc_ref._conformance.ports.port import Port
 from gc_ref._conformance.reports.report import Report
+from gc_ref._conformance.running.compose import compose_report
 from gc_ref._conformance.running.judgment import RunOptions, report_of_check, rerun_command
 
 __all__ = ["JudgedPort", "name_of_test"]
@@ -79,7 +80,7 @@ class JudgedPort:
                 found.append(self.find(id))
                 if self._error is not None:
                     break
-            self._report = Report.of(self.judge, found, suite=self.options.suite)
+            self._report = compose_report(self.judge, found, suite=self.options.suite)
         return self._report
 
     def report_if_cheap(self) -> Report | None:

@@ -18,7 +18,7 @@ from gc_ref._conformance.cases import standard as _cases
 from gc_ref._conformance.cases.layers import INTEGER_LAYERS
 from gc_ref._conformance.checks import vectors as _vectors_judge
 from gc_ref._conformance.diagnosis.diagnose import Diagnosis
-from gc_ref._conformance.reports import report as _report
+from gc_ref._conformance.running import compose as _compose
 from gc_ref._conformance.running import judgment as _judgment
 from gc_ref.conformance import Port, PortLoadError, Trajectory, exec_port
 
@@ -39,7 +39,7 @@ def short(monkeypatch):
     monkeypatch.setattr(_judgment, "CHECKS", chosen)
     monkeypatch.setattr(_vectors_judge, "_frozen", lambda judge, check: ())
     # A failing port is asked for more, to see what it does: the verdict does not depend on that.
-    monkeypatch.setattr(_report, "diagnose", lambda judge, checks: Diagnosis())
+    monkeypatch.setattr(_compose, "diagnose", lambda judge, checks: Diagnosis())
 
 
 def as_line(message):

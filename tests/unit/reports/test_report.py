@@ -77,7 +77,10 @@ def test_fields_of_the_report(report):
         "schema", "suite", "port", "verdict", "conventions", "identified", "checks", "environment",
     }  # fmt: skip
     assert contract <= set(found)
-    more = {"seed", "notes", "diagnosis", "suite_version", "recognized", "evidence"}
+    more = {
+        "seed", "notes", "diagnosis", "suite_version", "recognized", "evidence", "ambiguous",
+        "vectors",
+    }  # fmt: skip
     assert set(found) - contract <= more
     assert found["schema"] == "gc-ref-report/1"
     assert found["suite"] == "quick"

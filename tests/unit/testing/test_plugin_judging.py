@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from gc_ref._conformance.testing.session_report import join
+from gc_ref._conformance.reports.schema import problem
+from gc_ref._conformance.testing.session_report import session_reports
 from gc_ref.conformance import CHECKS, check, operator_port, parametrize_with_checks
 
 from ._plugin_files import ALL, FAILED, MODULE, SKIPPED, TEST
@@ -133,7 +134,8 @@ def test_a_port_whose_process_crashed_does_not_conform():
     mark = parametrize_with_checks(operator_port(first_axis))
     by_id = {p.values[1].id: p.values[1] for p in mark.args[1]}
     by_id["law/zero-mean"](mark.args[1][0].values[0])
-    (report,) = join([by_id["law/zero-mean"].entry()], [])
+    (report,) = session_reports([by_id["law/zero-mean"].entry()], [])
     assert [c["status"] for c in report["checks"]] == ["passed"]
     assert report["verdict"] == "error"
+    assert problem(report) == ""
     assert f"{ALL - 1} of {ALL} checks missing" in report["notes"][0]

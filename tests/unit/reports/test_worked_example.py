@@ -2,7 +2,8 @@
 
 import pytest
 
-from gc_ref._conformance.reports.worked import worked
+from gc_ref._conformance.findings.counterexample import Counterexample, Element, Neuron
+from gc_ref._conformance.reports.worked_example import worked_example
 
 GRADIENT = [10.0, 10.0, 8.0, 0.0]  # its mean is 7
 WEIGHT = [-1.0, 0.0, 0.375, -0.5]
@@ -14,16 +15,20 @@ def said(used, *, at=3, whole=True, gradient=GRADIENT):
     mean = sum(gradient) / len(gradient)
     expected = [w - 0.25 * (g - mean) for w, g in zip(WEIGHT, gradient, strict=True)]
     got = [w - 0.25 * u for w, u in zip(WEIGHT, used, strict=True)]
-    shown = {
-        "kind": "conv2d", "shape": [4, 1, 2, 2], "parameter": "w", "output_axis": [0], "step": 1,
-        "index": [2, 0, at // 2, at % 2], "gradient": [gradient], "weight": WEIGHT[at],
-        "expected": expected[at], "got": got[at], "bound": 1e-6,
-    }  # fmt: skip
-    neuron = {
-        "algorithm": "sgdm", "expected": expected if whole else [], "got": got if whole else [],
-        "hyperparameters": {"lr": 0.5, "momentum": 0.5, "weight_decay": 0.0},
-    }  # fmt: skip
-    return " ".join(worked(shown, neuron))
+    element = Element(
+        step=1, index=(2, 0, at // 2, at % 2), gradient=(tuple(gradient),), weight=WEIGHT[at],
+        expected=expected[at], got=got[at], bound=1e-6,
+    )  # fmt: skip
+    neuron = Neuron(
+        "sgdm", {"lr": 0.5, "momentum": 0.5, "weight_decay": 0.0},
+        tuple(expected) if whole else (), tuple(got) if whole else (),
+    )  # fmt: skip
+    return worked("conv2d", (4, 1, 2, 2), (0,), element, neuron)
+
+
+def worked(kind, shape, axes, element, neuron):
+    shown = Counterexample("c", "float32", "w", kind, shape, axes, element, element, neuron)
+    return " ".join(worked_example(shown))
 
 
 def test_all_inputs_are_compared_before_the_port_is_said_to_have_done_anything():
@@ -51,11 +56,11 @@ def test_one_input_alone_tells_nothing(used):
 
 
 def test_a_function_that_answers_0_erases_the_gradient():
-    shown = {
-        "kind": "dense", "shape": [3, 1], "parameter": "w", "output_axis": [1], "step": 1,
-        "index": [2, 0], "gradient": [[1.0, 2.0, 6.0]], "weight": None,
-        "expected": 3.0, "got": 0.0, "bound": 1e-6,
-    }  # fmt: skip
-    neuron = {"algorithm": "operator", "hyperparameters": {}, "expected": [-2.0, -1.0, 3.0]}
-    assert ERASED in " ".join(worked(shown, {**neuron, "got": [0.0, 0.0, 0.0]}))
-    assert ERASED not in " ".join(worked(shown, {**neuron, "got": [-2.0, -1.0, 0.0]}))
+    element = Element(1, (2, 0), ((1.0, 2.0, 6.0),), None, expected=3.0, got=0.0, bound=1e-6)
+
+    def said_of(*got):
+        neuron = Neuron("operator", {}, (-2.0, -1.0, 3.0), got)
+        return worked("dense", (3, 1), (1,), element, neuron)
+
+    assert ERASED in said_of(0.0, 0.0, 0.0)
+    assert ERASED not in said_of(-2.0, -1.0, 0.0)
