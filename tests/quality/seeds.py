@@ -26,7 +26,7 @@ from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.runs import Known
 from gc_ref._conformance.running.run import judge_port, outcome_of
 from gc_ref._conformance.running.selftest import forms
-from gc_ref._conformance.wrong_ports.numpy import make_plant
+from gc_ref._conformance.wrong_ports.make import make_plant
 from quality.zoo import ZOO
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from gc_ref._conformance.catalogue.deviations import Plant
 from gc_ref._conformance.catalogue.semantics import Semantics
-from gc_ref._conformance.wrong_ports.numpy import make_plant
+from gc_ref._conformance.wrong_ports.make import make_plant
 from gc_ref.conformance import check, numpy_port, operator_port
 
 from . import operators, optimizers

@@ -8,7 +8,7 @@ import numpy as np
 
 from gc_ref._conformance.catalogue.deviations import CONTROL, DEVIATIONS
 from gc_ref._conformance.ports.port import SkippedError
-from gc_ref._conformance.wrong_ports.numpy import make_plant
+from gc_ref._conformance.wrong_ports.make import make_plant
 from gc_ref.conformance import check, operator_port
 
 EVIL = "<script>alert(1)</script>|`x`*_[a](http://b)&amp;\u202e@you\x1b[31m\nline"

@@ -1,245 +1,236 @@
-"""Ways of taking a mean away from a gradient: the right one, and those that ports are seen with.
+"""Centering rules: how a gradient is centralized, by the paper's rule and by those of wrong ports.
 
-Each is one function over any array namespace, so that the catalogue can plant it in
-every framework and the search for a port's semantics can try it in NumPy.
+Each rule is one function over any array namespace: the wrong ports of every framework run it,
+and the search for a port's semantics tries it in NumPy.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CENTERS", "Center", "Memory", "Slot", "places"]
+import numpy as np
+
+from gc_ref._conformance.catalogue.parameters import ParameterInfo
+from gc_ref._conformance.ports.case import Array
+
+__all__ = ["CENTERS", "Center", "Fit", "Gradient", "Memory", "mean"]
 
 
-@dataclass(frozen=True)
-class Slot:
-    """What a rule may know of a parameter: its shape, its output axis, its place in the model."""
-
-    shape: tuple[int, ...]
-    axis: int  # the output axis of a plain layer: 0 or -1
-    index: int = 0  # among the model's weights of two or more dimensions
-    count: int = 1  # of those weights
-    first_rank: int = 2  # dimensions of the model's first weight
-    bits: int = 24  # precision of the arithmetic
-    group: int = 0  # parameter group, or half of the model
-
-    @property
-    def rank(self) -> int:
-        """Number of dimensions."""
-        return len(self.shape)
-
-    @property
-    def outputs(self) -> int:
-        """Number of output neurons, by rank."""
-        return self.shape[self.axis] if self.rank > 1 else 1
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-    @property
-    def fan_in(self) -> int:
-        """Inputs of each output neuron, by rank."""
-        return math.prod(self.shape) // self.outputs if self.rank > 1 else 1
-
-    def axes(self, rule: str, amount: float = 0.0) -> tuple[int, ...]:
-        """Axes that a rule averages; empty where it leaves the weight alone."""
-        n, first = self.rank, self.axis == 0
-        out = 0 if first else n - 1
-        far = n - 1 if first else 0  # where the other layout keeps the outputs
-        channel = 1 if first else n - 2
-        rules: dict[str, tuple[int, ...]] = {
-            "inputs": tuple(i for i in range(n) if i != out),
-            "other-layout": tuple(i for i in range(n) if i != far),
-            "window": tuple(range(2, n)) if first else tuple(range(n - 2)),
-            "channels": (channel,),
-            "outputs": (out,),
-            "whole": tuple(range(n)),
-            "outputs-and-window": tuple(i for i in range(n) if i != channel),
-            "far-axis": (far,),
-        }
-        if rule == "rank":  # as for a weight of `amount` dimensions
-            k = int(amount)
-            return tuple(range(1, min(k, n))) if first else tuple(range(min(k - 1, n)))
-        return rules[rule]
-
-
-def places(ranks: Sequence[int]) -> list[tuple[int, int]]:
-    """Return index and count of each parameter among the weights, from their dimensions."""
-    count = sum(r > 1 for r in ranks)
-    return [(sum(r > 1 for r in ranks[:i]), count) for i in range(len(ranks))]
+def mean(xp: Any, values: Any, axes: tuple[int, ...]) -> Any:
+    """Mean over axes, which stay as axes of length 1; 0 where there are none."""
+    return xp.mean(values, axis=axes, keepdims=True) if axes else 0.0
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What some wrong rules remember: the previous gradient, and the whole model's mean."""
+    """What some wrong rules know beyond the gradient: the one before it, and the model's mean."""
 
     before: Any = None
     model_mean: Any = 0.0
 
 
-#: (namespace, gradient, slot, amount, memory) -> what the optimizer is given.
-Rule = Callable[[Any, Any, Slot, float, Memory], Any]
+@dataclass(frozen=True)
+class Gradient:
+    """The gradient of one parameter, with all that a rule may look at."""
+
+    xp: Any  # array namespace of the values
+    values: Any
+    parameter: ParameterInfo
+    amount: float
+    memory: Memory
+
+    def mean(self, of: Any = None, *, axes: str = "inputs") -> Any:
+        """Mean of the values, or of another array of their shape, over axes of the parameter."""
+        return mean(self.xp, self.values if of is None else of, self.parameter.axes(axes))
+
+    def deviation(self, axes: str) -> Any:
+        """Standard deviation over axes of the parameter, never 0."""
+        away = self.values - self.mean(axes=axes)
+        return self.xp.sqrt(self.mean(away * away, axes=axes)) + 1e-8
+
+    @property
+    def centralized(self) -> Any:
+        """What Eq. 1 makes of it."""
+        return self.values - self.mean()
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How the amount of a rule is read off a step.
+
+    Attributes
+    ----------
+    estimate : callable
+        ``estimate(gradient, mean, given)`` returns the amount by which each element of what
+        the optimizer was given is explained.
+    right : tuple of float
+        Amounts with which the rule is Eq. 1, or leaves the gradient as it is.
+    """
+
+    estimate: Callable[[Array, Array, Array], Array]
+    right: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Center:
-    """One way of centralizing: what it is called, what it is in words, what it does."""
+    """One centering rule.
+
+    Attributes
+    ----------
+    name : str
+        Its name in `CENTERS`.
+    deviation : str
+        Id of the deviation that it is; empty for Eq. 1.
+    words : str
+        What a port with it does; may hold ``{amount}``, and ``{out}`` and ``{far}``, the ends
+        of a weight's shape where this layout and the other one keep the outputs.
+    apply : callable
+        Gradient to what the optimizer is given.
+    fit : Fit or None
+        How its amount is found, where any number may be.
+    amounts : tuple of float
+        Else, the amounts that the search tries; none for a rule that integer gradients do not
+        tell from others.
+    crosses : bool
+        Whether the gradient of one output neuron acts on others.
+    published : bool
+        Whether ports that publish it are known: where a run costs much, only such are tried.
+    """
 
     name: str
-    deviation: str  # "" for the right one
+    deviation: str
     words: str
-    apply: Rule
-    fitted: str = ""  # "partial", "offset" or "scaled": how its amount is found
+    apply: Callable[[Gradient], Any]
+    fit: Fit | None = None
+    amounts: tuple[float, ...] = (0.0,)
+    crosses: bool = False
+    published: bool = False
 
 
-def mean(xp: Any, g: Any, axes: tuple[int, ...]) -> Any:
-    """Mean over axes, which stay as axes of length 1."""
-    return xp.mean(g, axis=axes, keepdims=True) if axes else 0.0 * g
+def _minus_mean(axes: str) -> Callable[[Gradient], Any]:
+    return lambda g: g.values - g.mean(axes=axes)
 
 
-def _over(rule: str) -> Rule:
-    def apply(xp: Any, g: Any, slot: Slot, amount: float, memory: Memory) -> Any:
-        axes = slot.axes(rule, amount)
-        return g - mean(xp, g, axes) if axes else g
-
-    return apply
+def _divided_by(divisor: Callable[[ParameterInfo], float]) -> Callable[[Gradient], Any]:
+    return lambda g: g.values - g.mean() * (g.parameter.fan_in / divisor(g.parameter))
 
 
-def _right(xp: Any, g: Any, slot: Slot) -> Any:
-    return g - mean(xp, g, slot.axes("inputs"))
-
-
-def _deviation_of(xp: Any, g: Any, axes: tuple[int, ...]) -> Any:
-    away = g - mean(xp, g, axes)
-    return xp.sqrt(mean(xp, away * away, axes)) + 1e-8
-
-
-def _first_input(xp: Any, g: Any, slot: Slot, amount: float, memory: Memory) -> Any:
-    index = tuple(slice(None) if i not in slot.axes("inputs") else slice(0, 1)
-                  for i in range(slot.rank))  # fmt: skip
-    return g - g[index]
-
-
-def _median(xp: Any, g: Any, slot: Slot, amount: float, memory: Memory) -> Any:
-    return g - xp.median(g, axis=slot.axes("inputs"), keepdims=True)
-
-
-def _rms(xp: Any, g: Any, slot: Slot, amount: float, memory: Memory) -> Any:
-    return g - xp.sqrt(mean(xp, g * g, slot.axes("inputs")))
-
-
-def _midrange(xp: Any, g: Any, slot: Slot, amount: float, memory: Memory) -> Any:
-    axes = slot.axes("inputs")
-    ends = xp.max(g, axis=axes, keepdims=True) + xp.min(g, axis=axes, keepdims=True)
-    return g - ends / 2
-
-
-def _divided_by(divisor: Callable[[Slot], float]) -> Rule:
-    def apply(xp: Any, g: Any, slot: Slot, amount: float, memory: Memory) -> Any:
-        n = slot.fan_in
-        return g - mean(xp, g, slot.axes("inputs")) * (n / divisor(slot))
+def _rounded_mean(bits: int) -> Callable[[Gradient], Any]:
+    def apply(g: Gradient) -> Any:
+        m = g.mean()
+        wide = m * (2.0 ** (g.parameter.bits - bits) + 1)  # Veltkamp's splitting keeps `bits` bits
+        return g.values - (wide - (wide - m))
 
     return apply
 
 
-def _low_precision(bits: int) -> Rule:
-    def apply(xp: Any, g: Any, slot: Slot, amount: float, memory: Memory) -> Any:
-        m = mean(xp, g, slot.axes("inputs"))
-        wide = m * (2.0 ** (slot.bits - bits) + 1)  # Veltkamp's splitting keeps `bits` bits
-        return g - (wide - (wide - m))
-
-    return apply
+def _mean_of_rank(g: Gradient, rank: float) -> Any:
+    return g.values - mean(g.xp, g.values, g.parameter.axes_of_rank(int(rank)))
 
 
-def _broadcast_wrong(xp: Any, g: Any, slot: Slot, amount: float, memory: Memory) -> Any:
-    """Mean without its axes of length 1, where the shapes happen to fit along another axis."""
-    m = mean(xp, g, slot.axes("inputs"))
-    far = slot.rank - 1 if slot.axis == 0 else 0
-    if slot.shape[far] != slot.shape[slot.axis]:
-        return g - m
-    shape = [1] * slot.rank
-    shape[far] = slot.shape[far]
-    return g - xp.reshape(m, tuple(shape))
+def _first_input(g: Gradient) -> Any:
+    inputs = g.parameter.axes("inputs")
+    return (
+        g.values
+        - g.values[
+            tuple(slice(0, 1) if i in inputs else slice(None) for i in range(g.parameter.rank))
+        ]
+    )
 
 
-def _stale(xp: Any, g: Any, slot: Slot, amount: float, memory: Memory) -> Any:
-    return g - mean(xp, memory.before, slot.axes("inputs"))
+def _median(g: Gradient) -> Any:
+    return g.values - g.xp.median(g.values, axis=g.parameter.axes("inputs"), keepdims=True)
 
 
-def _nan_leak(xp: Any, g: Any, slot: Slot, amount: float, memory: Memory) -> Any:
-    return _right(xp, g, slot) + 0.0 * mean(xp, g, slot.axes("whole"))
+def _midrange(g: Gradient) -> Any:
+    over: Any = {"axis": g.parameter.axes("inputs"), "keepdims": True}
+    return g.values - (g.xp.max(g.values, **over) + g.xp.min(g.values, **over)) / 2
+
+
+def _broadcast(g: Gradient) -> Any:
+    """Subtract means that lack their axes of length 1, where their shape fits another axis."""
+    p, m = g.parameter, g.mean()
+    far = p.rank - 1 if p.axis == 0 else 0
+    if p.shape[far] == p.shape[p.axis]:
+        m = g.xp.reshape(m, tuple(p.shape[far] if i == far else 1 for i in range(p.rank)))
+    return g.values - m
 
 
 _ALL = (
     Center("mean", "", "the mean over all inputs of each output neuron is removed (Eq. 1)",
-           _over("inputs")),
-    Center("none", "not-applied", "the gradient is left as it is",
-           lambda xp, g, slot, amount, memory: g),
+           _minus_mean("inputs"), published=True),
+    Center("none", "not-applied", "the gradient is left as it is", lambda g: g.values, amounts=()),
     Center("other-layout", "layout-swapped", "averages all axes but the {far}, where the other "
-           "layout keeps its outputs; here the outputs are the {out} axis", _over("other-layout")),
+           "layout keeps its outputs; here the outputs are the {out} axis",
+           _minus_mean("other-layout"), crosses=True, published=True),
     Center("window", "partial-axes", "averages the window axes only, not the input channels",
-           _over("window")),
+           _minus_mean("window"), published=True),
     Center("channels", "partial-axes", "averages the axis of input channels only, not the window",
-           _over("channels")),
-    Center("outputs", "partial-axes", "averages the output axis only", _over("outputs")),
+           _minus_mean("channels"), published=True),
+    Center("outputs", "partial-axes", "averages the output axis only",
+           _minus_mean("outputs"), crosses=True),
     Center("outputs-and-window", "partial-axes", "averages all axes but the input channels",
-           _over("outputs-and-window")),
-    Center("far-axis", "partial-axes", "averages the {far} axis only", _over("far-axis")),
+           _minus_mean("outputs-and-window"), crosses=True),
+    Center("far-axis", "partial-axes", "averages the {far} axis only",
+           _minus_mean("far-axis"), crosses=True),
     Center("rank", "partial-axes", "averages the axes that a weight of {amount:g} dimensions has, "
-           "whatever the weight's own", _over("rank")),
+           "whatever the weight's own", lambda g: _mean_of_rank(g, g.amount),
+           amounts=(2, 3, 4, 5), crosses=True),
     Center("first-shape", "first-shape-axes", "averages the axes of the model's first weight in "
-           "every weight", lambda xp, g, slot, amount, memory:
-           g - mean(xp, g, slot.axes("rank", slot.first_rank))),
-    Center("whole", "whole-tensor", "subtracts one mean of the whole weight", _over("whole")),
+           "every weight", lambda g: _mean_of_rank(g, g.parameter.first_rank), crosses=True),
+    Center("whole", "whole-tensor", "subtracts one mean of the whole weight",
+           _minus_mean("whole"), crosses=True, published=True),
     Center("model", "all-parameters", "subtracts one mean over all parameters of the model",
-           lambda xp, g, slot, amount, memory: g - memory.model_mean),
-    Center("stale", "stale-mean", "subtracts the mean of the gradient of the step before", _stale),
+           lambda g: g.values - g.memory.model_mean, crosses=True),
+    Center("stale", "stale-mean", "subtracts the mean of the gradient of the step before",
+           lambda g: g.values - g.mean(g.memory.before)),
     Center("median", "not-the-mean", "subtracts the median of the inputs", _median),
     Center("first-input", "not-the-mean", "subtracts the first input's gradient", _first_input),
     Center("magnitude", "not-the-mean", "subtracts the mean of the magnitudes",
-           lambda xp, g, slot, amount, memory: g - mean(xp, xp.abs(g), slot.axes("inputs"))),
-    Center("rms", "not-the-mean", "subtracts the root of the mean square", _rms),
+           lambda g: g.values - g.mean(g.xp.abs(g.values))),
+    Center("rms", "not-the-mean", "subtracts the root of the mean square",
+           lambda g: g.values - g.xp.sqrt(g.mean(g.values * g.values))),
     Center("midrange", "not-the-mean", "subtracts the middle of the largest and the smallest",
            _midrange),
     Center("fan-in-1", "wrong-divisor", "divides the sum of M inputs by M - 1",
-           _divided_by(lambda slot: max(slot.fan_in - 1, 1))),
+           _divided_by(lambda p: max(p.fan_in - 1, 1))),
     Center("fan-in+1", "wrong-divisor", "divides the sum of M inputs by M + 1",
-           _divided_by(lambda slot: slot.fan_in + 1)),
+           _divided_by(lambda p: p.fan_in + 1)),
     Center("divided-by-outputs", "wrong-divisor", "divides the sum of the inputs by the number "
-           "of outputs", _divided_by(lambda slot: slot.shape[slot.axis])),
+           "of outputs", _divided_by(lambda p: p.outputs)),
     Center("divided-by-size", "wrong-divisor", "divides the sum of the inputs by the size of the "
-           "whole weight", _divided_by(lambda slot: math.prod(slot.shape))),
+           "whole weight", _divided_by(lambda p: p.size)),
     Center("divided-by-root", "wrong-divisor", "divides the sum of M inputs by the root of M",
-           _divided_by(lambda slot: math.sqrt(slot.fan_in))),
+           _divided_by(lambda p: math.sqrt(p.fan_in))),
     Center("sum", "wrong-divisor", "subtracts the sum of the inputs, not their mean",
-           _divided_by(lambda slot: 1)),
+           _divided_by(lambda p: 1)),
     Center("bfloat16-mean", "low-precision-mean", "the mean is rounded to bfloat16",
-           _low_precision(8)),
+           _rounded_mean(8)),
     Center("float16-mean", "low-precision-mean", "the mean is rounded to float16's 11 bits",
-           _low_precision(11)),
+           _rounded_mean(11)),
     Center("broadcast", "mean-broadcast-wrong", "the means of the outputs are laid along another "
-           "axis of the same length (keepdims was dropped)", _broadcast_wrong),
+           "axis of the same length (keepdims was dropped)", _broadcast, crosses=True),
     Center("divided-by-neuron", "scaled", "the centralized gradient of each neuron is divided by "
-           "its standard deviation", lambda xp, g, slot, amount, memory:
-           _right(xp, g, slot) / _deviation_of(xp, g, slot.axes("inputs"))),
+           "its standard deviation", lambda g: g.centralized / g.deviation("inputs")),
     Center("divided-by-weight", "scaled", "the centralized gradient is divided by the standard "
-           "deviation of the whole weight", lambda xp, g, slot, amount, memory:
-           _right(xp, g, slot) / _deviation_of(xp, g, slot.axes("whole"))),
-    Center("erase", "scaled", "the gradient of every weight becomes 0",
-           lambda xp, g, slot, amount, memory: 0.0 * g),
+           "deviation of the whole weight", lambda g: g.centralized / g.deviation("whole"),
+           crosses=True),
+    Center("erase", "scaled", "the gradient of every weight becomes 0", lambda g: 0.0 * g.values),
     Center("partial", "partial", "{amount:.6g} times the mean is removed",
-           lambda xp, g, slot, amount, memory: g - amount * mean(xp, g, slot.axes("inputs")),
-           fitted="partial"),
+           lambda g: g.values - g.amount * g.mean(),
+           Fit(lambda gradient, mean, given: (gradient - given) / mean, right=(0.0, 1.0))),
     Center("offset", "offset", "{amount:+.6g} is added to the centralized gradient",
-           lambda xp, g, slot, amount, memory: _right(xp, g, slot) + amount, fitted="offset"),
+           lambda g: g.centralized + g.amount,
+           Fit(lambda gradient, mean, given: given - (gradient - mean), right=(0.0,))),
     Center("scaled", "scaled", "the centralized gradient is multiplied by {amount:.6g}",
-           lambda xp, g, slot, amount, memory: _right(xp, g, slot) * amount, fitted="scaled"),
-    Center("nan-leak", "nan-leak", "a NaN in one output neuron reaches the others", _nan_leak),
+           lambda g: g.centralized * g.amount,
+           Fit(lambda gradient, mean, given: np.where(
+               np.abs(gradient - mean) > 0.5, given / (gradient - mean), np.nan), right=(1.0,))),
+    Center("nan-leak", "nan-leak", "a NaN in one output neuron reaches the others",
+           lambda g: g.centralized + 0.0 * g.mean(axes="whole"), amounts=(), crosses=True),
 )  # fmt: skip
 
 CENTERS: Mapping[str, Center] = {c.name: c for c in _ALL}

@@ -1,16 +1,16 @@
 """The catalogue of known deviations: what each is, which clause it breaks, where it was seen.
 
-Each is runnable: its plants are ports (see `_plants`) that have it and nothing else wrong.
+Each has runnable forms, of which `wrong_ports` makes ports that have it and nothing else wrong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gc_ref._conformance.catalogue.semantics import Semantics
 
-__all__ = ["ABSURD", "CONTROL", "DEVIATIONS", "UNSEEN", "Deviation", "Plant"]
+__all__ = ["ABSURD", "CONTROL", "DEVIATIONS", "PLANTS", "UNSEEN", "Deviation", "Plant"]
 
 #: Where a deviation was seen that is only feared.
 UNSEEN = "no published port that we know of"
@@ -20,6 +20,8 @@ MEAN = ("scope/every-weight", "value/exact", "law/zero-mean", "law/shift-invaria
 #: Checks that see what the optimizer does with Φ(g).
 STEP = ("value/exact", "value/bounded", "step/sgdm", "step/adam")
 VECTORS = ("scope/vectors-untouched", *STEP)
+#: Frameworks that a form can be written in, unless it says otherwise.
+EVERYWHERE = ("numpy", "torch", "jax", "keras")
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,24 @@ class Plant:
     how : str
         ``""``, ``"flag-ignored"`` (a switch that is not looked at) or ``"gradient-alias"``
         (the momentum is the gradient's own buffer).
+    no_vector : str
+        Why no frozen vector can show it; empty where some do.
+    deviation : str
+        Id of its deviation; empty for a form of none.
     """
 
     label: str
     what: Semantics
     operator: bool = True
-    frameworks: tuple[str, ...] = ("numpy", "torch", "jax", "keras")
+    frameworks: tuple[str, ...] = EVERYWHERE
     how: str = ""
+    no_vector: str = ""
+    deviation: str = ""
+
+    @property
+    def id(self) -> str:
+        """Id of the deviation, with the label: ``"shape-gated/fan-in-32"``."""
+        return f"{self.deviation}/{self.label}" if self.label else self.deviation
 
 
 @dataclass(frozen=True)
@@ -64,10 +77,12 @@ class Deviation:
         Where it has been seen; empty where it is only feared.
     checks : tuple of str
         Checks that are there to find it: at least two of them must, or one and ``only``.
-    only : str
-        Why a single check can find it, where that is so.
     plants : tuple of Plant
         Runnable forms, the main one first.
+    only : str
+        Why a single check can find it, where that is so.
+    since : str
+        Suite of the first frozen vectors that name it: released ones never change.
     """
 
     id: str
@@ -77,13 +92,16 @@ class Deviation:
     checks: tuple[str, ...]
     plants: tuple[Plant, ...]
     only: str = ""
+    since: str = "2026.1"
 
 
-def _at(center: str, amount: float = 0.0, label: str = "", **more: object) -> Plant:
-    """Plant of a wrong center."""
-    frameworks = more.pop("frameworks", ("numpy", "torch", "jax", "keras"))
-    what = Semantics(center=center, amount=amount, **more)  # type: ignore[arg-type]
-    return Plant(label, what, frameworks=frameworks)  # type: ignore[arg-type]
+def _at(
+    center: str, amount: float = 0.0, label: str = "", *, vectors: str = "none",
+    frameworks: tuple[str, ...] = EVERYWHERE,
+) -> Plant:  # fmt: skip
+    """Form that centralizes by another rule."""
+    return Plant(label, Semantics(center=center, amount=amount, vectors=vectors),
+                 frameworks=frameworks)  # fmt: skip
 
 
 def _gated(gate: str, number: int, label: str = "") -> Plant:
@@ -94,12 +112,14 @@ def _when(schedule: str, number: int, label: str = "") -> Plant:
     return Plant(label, Semantics(schedule=schedule, schedule_number=number), operator=False)
 
 
-def _step(mistake: str, algorithm: str = "adam", label: str = "", **conventions: str) -> Plant:
+def _step(
+    mistake: str, algorithm: str = "adam", label: str = "", *, no_vector: str = "",
+    **conventions: str,
+) -> Plant:  # fmt: skip
     what = Semantics(mistake=mistake, algorithm=algorithm, conventions=conventions)
-    return Plant(label, what, operator=False)
+    return Plant(label, what, operator=False, no_vector=no_vector)
 
 
-NUMPY = ("numpy",)
 _ALL = (
     Deviation(
         "not-applied", "GC is never applied: nothing calls it", "Eq. 1",
@@ -127,7 +147,9 @@ _ALL = (
     Deviation(
         "all-parameters", "one mean is taken over all parameters of the model", "Eq. 1; Scope", "",
         (*MEAN, "scope/parameters-isolated", "scope/vectors-untouched"),
-        (Plant("", Semantics(center="model", vectors="mean"), operator=False),),
+        (Plant("", Semantics(center="model", vectors="mean"), operator=False,
+               no_vector="a vector is one weight: one mean of the whole model is one of that "
+               "weight"),),
     ),
     Deviation(
         "vectors-too", "biases and norm scales lose their own mean", "Scope",
@@ -172,8 +194,10 @@ _ALL = (
         "partial", "only part of the mean, or the mean of part of the model, is removed", "Eq. 1",
         "", MEAN,
         (_at("partial", 0.5), _at("partial", 0.999, "999"), _at("partial", -1.0, "added"),
-         Plant("group", Semantics(gate="first-part"), operator=False),
-         Plant("last", Semantics(gate="not-the-last"), operator=False)),
+         Plant("group", Semantics(gate="first-part"), operator=False,
+               no_vector="a vector is one weight, and no part of a model is left out"),
+         Plant("last", Semantics(gate="not-the-last"), operator=False,
+               no_vector="a vector is one weight: it has no order")),
     ),
     Deviation(
         "wrong-divisor", "the sum is divided by another number than the fan-in", "Eq. 1", "",
@@ -187,7 +211,7 @@ _ALL = (
         (*MEAN, "law/linear"),
         (_at("first-input"), _at("magnitude", label="magnitude"), _at("rms", label="rms"),
          _at("midrange", label="midrange"),
-         _at("median", label="median", frameworks=NUMPY)),
+         _at("median", label="median", frameworks=("numpy",))),
     ),
     Deviation(
         "stale-mean", "the mean subtracted is that of another gradient than the one given",
@@ -203,7 +227,8 @@ _ALL = (
     Deviation(
         "first-shape-axes", "the axes of the model's first weight are averaged in every weight",
         "Eq. 1", "torchzero", MEAN,
-        (Plant("", Semantics(center="first-shape"), operator=False),),
+        (Plant("", Semantics(center="first-shape"), operator=False,
+               no_vector="a vector is one weight, and that is the model's first"),),
     ),
     Deviation(
         "nan-leak", "a NaN in one output neuron's gradient reaches the other neurons", "Eq. 1", "",
@@ -230,9 +255,10 @@ _ALL = (
         "state-aliased", "optimizer state is shared with a gradient or another parameter",
         "Algorithm 1", "the authors' RAdam and PlainRAdam",
         ("hygiene/state", "scope/parameters-isolated", *STEP),
-        (_step("state-aliased", "sgdm"),
+        (_step("state-aliased", "sgdm",
+               no_vector="a vector is one weight, with no other to share its state"),
          Plant("gradient", Semantics(), operator=False, frameworks=("torch",),
-               how="gradient-alias")),
+               how="gradient-alias", no_vector="a file has no buffers that are used again")),
         only="an alias of the gradient shows only when its buffer is used again",
     ),
     Deviation(
@@ -256,7 +282,8 @@ _ALL = (
     Deviation(
         "flag-ignored", "GC stays on when its switch is off", "Base law",
         "Ranger, Ranger21abel", ("effect/off",),
-        (Plant("", Semantics(), operator=False, how="flag-ignored"),),
+        (Plant("", Semantics(), operator=False, how="flag-ignored",
+               no_vector="a file has no switch"),),
         only="with the switch on the port is right",
     ),
     Deviation(
@@ -266,7 +293,10 @@ _ALL = (
     ),
 )  # fmt: skip
 
-DEVIATIONS: Mapping[str, Deviation] = {d.id: d for d in _ALL}
+DEVIATIONS: Mapping[str, Deviation] = {
+    d.id: replace(d, plants=tuple(replace(p, deviation=d.id) for p in d.plants)) for d in _ALL
+}
+PLANTS: Mapping[str, Plant] = {p.id: p for d in DEVIATIONS.values() for p in d.plants}
 #: A port that is right, and one that nobody could take for right.
 CONTROL = Plant("", Semantics())
 ABSURD = Plant("", Semantics(center="erase", vectors="erase"))

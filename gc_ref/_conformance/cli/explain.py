@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from gc_ref._conformance.catalogue.checks import CHECKS, Check
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS, UNSEEN, Deviation
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS, PLANTS, UNSEEN, Deviation
 from gc_ref._conformance.cli.targets import UsageError
 from gc_ref._conformance.ports.conventions import CONVENTIONS
 
@@ -46,9 +46,9 @@ def explain(id: str) -> str:
         return _table(id, "check", _of_check(CHECKS[id]))
     if id in DEVIATIONS:
         return _table(id, "deviation", _of_deviation(DEVIATIONS[id]))
-    deviation, _, form = id.partition("/")  # as the frozen vectors name what they kill
-    if deviation in DEVIATIONS and any(form == p.label for p in DEVIATIONS[deviation].plants):
-        return _table(id, "form of a deviation", _of_deviation(DEVIATIONS[deviation]))
+    if id in PLANTS:  # as the frozen vectors name what they kill
+        deviation = DEVIATIONS[PLANTS[id].deviation]
+        return _table(id, "form of a deviation", _of_deviation(deviation))
     if id in CONVENTIONS:
         return _table(id, "convention: a choice, never a failure", CONVENTIONS[id].values.items())
     known = [*CHECKS, *DEVIATIONS, *CONVENTIONS]

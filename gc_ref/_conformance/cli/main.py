@@ -26,7 +26,7 @@ from gc_ref._conformance.reports.words import counted
 from gc_ref._conformance.running.progress import watching
 from gc_ref._conformance.running.run import judge_port
 from gc_ref._conformance.vector_files.read import load_all
-from gc_ref._conformance.wrong_ports.numpy import FRAMEWORKS
+from gc_ref._conformance.wrong_ports.make import FRAMEWORKS
 
 __all__ = ["main"]
 

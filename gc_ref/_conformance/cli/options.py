@@ -12,7 +12,7 @@ from gc_ref._conformance.cli.outputs import OUTPUTS, add_outputs
 from gc_ref._conformance.cli.report import REPORT
 from gc_ref._conformance.cli.vectors import add_vectors_command
 from gc_ref._conformance.running.run import SUITES
-from gc_ref._conformance.wrong_ports.numpy import FRAMEWORKS
+from gc_ref._conformance.wrong_ports.make import FRAMEWORKS
 
 __all__ = ["USAGE", "make_parser", "parse_words"]
 

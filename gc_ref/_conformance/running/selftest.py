@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -11,13 +10,9 @@ from gc_ref._conformance.catalogue.deviations import ABSURD, CONTROL, DEVIATIONS
 from gc_ref._conformance.judging.runs import Known
 from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.running.run import judge_port
-from gc_ref._conformance.wrong_ports.numpy import FRAMEWORKS, make_plant
+from gc_ref._conformance.wrong_ports.make import FRAMEWORKS, make_plant
 
 __all__ = ["Row", "caught", "forms", "installed", "legend", "line", "rows"]
-
-MODULES = {"numpy": ("numpy",), "torch": ("torch",), "jax": ("jax", "optax"), "keras": ("keras",)}
-#: Frameworks whose every run compiles a model judge the main form of each deviation only.
-COMPILED = ("jax", "keras")
 
 
 @dataclass(frozen=True)
@@ -56,9 +51,7 @@ class Row:
 
 def installed() -> tuple[str, ...]:
     """Return the frameworks that can be imported here."""
-    return tuple(
-        f for f in FRAMEWORKS if all(importlib.util.find_spec(m) is not None for m in MODULES[f])
-    )
+    return tuple(name for name, framework in FRAMEWORKS.items() if framework.installed)
 
 
 def rows(
@@ -86,10 +79,6 @@ def rows(
     Row
     """
     for framework in frameworks:
-        if framework == "keras":  # it reads its backend when it is imported
-            from gc_ref._conformance.adapters.keras.port import select_backend
-
-            select_backend()
         known = Known()
         for name, plant in (("control", CONTROL), ("absurd", ABSURD)) if controls else ():
             report = _judge(plant, framework, False, name, seed, known)
@@ -99,17 +88,20 @@ def rows(
             if not only(deviation.id):
                 continue
             for plant, operator in forms(deviation, framework):
-                name = "/".join(w for w in (deviation.id, plant.label) if w)
-                name += " (operator)" if operator else ""
+                name = f"{plant.id} (operator)" if operator else plant.id
                 report = _judge(plant, framework, operator, name, seed, known)
                 yield Row(deviation, name, framework, report, caught(deviation, report))
 
 
 def forms(deviation: Deviation, framework: str) -> Iterator[tuple[Plant, bool]]:
-    """Yield the plants of a deviation in a framework, and whether as a bare operator."""
+    """Yield the forms of a deviation that are judged, and whether as a bare operator.
+
+    Where every run compiles a model, that is the main form alone.
+    """
+    made_in = FRAMEWORKS[framework]
     plants = [p for p in deviation.plants if framework in p.frameworks]
-    for plant in plants[:1] if framework in COMPILED else plants:
-        if plant.operator and framework != "keras":
+    for plant in plants[:1] if made_in.compiles else plants:
+        if plant.operator and made_in.operator_layout:
             yield plant, True
         yield plant, False
 

@@ -4,44 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gc_ref import exact
-from gc_ref._conformance.cases.vectors import Vector
-from gc_ref._conformance.catalogue.centers import Slot
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS, Plant
+from gc_ref._conformance.cases.vectors import Vector, versions_up_to
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS, PLANTS, Plant
+from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.case import Array
-from gc_ref._conformance.wrong_ports.numpy import OUTPUT_AXIS
 
 __all__ = ["NOT_SHOWN", "answers_of", "forms", "kills_of", "worst"]
 
 #: Forms of the catalogue that no vector shows, and why.
-NOT_SHOWN: Mapping[str, str] = {
-    "all-parameters": "a vector is one weight: one mean of the whole model is one of that weight",
-    "first-shape-axes": "a vector is one weight, and that is the model's first",
-    "partial/group": "a vector is one weight, and no part of a model is left out",
-    "partial/last": "a vector is one weight: it has no order",
-    "state-aliased": "a vector is one weight, with no other to share its state",
-    "state-aliased/gradient": "a file has no buffers that are used again",
-    "flag-ignored": "a file has no switch",
-}
+NOT_SHOWN: Mapping[str, str] = {p.id: p.no_vector for p in PLANTS.values() if p.no_vector}
 
 
-def forms() -> Iterator[tuple[str, Plant]]:
-    """Yield every form of the catalogue that a vector may show, under its name."""
-    for deviation in DEVIATIONS.values():
-        for plant in deviation.plants:
-            name = f"{deviation.id}/{plant.label}" if plant.label else deviation.id
-            if name not in NOT_SHOWN:
-                yield name, plant
+def forms(suite: str = "user") -> Iterator[tuple[str, Plant]]:
+    """Yield every form that a vector may show, under its id; those that a suite knew, or all."""
+    known = None if suite == "user" else versions_up_to(suite)
+    for id, form in PLANTS.items():
+        if id not in NOT_SHOWN and (known is None or DEVIATIONS[form.deviation].since in known):
+            yield id, form
 
 
 def kills_of(vector: Vector) -> list[str]:
-    """Names of the forms that are out of the vector's bounds, in the catalogue's order."""
-    return [name for name, plant in forms() if worst(vector, plant) > 1]
+    """Ids of the forms that are out of the vector's bounds, in the catalogue's order."""
+    return [id for id, form in forms(vector.since) if worst(vector, form) > 1]
 
 
 def worst(vector: Vector, plant: Plant) -> float:
@@ -66,20 +57,15 @@ def answers_of(vector: Vector, plant: Plant) -> list[list[float]] | None:
             return None
     elif what.mistake and what.algorithm != vector.algorithm:
         return None
-    settled = Semantics(
-        center=what.center, amount=what.amount, vectors=what.vectors, gate=what.gate,
-        gate_number=what.gate_number, schedule=what.schedule,
-        schedule_number=what.schedule_number, mistake=what.mistake,
-        algorithm=what.algorithm if vector.algorithm == "operator" else vector.algorithm,
-        conventions=vector.conventions,
-    )  # fmt: skip
+    algorithm = what.algorithm if vector.algorithm == "operator" else vector.algorithm
+    settled = replace(what, algorithm=algorithm, conventions=vector.conventions)
     with np.errstate(all="ignore"):
         return [np.asarray(a, np.float64).ravel().tolist() for a in _run(vector, settled)]
 
 
 def _run(vector: Vector, what: Semantics) -> list[Array]:
     """Run a semantics in NumPy; half types in float32, each answer rounded once."""
-    slot = Slot(
+    info = ParameterInfo(
         vector.shape, OUTPUT_AXIS[vector.layout], first_rank=max(2, len(vector.shape)),
         bits=53 if vector.dtype == "float64" else 24,
     )  # fmt: skip
@@ -87,11 +73,11 @@ def _run(vector: Vector, what: Semantics) -> list[Array]:
     wide = np.float64 if vector.dtype == "float64" else np.float32
     gradients = [g.astype(wide) for g in vector.gradients]
     if vector.algorithm == "operator":
-        return [store(what.phi(np, gradients[0], slot))]
+        return [store(what.phi(np, gradients[0], info))]
     w = vector.weight.astype(wide)
-    state, steps = State(0 * w, 0 * w, 0 * w), []
+    state, steps = State.of(w), []
     for t, g in enumerate(gradients, 1):
-        w, state = step(np, what, w, g, state, t, vector.hyperparameters, slot)
+        w, state = step(np, what, w, g, state, t, vector.hyperparameters, info)
         w = store(w)
         steps.append(w)
     return steps

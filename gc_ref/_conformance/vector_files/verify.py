@@ -97,10 +97,10 @@ class Verified:
         if not failing or best < NEAREST:
             return 0.0, ()
         alike = {form: plant for form, plant in forms() if agree.get(form) == best}
-        if len({form.partition("/")[0] for form in alike}) > 1:
+        if len({plant.deviation for plant in alike.values()}) > 1:
             score = {form: self._answers_like(plant) for form, plant in alike.items()}
             alike = {f: p for f, p in alike.items() if score[f] == max(score.values())}
-        names = [form.partition("/")[0] for form in alike]
+        names = [plant.deviation for plant in alike.values()]
         return best, tuple(d for d in DEVIATIONS if d in names)
 
     def _answers_like(self, plant: Plant) -> int:

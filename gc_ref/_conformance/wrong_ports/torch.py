@@ -6,99 +6,98 @@ from collections.abc import Mapping
 from typing import Any
 
 from gc_ref._conformance.adapters import torch_port
-from gc_ref._conformance.catalogue.centers import Slot, places
 from gc_ref._conformance.catalogue.deviations import Plant
-from gc_ref._conformance.catalogue.semantics import State, step
+from gc_ref._conformance.catalogue.parameters import infos_of_shapes
+from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.port import Port
 
-__all__ = ["torch_plant"]
+__all__ = ["optimizer_port"]
 
 
-def torch_plant(plant: Plant, name: str) -> Port:
-    """Make the port of a plant as a ``torch.optim.Optimizer``."""
-    maker = {"sgdm": _sgdm, "adam": _adam}[plant.what.algorithm]
-    if plant.how == "gradient-alias":
-        maker = _gradient_alias
-    return torch_port(maker(plant), name=name, algorithm=plant.what.algorithm)
+def optimizer_port(form: Plant, name: str) -> Port:
+    """Make the port of a form of a deviation as a ``torch.optim.Optimizer``."""
+    factory = _gradient_alias() if form.how == "gradient-alias" else _factory(form)
+    return torch_port(factory, name=name, algorithm=form.what.algorithm)
 
 
-def _base(plant: Plant) -> Any:
+def _factory(form: Plant) -> Any:
+    """Return what makes the optimizer, with the arguments that PyTorch's own have."""
+    make = _optimizer_class(form.what)
+
+    def sgd(params: Any, lr: float = 0.1, momentum: float = 0.0) -> Any:
+        return make(params, {"lr": lr, "momentum": momentum})
+
+    def sgd_with_switch(
+        params: Any, lr: float = 0.1, momentum: float = 0.0, use_gc: bool = True
+    ) -> Any:
+        return sgd(params, lr, momentum)
+
+    def adam(
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> Any:
+        return make(params, {"lr": lr, "betas": betas, "eps": eps})
+
+    def adamw(
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> Any:
+        return make(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    if form.what.algorithm == "adam":
+        return adamw if form.what.conventions.get("decay") else adam
+    return sgd_with_switch if form.how == "flag-ignored" else sgd
+
+
+def _optimizer_class(what: Semantics) -> Any:
     import torch
     from array_api_compat import torch as xp
 
-    what = plant.what
     base: Any = torch.optim.Optimizer
 
-    class Planted(base):  # type: ignore[misc]
+    class WrongOptimizer(base):  # type: ignore[misc]
         def step(self, closure: Any = None) -> None:
             """Carry every parameter one step on."""
             with torch.no_grad():
-                groups = self.param_groups
-                listed = [(n, p) for n, group in enumerate(groups) for p in group["params"]]
-                first = next((p.ndim for _, p in listed if p.ndim > 1), 2)
-                flat = torch.cat([p.grad.ravel() for _, p in listed])
-                shared: dict[Any, Any] = {}
-                numbers = places([p.ndim for _, p in listed])
-                for (number, p), (i, count) in zip(listed, numbers, strict=True):
-                    kept = self.state[p]
-                    if what.mistake == "state-aliased":
-                        kept = shared.setdefault(tuple(p.shape), kept)
-                    if not kept:
-                        kept.update(t=0, now=[torch.zeros_like(p) for _ in range(3)])
-                    self.state[p].update(t=self.state[p].get("t", 0) + 1, now=kept["now"])
-                    slot = Slot(tuple(p.shape), 0, i, count, first, group=number)
-                    weight, state = step(
-                        xp, what, p, p.grad, State(*kept["now"]), self.state[p]["t"],
-                        _hyper(groups[number]), slot, flat.mean(),
-                    )  # fmt: skip
-                    p.copy_(weight)
-                    kept["now"] = [x.clone() for x in state]
-                    self.state[p]["now"] = kept["now"]
+                self.carry_on()
 
-    return Planted
+        def carry_on(self) -> None:
+            """Do what the semantics says to every parameter."""
+            groups = [n for n, group in enumerate(self.param_groups) for _ in group["params"]]
+            parameters = [p for group in self.param_groups for p in group["params"]]
+            infos = infos_of_shapes([tuple(p.shape) for p in parameters], 0, groups=groups)
+            model_mean = torch.cat([p.grad.ravel() for p in parameters]).mean()
+            shared: dict[Any, Any] = {}
+            for p, info in zip(parameters, infos, strict=True):
+                own = kept = self.state[p]
+                if what.mistake == "state-aliased":
+                    kept = shared.setdefault(info.shape, own)
+                if not kept:
+                    kept.update(t=0, now=list(State.of(p)))
+                own.update(t=own.get("t", 0) + 1, now=kept["now"])
+                hyper = _hyperparameters(self.param_groups[info.group])
+                weight, state = step(
+                    xp, what, p, p.grad, State(*kept["now"]), own["t"], hyper, info, model_mean
+                )
+                p.copy_(weight)
+                kept["now"] = own["now"] = [x.clone() for x in state]
+
+    return WrongOptimizer
 
 
-def _hyper(group: Mapping[str, Any]) -> dict[str, Any]:
+def _hyperparameters(group: Mapping[str, Any]) -> dict[str, Any]:
     hyper = {k: group[k] for k in ("lr", "momentum", "eps", "weight_decay") if k in group}
     if "betas" in group:
         hyper["beta1"], hyper["beta2"] = group["betas"]
     return hyper
 
 
-def _sgdm(plant: Plant) -> Any:
-    class PlantedSGD(_base(plant)):  # type: ignore[misc]
-        def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.0) -> None:
-            super().__init__(params, {"lr": lr, "momentum": momentum})
-
-    class FlagIgnored(PlantedSGD):
-        def __init__(
-            self, params: Any, lr: float = 0.1, momentum: float = 0.0, use_gc: bool = True
-        ) -> None:
-            super().__init__(params, lr, momentum)
-
-    return FlagIgnored if plant.how == "flag-ignored" else PlantedSGD
-
-
-def _adam(plant: Plant) -> Any:
-    class PlantedAdam(_base(plant)):  # type: ignore[misc]
-        def __init__(
-            self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-            eps: float = 1e-8,
-        ) -> None:  # fmt: skip
-            super().__init__(params, {"lr": lr, "betas": betas, "eps": eps})
-
-    class PlantedAdamW(_base(plant)):  # type: ignore[misc]
-        def __init__(
-            self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-            eps: float = 1e-8, weight_decay: float = 0.01,
-        ) -> None:  # fmt: skip
-            defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-            super().__init__(params, defaults)
-
-    return PlantedAdamW if plant.what.conventions.get("decay") else PlantedAdam
-
-
-def _gradient_alias(plant: Plant) -> Any:
+def _gradient_alias() -> Any:
     import torch
 
     base: Any = torch.optim.Optimizer
@@ -112,13 +111,13 @@ def _gradient_alias(plant: Plant) -> Any:
             with torch.no_grad():
                 for group in self.param_groups:
                     for p in group["params"]:
-                        g = p.grad
+                        g, state = p.grad, self.state[p]
                         if p.ndim > 1:
                             g -= g.mean(dim=tuple(range(1, p.ndim)), keepdim=True)
-                        if "momentum_buffer" not in self.state[p]:
-                            self.state[p]["momentum_buffer"] = g
+                        if "momentum_buffer" in state:
+                            state["momentum_buffer"].mul_(group["momentum"]).add_(g)
                         else:
-                            self.state[p]["momentum_buffer"].mul_(group["momentum"]).add_(g)
-                        p.sub_(group["lr"] * self.state[p]["momentum_buffer"])
+                            state["momentum_buffer"] = g
+                        p.sub_(group["lr"] * state["momentum_buffer"])
 
     return GradientAlias

@@ -11,12 +11,13 @@ import pytest
 from gc_ref._conformance.cases.draws import slices
 from gc_ref._conformance.cases.standard import integer_case, long_case
 from gc_ref._conformance.catalogue.deviations import CONTROL, DEVIATIONS
+from gc_ref._conformance.catalogue.execution import trainer
 from gc_ref._conformance.evidence import collect as evidence
 from gc_ref._conformance.findings.check_report import CheckReport, smallest
 from gc_ref._conformance.reports import report as _report
 from gc_ref._conformance.reports.html import render_html
 from gc_ref._conformance.reports.worked import place, worked
-from gc_ref._conformance.wrong_ports.numpy import make_plant, trainer
+from gc_ref._conformance.wrong_ports.make import make_plant
 from gc_ref.conformance import check, numpy_port, operator_port
 
 LAYOUT = "output-last"

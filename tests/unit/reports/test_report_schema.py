@@ -13,7 +13,7 @@ from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.findings.outcome import STATUSES
 from gc_ref._conformance.reports import schema as _schema
 from gc_ref._conformance.reports.schema import problem, report_schema
-from gc_ref._conformance.wrong_ports.numpy import make_plant
+from gc_ref._conformance.wrong_ports.make import make_plant
 from gc_ref.conformance import check
 
 VALIDATOR = jsonschema.Draft202012Validator(report_schema())

@@ -1,0 +1,270 @@
+"""Search the space of semantics for those that reproduce what a port does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from gc_ref._conformance.cases.layers import UNAMBIGUOUS
+from gc_ref._conformance.catalogue.centers import CENTERS
+from gc_ref._conformance.catalogue.execution import model_mean
+from gc_ref._conformance.catalogue.parameters import ParameterInfo, infos_of
+from gc_ref._conformance.catalogue.semantics import MISTAKES, Semantics
+from gc_ref._conformance.diagnosis.amounts import fitted_amount
+from gc_ref._conformance.diagnosis.conditions import gates_for, schedules_for
+from gc_ref._conformance.diagnosis.search_cases import SearchCases
+from gc_ref._conformance.diagnosis.steps import ObservedParameter, Pattern, pattern
+from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.ports.case import Case
+
+__all__ = ["SemanticsSearch"]
+
+#: Conventions of each algorithm that are tried, where none of them is declared.
+CONVENTIONS: Mapping[str, Sequence[Mapping[str, str]]] = {
+    "operator": ({},),
+    "sgdm": (
+        {"momentum": "heavy-ball"},
+        {"momentum": "ema"},
+        {"momentum": "ema", "first_momentum": "gradient"},
+    ),
+    "adam": tuple(
+        {"epsilon": e, "placement": p} for p in ("gradient", "update") for e in ("outside", "hat")
+    ),
+}
+#: Declared conventions that look like another one on the cases of the search: a velocity like
+#: any momentum, an L2 decay inside Φ like no decay.
+ALIKE = ("velocity", "decayed-gradient")
+
+Observed = Mapping[str, ObservedParameter]
+
+
+class SemanticsSearch:
+    """The search for the semantics of one port.
+
+    Parameters
+    ----------
+    judge : Judge
+        The judge of the port, which keeps its runs.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+        eps = 0.5 if judge.port.usual_epsilon == "hat" else 1.0
+        self.cases = SearchCases(judge.layout, judge.seed, eps)
+        self._observed: dict[str, dict[str, ObservedParameter]] = {}
+
+    # ---- what is observed
+
+    def observe(self, case: Case) -> dict[str, ObservedParameter]:
+        """Drive the port through a case; return its parameters, in the optimizer's order."""
+        if case.digest not in self._observed:
+            trajectory = self.judge.run(case)
+            infos = infos_of(case.parameters, self.judge.layout, groups=trajectory.groups)
+            start = {p.name: p.value for p in case.parameters}
+            means = [float(model_mean(g)) for g in case.gradients]
+            hyper = self.judge.hyperparameters(case, {})
+            self._observed[case.digest] = {
+                k: ObservedParameter.of(
+                    info, start[k], (g[k] for g in case.gradients),
+                    (s[k] for s in trajectory.steps), means, hyper,
+                )
+                for k, info in infos.items()
+            }  # fmt: skip
+        return self._observed[case.digest]
+
+    # ---- the search
+
+    def optimizers(self) -> Iterator[Semantics]:
+        """Yield the optimizers that the port may be, all with the right centering."""
+        port = self.judge.port
+        if self.judge.operator:
+            algorithms: tuple[str, ...] = ("operator",)
+        else:
+            algorithms = (port.algorithm,) if port.algorithm else ("sgdm", "adam")
+        for algorithm in algorithms:
+            momenta: list[dict[str, float]] = [{}]
+            if algorithm == "sgdm" and "momentum" not in {*port.takes, *port.fixed}:
+                momenta = [{"momentum": 0.0}, {"momentum": 0.9}]
+            tried = CONVENTIONS[algorithm]
+            declared = [
+                conventions for conventions in tried
+                if all(port.conventions.get(k, v) in (v, *ALIKE) for k, v in conventions.items())
+            ] or tried  # fmt: skip
+            for mistake in ("", *(k for k, m in MISTAKES.items() if algorithm in m.shows_in)):
+                # Plain descent knows neither momentum nor ε.
+                for chosen in declared[:1] if mistake == "base-dropped" else declared:
+                    for built_in in momenta:
+                        conventions = {**port.conventions, **chosen}
+                        yield Semantics(
+                            mistake=mistake, algorithm=algorithm, conventions=conventions,
+                            built_in=built_in,
+                        )  # fmt: skip
+
+    def explanations(self) -> list[Semantics]:
+        """Return the semantics that explain the telling case, and that the other cases confirm."""
+        observed = self.observe(self.cases.telling)
+        found: list[Semantics] = []
+        for optimizer in self.optimizers():
+            vectors = [
+                v for v in ("none", "mean", "erase")
+                if _explains_vectors(observed, replace(optimizer, vectors=v))
+            ]  # fmt: skip
+            for rule in _rules(observed, optimizer):
+                if rule.center == "model":
+                    candidates = [rule] if _explains_vectors(observed, rule) else []
+                else:
+                    candidates = [replace(rule, vectors=v) for v in vectors]
+                for what in candidates:
+                    patterns = _patterns(observed, what)
+                    if patterns is not None:
+                        found += self._with_conditions(what, patterns, observed)
+        return _simplest(self._confirmed(_distinct(found)))
+
+    def _with_conditions(
+        self, what: Semantics, patterns: Mapping[str, Pattern], observed: Observed
+    ) -> list[Semantics]:
+        """Explain which weights are left alone, and at which steps."""
+        infos = {k: observed[k].info for k in patterns if observed[k].info.fan_in > 1}
+        acting = [p for k, p in infos.items() if True in patterns[k]]
+        idle = [p for k, p in infos.items() if False in patterns[k] and True not in patterns[k]]
+        if not acting:
+            if what.center != "mean":
+                return []  # then any rule would do
+            return [replace(what, center="none") if idle else what]
+        schedules = gates = [("", 0)]
+        if any({True, False} <= set(patterns[k]) for k in infos):
+            schedules = self._schedules(what, [patterns[k] for k in infos if True in patterns[k]])
+        if idle:
+            gates = self._gates(what, acting, idle)
+        return [
+            replace(what, gate=gate, gate_number=k, schedule=schedule, schedule_number=n)
+            for gate, k in gates
+            for schedule, n in schedules
+        ]
+
+    def _schedules(self, what: Semantics, used: list[Pattern]) -> list[tuple[str, int]]:
+        found = schedules_for(used)
+        if self.judge.operator or len(found) < 2:
+            return found
+        patterns = _patterns(self.observe(self.judge.long), what)
+        return schedules_for(patterns.values()) if patterns else found
+
+    def long_schedules(self, what: Semantics) -> list[Semantics]:
+        """Return what the long run shows of a port that is right at first."""
+        patterns = _patterns(self.observe(self.judge.long), what)
+        if not patterns or all(False not in p for p in patterns.values()):
+            return []
+        return [
+            replace(what, schedule=schedule, schedule_number=n)
+            for schedule, n in schedules_for(patterns.values())
+        ]
+
+    def _gates(
+        self, what: Semantics, acting: list[ParameterInfo], idle: list[ParameterInfo]
+    ) -> list[tuple[str, int]]:
+        observed = self.observe(self.cases.gates)
+        patterns = _patterns(observed, what) or {}
+        acting = acting + [observed[k].info for k, p in patterns.items() if p == (True,)]
+        idle = idle + [observed[k].info for k, p in patterns.items() if p == (False,)]
+        return gates_for(acting, idle)
+
+    def nearest(self) -> tuple[Semantics, list[str]] | None:
+        """Return the semantics that explains most parameters, and those that it does not."""
+        observed = self.observe(self.cases.telling)
+        best: tuple[Semantics, list[str]] | None = None
+        for optimizer in self.optimizers():
+            for what in _rules(observed, optimizer):
+                off = [k for k, one in observed.items() if not _explains(one, what)]
+                if best is None or len(off) < len(best[1]):
+                    best = what, off
+        return best if best and len(best[1]) < len(observed) else None
+
+    # ---- confirmation
+
+    def _confirmed(self, found: list[Semantics]) -> list[Semantics]:
+        """Keep those that another draw with other hyperparameters confirms."""
+        kept = [what for what in found if self._follows(what, self.cases.confirming)]
+        # What the checks saw came first: a port that has changed since then is not explained.
+        kept = [what for what in kept if self._follows(what, self.judge.integers)]
+        if any(what.center == "first-shape" for what in kept):  # is it the first, or that rank?
+            kept = [what for what in kept if self._follows(what, self.cases.convolutions)]
+        if any(what.center not in ("rank", "mean") for what in kept):
+            kept = [what for what in kept if what.center != "rank"]  # it has a better name
+        return kept
+
+    def _follows(self, what: Semantics, case: Case) -> bool:
+        """Whether every parameter of a case is as the semantics says, at every step."""
+        # The output axes of other layers are a matter of choice.
+        plain = {p.name for p in case.parameters if p.layer_kind in UNAMBIGUOUS}
+        for name, observed in self.observe(case).items():
+            if name not in plain:
+                continue
+            info, steps = observed.info, pattern(observed, what)
+            if steps is None:
+                return False
+            if (info.rank > 1 and info.fan_in == 1) or (info.rank == 0 and what.vectors == "mean"):
+                continue  # centralized or not: a convention
+            acts = what.in_scope(info) and not (what.center == "none" and info.rank > 1)
+            for t, seen in enumerate(steps, 1):
+                if seen is not None and seen != (acts and what.acts_at(t)):
+                    return False
+        return True
+
+
+def _rules(observed: Observed, optimizer: Semantics) -> Iterator[Semantics]:
+    """Yield the optimizer with each centering rule, its amount fitted where it has one."""
+    for name, rule in CENTERS.items():
+        amounts = rule.amounts
+        if rule.fit is not None:
+            fitted = fitted_amount(rule.fit, observed.values(), optimizer)
+            amounts = () if fitted is None else (fitted,)
+        for amount in amounts:
+            vectors = "mean" if name == "model" else optimizer.vectors
+            yield replace(optimizer, center=name, amount=amount, vectors=vectors)
+
+
+def _explains_vectors(observed: Observed, what: Semantics) -> bool:
+    """Whether a semantics explains all vectors at every step, whatever it says of weights."""
+    # Where vectors lose their own mean, a scalar is erased with them or not.
+    least = 1 if what.vectors == "mean" and what.center != "model" else 0
+    patterns = (pattern(o, what) for o in observed.values() if least <= o.info.rank < 2)
+    return all(steps is not None and False not in steps for steps in patterns)
+
+
+def _patterns(observed: Observed, what: Semantics) -> dict[str, Pattern] | None:
+    """Return the pattern of every weight; None where one is not explained."""
+    patterns: dict[str, Pattern] = {}
+    for name, one in sorted(observed.items(), key=lambda item: item[1].info.size):
+        if one.info.rank > 1:
+            steps = pattern(one, what)
+            if steps is None:
+                return None
+            patterns[name] = steps
+    return patterns
+
+
+def _explains(one: ObservedParameter, what: Semantics) -> bool:
+    steps = pattern(one, what)
+    return steps is not None and (one.info.rank < 2 or True in steps)
+
+
+def _distinct(found: Iterable[Semantics]) -> list[Semantics]:
+    """Drop semantics that differ from an earlier one in the optimizer's conventions only."""
+    seen: list[Semantics] = []
+    kept = []
+    for what in found:
+        bare = replace(what, algorithm="sgdm", conventions={}, built_in={})
+        if bare not in seen:
+            seen.append(bare)
+            kept.append(what)
+    return kept
+
+
+def _simplest(found: list[Semantics]) -> list[Semantics]:
+    """Keep those with the fewest deviations; of these, fitted ones only if there are no others."""
+
+    def cost(what: Semantics) -> tuple[int, bool]:
+        return len(what.deviations), CENTERS[what.center].fit is not None
+
+    least = min(map(cost, found), default=None)
+    return [what for what in found if cost(what) == least]

@@ -1,0 +1,187 @@
+"""Hold the observed steps of one parameter against a semantics, step by step.
+
+The semantics' state is carried along in float64 beside what was observed. At each step the
+port may have used Φ or the raw gradient: both are tried, so that a port that centralizes at
+some steps only is read as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gc_ref._conformance.catalogue.centers import Memory
+from gc_ref._conformance.catalogue.parameters import ParameterInfo
+from gc_ref._conformance.catalogue.semantics import Semantics, State, step
+from gc_ref._conformance.ports.case import Array
+
+__all__ = ["ROUNDINGS", "ObservedParameter", "ObservedStep", "Pattern", "decay_factors", "pattern"]
+
+#: Roundings of one step that a port may be off, in units of u times what is summed.
+ROUNDINGS = 32.0
+UNIT = 2.0**-24
+#: Largest rounding that is granted to a step: 2^-10 of the learning rate.
+WIDEST = 2.0**-10 / (ROUNDINGS * UNIT)
+
+#: For each step True (as the semantics says), False (with the raw gradient), or None where
+#: both look the same.
+Pattern = tuple[bool | None, ...]
+
+
+@dataclass(frozen=True)
+class ObservedStep:
+    """One step of one parameter, in float64."""
+
+    number: int
+    before: Array
+    gradient: Array
+    after: Array  # of an operator its answer
+    model_mean: float
+    largest: float  # gradient up to here, whose rounding the state still carries
+
+
+@dataclass(frozen=True)
+class ObservedParameter:
+    """One parameter as the port trained it."""
+
+    info: ParameterInfo
+    steps: tuple[ObservedStep, ...]
+    hyperparameters: Mapping[str, float]
+
+    @classmethod
+    def of(
+        cls,
+        info: ParameterInfo,
+        start: Array,
+        gradients: Iterable[Array],
+        values: Iterable[Array],
+        model_means: Iterable[float],
+        hyperparameters: Mapping[str, float],
+    ) -> ObservedParameter:
+        """Put together what belongs to each step."""
+        before, largest, steps = start.astype(np.float64), 0.0, []
+        rows = zip(gradients, values, model_means, strict=True)
+        for number, (gradient, value, model_mean) in enumerate(rows, 1):
+            g, after = gradient.astype(np.float64), np.asarray(value, dtype=np.float64)
+            largest = max(largest, float(np.abs(g).max(initial=0.0)))
+            steps.append(ObservedStep(number, before, g, after, model_mean, largest))
+            before = after
+        return cls(replace(info, bits=53), tuple(steps), hyperparameters)
+
+    def settings(self, what: Semantics) -> dict[str, float]:
+        """Hyperparameters that the port ran with, if it has this semantics."""
+        return {**self.hyperparameters, **what.built_in}
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    value: Array
+    state: State
+    summed: Any  # magnitude of what is summed on the way, whose rounding shows in the value
+
+    def allowance(self, magnitude: Array, info: ParameterInfo) -> Array:
+        """How far a value of this magnitude may be off by rounding."""
+        allowed: Array = (ROUNDINGS + info.fan_in) * UNIT * (self.summed + np.abs(magnitude))
+        return allowed
+
+
+def pattern(observed: ObservedParameter, what: Semantics) -> Pattern | None:
+    """Read off at which steps a parameter was treated as a semantics says.
+
+    Parameters
+    ----------
+    observed : ObservedParameter
+        What the port did.
+    what : Semantics
+        The hypothesis; its schedule is not looked at.
+
+    Returns
+    -------
+    tuple or None
+        See `Pattern`; None where some step is neither.
+    """
+    acting = replace(what, schedule="")
+    raw = replace(acting, center="none", vectors="none", gate="")
+    state = State.of(observed.steps[0].before)
+    found: list[bool | None] = []
+    for one in observed.steps:
+        predicted = [_predict(observed, one, state, s) for s in (acting, raw)]
+        as_said, as_raw = (_agrees(one.after, p, observed.info) for p in predicted)
+        if not (as_said or as_raw):
+            return None
+        found.append(None if as_said and as_raw else as_said)
+        state = predicted[0 if as_said else 1].state
+    return tuple(found)
+
+
+def _predict(
+    observed: ObservedParameter, one: ObservedStep, state: State, what: Semantics
+) -> _Predicted:
+    w, g, t, info = one.before, one.gradient, one.number, observed.info
+    hyper = observed.settings(what)
+    with np.errstate(all="ignore"):
+        if what.algorithm == "operator":
+            value = what.phi(np, g, info, t, Memory(state.before, one.model_mean))
+            return _Predicted(value, State(w, w, g), np.abs(value) + one.largest)
+        value, now = step(np, what, w, g, state, t, hyper, info, one.model_mean)
+        history: Any = one.largest + float(np.abs(now.first).max(initial=0.0))
+        if what.algorithm == "adam" and what.mistake != "base-dropped":
+            c2 = 1.0 if what.mistake == "bias-correction-missing" else 1 - hyper["beta2"] ** t
+            # Where Adam magnifies rounding without end, no agreement says anything.
+            slope = 1 / (np.sqrt(now.second / c2) + hyper["eps"])
+            history = np.minimum(slope * history, WIDEST)
+        summed = np.abs(w) + hyper["lr"] * history
+        if what.mistake == "weights-centralized":
+            summed = np.full_like(w, np.max(summed, initial=0.0))
+    return _Predicted(value, now, summed)
+
+
+def _agrees(seen: Array, predicted: _Predicted, info: ParameterInfo) -> bool:
+    with np.errstate(invalid="ignore"):
+        allowed = predicted.allowance(predicted.value, info)
+        return bool(np.all(np.abs(seen - predicted.value) <= allowed))
+
+
+def decay_factors(listed: Iterable[ObservedParameter], what: Semantics) -> list[float] | None:
+    """Fit, step by step, how many times lr λ w a decoupled decay takes off the weight.
+
+    Parameters
+    ----------
+    listed : iterable of ObservedParameter
+        What the port did under weight decay.
+    what : Semantics
+        What it does without.
+
+    Returns
+    -------
+    list of float or None
+        One factor per step; None where no factor fits all elements.
+    """
+    factors: dict[int, list[Array]] = {}
+    slack: dict[int, list[Array]] = {}
+    for observed in listed:
+        hyper = observed.settings(what)
+        bare = replace(observed, hyperparameters={**hyper, "weight_decay": 0.0})
+        state = State.of(observed.steps[0].before)
+        for one in observed.steps:
+            predicted = _predict(bare, one, state, what)
+            state, w = predicted.state, one.before
+            unit = -hyper["lr"] * hyper["weight_decay"] * w
+            large = np.abs(unit) > 1e-3
+            removed = (one.after - predicted.value)[large] / unit[large]
+            allowed = np.broadcast_to(predicted.allowance(w, observed.info), w.shape)[large]
+            factors.setdefault(one.number, []).append(removed)
+            slack.setdefault(one.number, []).append(allowed / np.abs(unit[large]))
+    found = []
+    for number, values in factors.items():
+        pooled, allowed = np.concatenate(values), np.concatenate(slack[number])
+        if not pooled.size:
+            return None
+        best = float(pooled[np.argmin(allowed)])
+        if not np.all(np.abs(pooled - best) <= allowed + allowed.min()):
+            return None
+        found.append(best)
+    return found
