@@ -59,55 +59,27 @@ class Gradient:
 
 @dataclass(frozen=True)
 class Fit:
-    """How the amount of a rule is read off a step.
+    """How the amount of a rule is read off a step, element by element."""
 
-    Attributes
-    ----------
-    estimate : callable
-        ``estimate(gradient, mean, given)`` returns the amount by which each element of what
-        the optimizer was given is explained.
-    right : tuple of float
-        Amounts with which the rule is Eq. 1, or leaves the gradient as it is.
-    """
-
+    #: (gradient, its mean, what the optimizer was given) -> the amount that explains the last.
     estimate: Callable[[Array, Array, Array], Array]
-    right: tuple[float, ...]
+    right: tuple[float, ...]  # amounts with which nothing is wrong, or nothing is done
 
 
 @dataclass(frozen=True)
 class Center:
-    """One centering rule.
-
-    Attributes
-    ----------
-    name : str
-        Its name in `CENTERS`.
-    deviation : str
-        Id of the deviation that it is; empty for Eq. 1.
-    words : str
-        What a port with it does; may hold ``{amount}``, and ``{out}`` and ``{far}``, the ends
-        of a weight's shape where this layout and the other one keep the outputs.
-    apply : callable
-        Gradient to what the optimizer is given.
-    fit : Fit or None
-        How its amount is found, where any number may be.
-    amounts : tuple of float
-        Else, the amounts that the search tries; none for a rule that integer gradients do not
-        tell from others.
-    crosses : bool
-        Whether the gradient of one output neuron acts on others.
-    published : bool
-        Whether ports that publish it are known: where a run costs much, only such are tried.
-    """
+    """One centering rule: what it is called, what it is in words, what it does."""
 
     name: str
-    deviation: str
+    deviation: str  # empty for the right one
+    #: May hold ``{amount}``, and ``{out}`` and ``{far}``: the ends of a weight's shape where this
+    #: layout and the other one keep the outputs.
     words: str
     apply: Callable[[Gradient], Any]
-    fit: Fit | None = None
-    amounts: tuple[float, ...] = (0.0,)
-    crosses: bool = False
-    published: bool = False
+    fit: Fit | None = None  # for a rule whose amount may be any number
+    amounts: tuple[float, ...] = (0.0,)  # tried by the search, if integer gradients show the rule
+    crosses: bool = False  # the gradient of one output neuron acts on others
+    published: bool = False  # some port has it; only these are tried where each run costs much
 
 
 def _minus_mean(axes: str) -> Callable[[Gradient], Any]:

@@ -26,82 +26,49 @@ EVERYWHERE = ("numpy", "torch", "jax", "keras")
 
 @dataclass(frozen=True)
 class Plant:
-    """One runnable form of a deviation.
+    """One runnable form of a deviation."""
 
-    Attributes
-    ----------
-    label : str
-        Names the form among those of its deviation; empty for the main one.
-    what : Semantics
-        What the port does.
-    operator : bool
-        Whether a bare function of the gradient can have it.
-    frameworks : tuple of str
-        Where it can be written; the main form of most can in all.
-    how : str
-        ``""``, ``"flag-ignored"`` (a switch that is not looked at) or ``"gradient-alias"``
-        (the momentum is the gradient's own buffer).
-    no_vector : str
-        Why no frozen vector can show it; empty where some do.
-    deviation : str
-        Id of its deviation; empty for a form of none.
-    """
-
-    label: str
+    label: str  # tells the forms of a deviation apart; empty for the main one
     what: Semantics
-    operator: bool = True
+    operator: bool = True  # whether a bare function of the gradient can have it
     frameworks: tuple[str, ...] = EVERYWHERE
+    #: ``"flag-ignored"`` (a switch that is not looked at), ``"gradient-alias"`` (the momentum is
+    #: the gradient's own buffer) or empty.
     how: str = ""
-    no_vector: str = ""
-    deviation: str = ""
+    no_vector: str = ""  # why no frozen vector can show it, where none can
+    deviation: str = ""  # its id
 
     @property
     def id(self) -> str:
         """Id of the deviation, with the label: ``"shape-gated/fan-in-32"``."""
         return f"{self.deviation}/{self.label}" if self.label else self.deviation
 
+    @property
+    def optimizer(self) -> str:
+        """What its arguments are like: "sgd", "sgd-with-switch", "adam" or "adamw"."""
+        if self.what.algorithm == "adam":
+            return "adamw" if "decay" in self.what.conventions else "adam"
+        return "sgd-with-switch" if self.how == "flag-ignored" else "sgd"
+
 
 @dataclass(frozen=True)
 class Deviation:
-    """One entry of the catalogue.
+    """One entry of the catalogue."""
 
-    Attributes
-    ----------
-    id : str
-        Immutable once released.
-    sentence : str
-        What such a port does.
-    clause : str
-        What it breaks.
-    seen : str
-        Where it has been seen; empty where it is only feared.
-    checks : tuple of str
-        Checks that are there to find it: at least two of them must, or one and ``only``.
-    plants : tuple of Plant
-        Runnable forms, the main one first.
-    only : str
-        Why a single check can find it, where that is so.
-    since : str
-        Suite of the first frozen vectors that name it: released ones never change.
-    """
-
-    id: str
-    sentence: str
-    clause: str
-    seen: str
-    checks: tuple[str, ...]
-    plants: tuple[Plant, ...]
-    only: str = ""
-    since: str = "2026.1"
+    id: str  # immutable once released
+    sentence: str  # what such a port does
+    clause: str  # what it breaks
+    seen: str  # where it has been seen; empty where it is only feared
+    checks: tuple[str, ...]  # that are there to find it: two of them must, or one and `only`
+    plants: tuple[Plant, ...]  # the main one first
+    only: str = ""  # why a single check can find it, where that is so
+    since: str = "2026.1"  # suite whose frozen vectors name it first: released ones never change
 
 
-def _at(
-    center: str, amount: float = 0.0, label: str = "", *, vectors: str = "none",
-    frameworks: tuple[str, ...] = EVERYWHERE,
-) -> Plant:  # fmt: skip
-    """Form that centralizes by another rule."""
-    return Plant(label, Semantics(center=center, amount=amount, vectors=vectors),
-                 frameworks=frameworks)  # fmt: skip
+def _at(center: str, amount: float = 0.0, label: str = "", *, vectors: str = "none",
+        frameworks: tuple[str, ...] = EVERYWHERE) -> Plant:  # fmt: skip
+    what = Semantics(center=center, amount=amount, vectors=vectors)
+    return Plant(label, what, frameworks=frameworks)
 
 
 def _gated(gate: str, number: int, label: str = "") -> Plant:
@@ -112,10 +79,8 @@ def _when(schedule: str, number: int, label: str = "") -> Plant:
     return Plant(label, Semantics(schedule=schedule, schedule_number=number), operator=False)
 
 
-def _step(
-    mistake: str, algorithm: str = "adam", label: str = "", *, no_vector: str = "",
-    **conventions: str,
-) -> Plant:  # fmt: skip
+def _step(mistake: str, algorithm: str = "adam", label: str = "", *, no_vector: str = "",
+          **conventions: str) -> Plant:  # fmt: skip
     what = Semantics(mistake=mistake, algorithm=algorithm, conventions=conventions)
     return Plant(label, what, operator=False, no_vector=no_vector)
 

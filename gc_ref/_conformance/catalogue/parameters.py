@@ -16,31 +16,15 @@ OUTPUT_AXIS = {"output-first": 0, "output-last": -1}
 
 @dataclass(frozen=True)
 class ParameterInfo:
-    """A parameter's shape, its output axis, and its place in the model.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Its shape.
-    axis : int
-        The output axis of a plain layer in this layout: 0 or -1.
-    index, count : int
-        Its number among the model's weights of two or more dimensions, and how many they are.
-    first_rank : int
-        Dimensions of the model's first weight.
-    bits : int
-        Precision of the arithmetic.
-    group : int
-        Number of its parameter group, or half of the model.
-    """
+    """A parameter's shape, its output axis, and its place in the model."""
 
     shape: tuple[int, ...]
-    axis: int
-    index: int = 0
-    count: int = 1
-    first_rank: int = 2
-    bits: int = 24
-    group: int = 0
+    axis: int  # of the outputs of a plain layer: 0 or -1
+    index: int = 0  # among the model's weights of two or more dimensions
+    count: int = 1  # of these weights
+    first_rank: int = 2  # dimensions of the first of them
+    bits: int = 24  # precision of the arithmetic
+    group: int = 0  # its parameter group, or the half of the model that it is in
 
     @property
     def rank(self) -> int:
@@ -94,22 +78,9 @@ class ParameterInfo:
 def infos_of_shapes(
     shapes: Sequence[tuple[int, ...]], axis: int, *, groups: Sequence[int] = (), bits: int = 24
 ) -> list[ParameterInfo]:
-    """Describe the parameters of a model, in the order in which its optimizer has them.
+    """Describe the parameters of a model, listed as its optimizer has them.
 
-    Parameters
-    ----------
-    shapes : sequence of tuple of int
-        Shape of each parameter.
-    axis : int
-        The output axis of a plain layer: 0 or -1.
-    groups : sequence of int
-        Parameter group of each; the halves of the model by default.
-    bits : int
-        Precision of the arithmetic.
-
-    Returns
-    -------
-    list of ParameterInfo
+    ``groups`` are the numbers of their parameter groups; the halves of the model by default.
     """
     count = sum(len(shape) > 1 for shape in shapes)
     first = next((len(shape) for shape in shapes if len(shape) > 1), 2)

@@ -6,12 +6,12 @@ space: `Semantics`. `step` carries a parameter one step on, over any array names
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from gc_ref._conformance.catalogue.centers import CENTERS, Gradient, Memory, mean
-from gc_ref._conformance.catalogue.conditions import GATES, SCHEDULES
+from gc_ref._conformance.catalogue.conditions import GATES, SCHEDULES, Condition
 from gc_ref._conformance.catalogue.parameters import ParameterInfo
 
 __all__ = ["MISTAKES", "Mistake", "Semantics", "State", "step"]
@@ -19,21 +19,13 @@ __all__ = ["MISTAKES", "Mistake", "Semantics", "State", "step"]
 
 @dataclass(frozen=True)
 class Mistake:
-    """What can be wrong with a step, however the gradient is centralized.
-
-    Attributes
-    ----------
-    words : str
-        What a port with it does.
-    shows_in : tuple of str
-        Algorithms whose steps show it on each parameter alone, without weight decay.
-    """
+    """What can be wrong with a step, however the gradient is centralized."""
 
     words: str
-    shows_in: tuple[str, ...] = ()
+    shows_in: tuple[str, ...] = ()  # algorithms, on each parameter alone and without weight decay
 
 
-#: Id of the deviation to the mistake.
+#: By the id of the deviation.
 MISTAKES: Mapping[str, Mistake] = {
     "lr-twice": Mistake("the learning rate is applied twice", ("sgdm", "adam")),
     "base-dropped": Mistake(
@@ -58,26 +50,6 @@ MISTAKES: Mapping[str, Mistake] = {
 class Semantics:
     """One point of the space: what a port does to a gradient, and with it.
 
-    Attributes
-    ----------
-    center, amount : str, float
-        Name in `CENTERS` of what is done to weights, and its parameter.
-    vectors : str
-        What is done to parameters of fewer than two dimensions: ``"none"``, ``"mean"``
-        (their own mean is removed) or ``"erase"``.
-    gate, gate_number : str, int
-        Name in `GATES`; empty for every weight.
-    schedule, schedule_number : str, int
-        Name in `SCHEDULES`; empty for every step.
-    mistake : str
-        Key of `MISTAKES`, or empty.
-    algorithm : {"sgdm", "adam", "operator"}
-        The optimizer; ``"operator"`` for a bare function of the gradient.
-    conventions : mapping
-        ``momentum``, ``first_momentum``, ``epsilon``, ``decay``, ``placement``.
-    built_in : mapping
-        Values of hyperparameters that the port does not let one choose.
-
     Examples
     --------
     >>> what = Semantics(center="whole", schedule="until", schedule_number=2)
@@ -87,27 +59,28 @@ class Semantics:
     ('subtracts one mean of the whole weight', 'centralizes up to step 2 only')
     """
 
-    center: str = "mean"
+    center: str = "mean"  # in `CENTERS`: what is done to weights
     amount: float = 0.0
-    vectors: str = "none"
-    gate: str = ""
+    vectors: str = "none"  # to parameters of no or one dimension: "none", "mean" or "erase"
+    gate: str = ""  # in `GATES`; empty for every weight
     gate_number: int = 0
-    schedule: str = ""
+    schedule: str = ""  # in `SCHEDULES`; empty for every step
     schedule_number: int = 0
-    mistake: str = ""
-    algorithm: str = "sgdm"
+    mistake: str = ""  # in `MISTAKES`
+    algorithm: str = "sgdm"  # or "adam", or "operator" for a bare function of the gradient
+    #: ``momentum``, ``first_momentum``, ``epsilon``, ``decay``, ``placement``.
     conventions: Mapping[str, str] = field(default_factory=dict)
+    #: Hyperparameters that the port has, and does not let one choose.
     built_in: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def deviations(self) -> tuple[str, ...]:
         """Ids of the deviations that it is made of, in the order of how much they explain."""
-        vectors = {"mean": "vectors-too", "erase": "vectors-erased"}.get(self.vectors, "")
+        vectors = {"none": "", "mean": "vectors-too", "erase": "vectors-erased"}[self.vectors]
         found = (
             CENTERS[self.center].deviation,
             "" if self.center == "model" else vectors,
-            GATES[self.gate].deviation if self.gate else "",
-            "intermittent" if self.schedule else "",
+            *(condition.deviation for condition, _ in self._conditions()),
             self.mistake,
         )
         return tuple(dict.fromkeys(d for d in found if d))
@@ -121,13 +94,16 @@ class Semantics:
             said.append("vectors lose their own mean")
         elif self.vectors == "erase":
             said.append("the gradients of vectors and scalars become 0")
-        if self.gate:
-            said.append(GATES[self.gate].words.format(k=self.gate_number))
-        if self.schedule:
-            said.append(SCHEDULES[self.schedule].words.format(k=self.schedule_number))
+        said += [condition.words.format(k=k) for condition, k in self._conditions()]
         if self.mistake:
             said.append(MISTAKES[self.mistake].words)
         return tuple(said)
+
+    def _conditions(self) -> Iterator[tuple[Condition, int]]:
+        if self.gate:
+            yield GATES[self.gate], self.gate_number
+        if self.schedule:
+            yield SCHEDULES[self.schedule], self.schedule_number
 
     def in_scope(self, parameter: ParameterInfo) -> bool:
         """Whether the port acts on this parameter."""
@@ -179,29 +155,10 @@ def step(
 ) -> tuple[Any, State]:
     """Carry one parameter one step on, right or wrong as ``what`` says.
 
-    Parameters
-    ----------
-    xp : namespace
-        Array namespace of the arrays.
-    what : Semantics
-        What the port does.
-    w, g : array
-        Weight and gradient, of any one shape and dtype.
-    state : State
-        Zeros before the first step.
-    t : int or scalar array
-        Number of the step, from 1.
-    hyper : mapping
-        ``lr``, ``weight_decay``, and ``momentum`` or ``beta1``, ``beta2``, ``eps``.
-    parameter : ParameterInfo
-        Shape and place of the parameter.
-    model_mean : scalar array
-        Mean over the gradients of all parameters.
-
-    Returns
-    -------
-    weight : array
-    state : State
+    The namespace ``xp`` is that of the weight ``w`` and the gradient ``g``, ``t`` the number of
+    the step, from 1, ``hyper`` has ``lr``, ``weight_decay`` and ``momentum``, or ``beta1``,
+    ``beta2`` and ``eps``, and ``model_mean`` is that of the gradients of all parameters. Returns
+    the weight and the state after the step.
     """
     choice, mistake = what.conventions, what.mistake
     hyper = {**hyper, **what.built_in}

@@ -8,7 +8,7 @@ import numpy as np
 
 from gc_ref._conformance.catalogue.centers import Fit
 from gc_ref._conformance.catalogue.semantics import Semantics
-from gc_ref._conformance.diagnosis.steps import ObservedParameter
+from gc_ref._conformance.diagnosis.observed import ObservedParameter
 from gc_ref._conformance.ports.case import Array
 
 __all__ = ["fitted_amount", "given_at_first"]
@@ -22,8 +22,8 @@ AGREE = 2e-4
 def given_at_first(observed: ObservedParameter, optimizer: Semantics) -> Array:
     """Return what the optimizer was given at the first step, by inverting that step.
 
-    SGDM moves by -lr c x with a constant c; Adam by -lr a x / (b |x| + ε). Elements that
-    cannot be inverted are NaN.
+    SGDM moves by -lr c x with a constant c, Adam by -lr a x / (b |x| + ε). An element that
+    cannot be inverted is NaN.
     """
     first, hyper, mistake = observed.steps[0], observed.settings(optimizer), optimizer.mistake
     if optimizer.algorithm == "operator":
@@ -51,21 +51,9 @@ def given_at_first(observed: ObservedParameter, optimizer: Semantics) -> Array:
 def fitted_amount(
     fit: Fit, listed: Iterable[ObservedParameter], optimizer: Semantics
 ) -> float | None:
-    """Fit the amount of a centering rule to the first step.
+    """Fit the amount of a centering rule to the first step, for an optimizer.
 
-    Parameters
-    ----------
-    fit : Fit
-        How the rule's amount is read off.
-    listed : iterable of ObservedParameter
-        What the port did.
-    optimizer : Semantics
-        The optimizer that it is taken for.
-
-    Returns
-    -------
-    float or None
-        The amount that most weights agree on; None where no two of them do.
+    Returns the amount that most weights agree on; None where no two of them do.
     """
     amounts = []
     for observed in listed:

@@ -31,17 +31,9 @@ CHANGING_VECTORS = (
 
 
 def explanations_by_base(judge: Judge) -> list[Semantics]:
-    """Return the semantics under which the base, fed with their Φ(g), moves as the port.
+    """Return the semantics under which the base, fed with their Φ(g), moves as the port does.
 
-    Parameters
-    ----------
-    judge : Judge
-        Of a port that has a base.
-
-    Returns
-    -------
-    list of Semantics
-        Without the conventions of the optimizer, which are those of the base.
+    They are without the conventions of the optimizer, which are those of the base.
     """
     case = _plain_layers(judge.integers)
     got = judge.run(case).steps

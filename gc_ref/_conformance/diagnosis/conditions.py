@@ -1,12 +1,13 @@
-"""Which gate tells the weights apart that a port centralizes, and which schedule the steps."""
+"""Find the conditions that tell what a port centralizes from what it leaves alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from gc_ref._conformance.catalogue.conditions import GATES, SCHEDULES, Gate
+from gc_ref._conformance.catalogue.conditions import GATES, SCHEDULES, Condition
 from gc_ref._conformance.catalogue.parameters import ParameterInfo
-from gc_ref._conformance.diagnosis.steps import Pattern
+from gc_ref._conformance.diagnosis.step_patterns import Pattern
 
 __all__ = ["gates_for", "schedules_for"]
 
@@ -14,17 +15,7 @@ __all__ = ["gates_for", "schedules_for"]
 def gates_for(
     acting: Sequence[ParameterInfo], idle: Sequence[ParameterInfo]
 ) -> list[tuple[str, int]]:
-    """Find the gates that open for all acting weights and for no idle one.
-
-    Parameters
-    ----------
-    acting, idle : sequence of ParameterInfo
-        Weights that are centralized, and weights that are left alone; neither empty.
-
-    Returns
-    -------
-    list of (str, int)
-        Name in `GATES`, and its number.
+    """Find the gates, with their numbers, that are open for all acting weights and no idle one.
 
     Examples
     --------
@@ -32,50 +23,35 @@ def gates_for(
     >>> gates_for([matrix], [kernel])[0]
     ('rank-at-most', 2)
     """
-    return [
-        (gate.name, k)
-        for gate in GATES.values()
-        for k in _numbers(gate, acting, idle)
-        if all(gate.test(p, k) for p in acting) and not any(gate.test(p, k) for p in idle)
-    ]
-
-
-def _numbers(
-    gate: Gate, acting: Sequence[ParameterInfo], idle: Sequence[ParameterInfo]
-) -> tuple[int, ...]:
-    """Return the numbers with which a gate is tried; a limit is the largest on its lower side."""
-    if gate.threshold is None:
-        return gate.numbers
-    below = idle if gate.threshold.side == "above" else acting
-    return (max(map(gate.threshold.measure, below)),)
+    return _separating(GATES.values(), acting, idle)
 
 
 def schedules_for(patterns: Iterable[Pattern]) -> list[tuple[str, int]]:
-    """Find the schedules that all patterns follow; undecided steps follow any.
-
-    Parameters
-    ----------
-    patterns : iterable of tuple
-        One entry per step.
-
-    Returns
-    -------
-    list of (str, int)
-        Name in `SCHEDULES`, and its number.
+    """Find the schedules, with their numbers, that all patterns follow.
 
     Examples
     --------
-    >>> schedules_for([(True, False, True, False)])
+    >>> schedules_for([(True, False, True, False), (None, False, None, None)])
     [('skips-every', 2)]
     """
-    listed = list(patterns)
-    return [
-        (schedule.name, k)
-        for schedule in SCHEDULES.values()
-        for k in schedule.numbers
-        if all(
-            seen is None or seen == schedule.test(t, k)
-            for pattern in listed
-            for t, seen in enumerate(pattern, 1)
-        )
-    ]
+    decided = {(t, seen) for pattern in patterns for t, seen in enumerate(pattern, 1)}
+    acting = [t for t, seen in decided if seen]
+    idle = [t for t, seen in decided if seen is False]
+    return _separating(SCHEDULES.values(), acting, idle)
+
+
+def _separating(
+    conditions: Iterable[Condition], acting: Sequence[Any], idle: Sequence[Any]
+) -> list[tuple[str, int]]:
+    found = []
+    for condition in conditions:
+        numbers = condition.numbers
+        if condition.threshold is not None:  # the largest measure on the lower side
+            below = idle if condition.threshold.side == "above" else acting
+            numbers = (max(map(condition.threshold.measure, below)),)
+        for k in numbers:
+            if all(condition.test(x, k) for x in acting) and not any(
+                condition.test(x, k) for x in idle
+            ):
+                found.append((condition.name, k))
+    return found

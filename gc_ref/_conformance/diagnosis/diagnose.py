@@ -18,7 +18,7 @@ from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.diagnosis.base_search import explanations_by_base
 from gc_ref._conformance.diagnosis.semantics_search import SemanticsSearch
 from gc_ref._conformance.diagnosis.shared_state import shared_state
-from gc_ref._conformance.diagnosis.steps import decay_factors
+from gc_ref._conformance.diagnosis.step_patterns import decay_factors
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.conventions import CONVENTIONS
@@ -40,38 +40,18 @@ SEVERAL = "several known semantics do the same on every case tried:"
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a port was found to do.
+    """What a port was found to do."""
 
-    Attributes
-    ----------
-    identified : tuple of str
-        Ids of known deviations, nearest first; empty where none is known to explain it.
-    words : tuple of str
-        The same in sentences, or what is known instead.
-    ambiguous : bool
-        Whether several known semantics explain the port: the first of the words says so, and
-        each of them has one of its own.
-    """
-
+    #: Ids of known deviations, nearest first; empty where none is known to explain the port.
     identified: tuple[str, ...] = ()
+    #: The same in sentences, or what is known instead.
     words: tuple[str, ...] = ()
+    #: Several known semantics explain the port: `words` says so first, then each of them.
     ambiguous: bool = False
 
 
 def diagnose(judge: Judge, checks: Sequence[CheckReport]) -> Diagnosis:
-    """Say which semantics a judged port has.
-
-    Parameters
-    ----------
-    judge : Judge
-        The judge of the port, which keeps its runs.
-    checks : sequence of CheckReport
-        What its checks found.
-
-    Returns
-    -------
-    Diagnosis
-    """
+    """Say which semantics a judged port has, from its runs and what its checks found."""
     failed = {c.id: c for c in checks if c.status in ("failed", "indeterminate")}
     if any(c.status == "error" for c in checks) or "hygiene/shape" in failed:
         return Diagnosis()

@@ -55,21 +55,11 @@ CONVOLUTIONS_FIRST = (
 
 @dataclass(frozen=True)
 class SearchCases:
-    """The cases of the search for one port's semantics, each made when it is asked for.
-
-    Attributes
-    ----------
-    layout : {"output-first", "output-last"}
-        Layout of the port.
-    seed : int
-        Seed of the run.
-    eps : float
-        Factor of ε.
-    """
+    """The cases of the search for one port's semantics, each made when it is asked for."""
 
     layout: str
     seed: int
-    eps: float = 1.0
+    eps: float = 1.0  # factor of ε
 
     @cached_property
     def telling(self) -> Case:

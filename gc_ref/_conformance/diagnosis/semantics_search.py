@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gc_ref._conformance.cases.layers import UNAMBIGUOUS
 from gc_ref._conformance.catalogue.centers import CENTERS
-from gc_ref._conformance.catalogue.execution import model_mean
-from gc_ref._conformance.catalogue.parameters import ParameterInfo, infos_of
+from gc_ref._conformance.catalogue.parameters import ParameterInfo
 from gc_ref._conformance.catalogue.semantics import MISTAKES, Semantics
 from gc_ref._conformance.diagnosis.amounts import fitted_amount
 from gc_ref._conformance.diagnosis.conditions import gates_for, schedules_for
+from gc_ref._conformance.diagnosis.observed import ObservedParameter, observe
 from gc_ref._conformance.diagnosis.search_cases import SearchCases
-from gc_ref._conformance.diagnosis.steps import ObservedParameter, Pattern, pattern
+from gc_ref._conformance.diagnosis.step_patterns import Pattern, pattern
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.case import Case
 
 __all__ = ["SemanticsSearch"]
 
 #: Conventions of each algorithm that are tried, where none of them is declared.
-CONVENTIONS: Mapping[str, Sequence[Mapping[str, str]]] = {
+TRIED: Mapping[str, Sequence[Mapping[str, str]]] = {
     "operator": ({},),
     "sgdm": (
         {"momentum": "heavy-ball"},
@@ -39,13 +40,7 @@ Observed = Mapping[str, ObservedParameter]
 
 
 class SemanticsSearch:
-    """The search for the semantics of one port.
-
-    Parameters
-    ----------
-    judge : Judge
-        The judge of the port, which keeps its runs.
-    """
+    """The search for the semantics of one port, whose judge keeps its runs."""
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
@@ -53,26 +48,13 @@ class SemanticsSearch:
         self.cases = SearchCases(judge.layout, judge.seed, eps)
         self._observed: dict[str, dict[str, ObservedParameter]] = {}
 
-    # ---- what is observed
-
     def observe(self, case: Case) -> dict[str, ObservedParameter]:
-        """Drive the port through a case; return its parameters, in the optimizer's order."""
+        """Drive the port through a case, once."""
         if case.digest not in self._observed:
-            trajectory = self.judge.run(case)
-            infos = infos_of(case.parameters, self.judge.layout, groups=trajectory.groups)
-            start = {p.name: p.value for p in case.parameters}
-            means = [float(model_mean(g)) for g in case.gradients]
             hyper = self.judge.hyperparameters(case, {})
-            self._observed[case.digest] = {
-                k: ObservedParameter.of(
-                    info, start[k], (g[k] for g in case.gradients),
-                    (s[k] for s in trajectory.steps), means, hyper,
-                )
-                for k, info in infos.items()
-            }  # fmt: skip
+            found = observe(case, self.judge.run(case), self.judge.layout, hyper)
+            self._observed[case.digest] = found
         return self._observed[case.digest]
-
-    # ---- the search
 
     def optimizers(self) -> Iterator[Semantics]:
         """Yield the optimizers that the port may be, all with the right centering."""
@@ -85,20 +67,21 @@ class SemanticsSearch:
             momenta: list[dict[str, float]] = [{}]
             if algorithm == "sgdm" and "momentum" not in {*port.takes, *port.fixed}:
                 momenta = [{"momentum": 0.0}, {"momentum": 0.9}]
-            tried = CONVENTIONS[algorithm]
-            declared = [
-                conventions for conventions in tried
+            tried = [
+                conventions
+                for conventions in TRIED[algorithm]
                 if all(port.conventions.get(k, v) in (v, *ALIKE) for k, v in conventions.items())
-            ] or tried  # fmt: skip
+            ] or TRIED[algorithm]
             for mistake in ("", *(k for k, m in MISTAKES.items() if algorithm in m.shows_in)):
                 # Plain descent knows neither momentum nor ε.
-                for chosen in declared[:1] if mistake == "base-dropped" else declared:
-                    for built_in in momenta:
-                        conventions = {**port.conventions, **chosen}
-                        yield Semantics(
-                            mistake=mistake, algorithm=algorithm, conventions=conventions,
-                            built_in=built_in,
-                        )  # fmt: skip
+                chosen = tried[:1] if mistake == "base-dropped" else tried
+                for conventions, built_in in itertools.product(chosen, momenta):
+                    yield Semantics(
+                        mistake=mistake,
+                        algorithm=algorithm,
+                        conventions={**port.conventions, **conventions},
+                        built_in=built_in,
+                    )
 
     def explanations(self) -> list[Semantics]:
         """Return the semantics that explain the telling case, and that the other cases confirm."""
@@ -178,8 +161,6 @@ class SemanticsSearch:
                 if best is None or len(off) < len(best[1]):
                     best = what, off
         return best if best and len(best[1]) < len(observed) else None
-
-    # ---- confirmation
 
     def _confirmed(self, found: list[Semantics]) -> list[Semantics]:
         """Keep those that another draw with other hyperparameters confirms."""

@@ -9,7 +9,7 @@ import numpy as np
 from gc_ref._conformance.catalogue.execution import trainer
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.diagnosis.semantics_search import SemanticsSearch
-from gc_ref._conformance.diagnosis.steps import ROUNDINGS
+from gc_ref._conformance.diagnosis.step_patterns import ROUNDINGS
 
 __all__ = ["shared_state"]
 

@@ -17,25 +17,13 @@ __all__ = ["Row", "caught", "forms", "installed", "legend", "line", "rows"]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the kill matrix.
+    """One line of the kill matrix."""
 
-    Attributes
-    ----------
-    deviation : Deviation or None
-        None for the control and the absurd port.
-    name, framework : str
-        The port, and where it ran.
-    report : Report
-        What the kit found.
-    killed : bool
-        Whether it was caught as it must be (for the control: not accused).
-    """
-
-    deviation: Deviation | None
+    deviation: Deviation | None  # None for the control and the absurd port
     name: str
     framework: str
     report: Report
-    killed: bool
+    killed: bool  # caught as it must be; the control: not accused
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -63,20 +51,7 @@ def rows(
 ) -> Iterator[Row]:
     """Judge the control, the absurd port and every deviation, framework by framework.
 
-    Parameters
-    ----------
-    frameworks : iterable of str
-        Some of `FRAMEWORKS`.
-    seed : int
-        Seed of all random cases.
-    only : callable
-        Which deviations, by id.
-    controls : bool
-        Whether to judge the control and the absurd port too.
-
-    Yields
-    ------
-    Row
+    ``only`` chooses deviations by id; ``controls`` says whether the two other ports are judged.
     """
     for framework in frameworks:
         known = Known()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from gc_ref._conformance.adapters import keras_port
@@ -18,42 +19,22 @@ __all__ = ["optimizer_port"]
 def optimizer_port(form: Plant, name: str) -> Port:
     """Make the port of a form of a deviation as a ``keras.optimizers.Optimizer``."""
     select_backend()  # Keras reads it when it is imported
-    return keras_port(_factory(form), name=name, algorithm=form.what.algorithm)
-
-
-def _factory(form: Plant) -> Any:
-    """Return what makes the optimizer, with the arguments that Keras's own have."""
     make = _optimizer_class(form.what)
-
-    def sgd(learning_rate: float = 0.1, momentum: float = 0.0) -> Any:
-        return make(learning_rate, momentum=momentum)
-
-    def sgd_with_switch(
-        learning_rate: float = 0.1, momentum: float = 0.0, use_gc: bool = True
-    ) -> Any:
-        return sgd(learning_rate, momentum)
-
-    def adam(
-        learning_rate: float = 1e-3,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-    ) -> Any:
-        return make(learning_rate, beta1=beta_1, beta2=beta_2, eps=epsilon)
-
-    def adamw(
-        learning_rate: float = 1e-3,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        weight_decay: float = 0.004,
-    ) -> Any:
-        hyper = {"beta1": beta_1, "beta2": beta_2, "eps": epsilon, "weight_decay": weight_decay}
-        return make(learning_rate, **hyper)
-
-    if form.what.algorithm == "adam":
-        return adamw if form.what.conventions.get("decay") else adam
-    return sgd_with_switch if form.how == "flag-ignored" else sgd
+    # With the arguments of Keras's own.
+    factories: Mapping[str, Any] = {
+        "sgd": lambda learning_rate=0.1, momentum=0.0: make(learning_rate, momentum=momentum),
+        "sgd-with-switch": lambda learning_rate=0.1, momentum=0.0, use_gc=True: (
+            make(learning_rate, momentum=momentum)
+        ),
+        "adam": lambda learning_rate=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-7: (
+            make(learning_rate, beta1=beta_1, beta2=beta_2, eps=epsilon)
+        ),
+        "adamw": lambda learning_rate=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-7,
+        weight_decay=0.004: make(
+            learning_rate, beta1=beta_1, beta2=beta_2, eps=epsilon, weight_decay=weight_decay
+        ),
+    }  # fmt: skip
+    return keras_port(factories[form.optimizer], name=name, algorithm=form.what.algorithm)
 
 
 def _optimizer_class(what: Semantics) -> Any:

@@ -17,24 +17,12 @@ __all__ = ["FRAMEWORKS", "Framework", "make_plant"]
 
 @dataclass(frozen=True)
 class Framework:
-    """A framework that wrong ports are made in.
+    """A framework that wrong ports are made in."""
 
-    Attributes
-    ----------
-    modules : tuple of str
-        What must be installed.
-    optimizer_port : callable
-        ``optimizer_port(form, name)`` makes the port of an optimizer.
-    operator_layout : str
-        Layout of the weights of a bare function; empty where none is made.
-    compiles : bool
-        Whether every run compiles a model, and costs much.
-    """
-
-    modules: tuple[str, ...]
-    optimizer_port: Callable[[Plant, str], Port]
-    operator_layout: str = ""
-    compiles: bool = False
+    modules: tuple[str, ...]  # that must be installed
+    optimizer_port: Callable[[Plant, str], Port]  # (form, name of the port)
+    operator_layout: str = ""  # of the weights of a bare function, where one is made
+    compiles: bool = False  # a model at every run, which costs much
 
     @property
     def installed(self) -> bool:
@@ -57,22 +45,7 @@ FRAMEWORKS: Mapping[str, Framework] = {
 
 
 def make_plant(form: Plant, framework: str, *, operator: bool = False, name: str = "") -> Port:
-    """Make the port of a form of a deviation.
-
-    Parameters
-    ----------
-    form : Plant
-        The wrong (or right) port to be made.
-    framework : {"numpy", "torch", "jax", "keras"}
-        Its framework; the import is made here.
-    operator : bool
-        As a bare function of the gradient, not an optimizer.
-    name : str
-        Name of the port.
-
-    Returns
-    -------
-    Port
+    """Make the port of a form of a deviation, as an optimizer or a bare function of the gradient.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gc_ref._conformance.adapters import optax_port
@@ -15,36 +16,24 @@ __all__ = ["optimizer_port"]
 
 def optimizer_port(form: Plant, name: str) -> Port:
     """Make the port of a form of a deviation as an ``optax.GradientTransformation``."""
-    return optax_port(_factory(form), name=name, algorithm=form.what.algorithm)
 
+    def make(learning_rate: float, **hyper: Any) -> Any:
+        return _transformation(form.what, {"lr": learning_rate, **hyper})
 
-def _factory(form: Plant) -> Any:
-    """Return what makes the transformation, with the arguments that optax's own have."""
-
-    def make(**hyper: Any) -> Any:
-        return _transformation(form.what, hyper)
-
-    def sgd(learning_rate: float, momentum: float = 0.0) -> Any:
-        return make(lr=learning_rate, momentum=momentum)
-
-    def sgd_with_switch(learning_rate: float, momentum: float = 0.0, use_gc: bool = True) -> Any:
-        return sgd(learning_rate, momentum)
-
-    def adam(learning_rate: float, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Any:
-        return make(lr=learning_rate, beta1=b1, beta2=b2, eps=eps)
-
-    def adamw(
-        learning_rate: float,
-        b1: float = 0.9,
-        b2: float = 0.999,
-        eps: float = 1e-8,
-        weight_decay: float = 1e-4,
-    ) -> Any:
-        return make(lr=learning_rate, beta1=b1, beta2=b2, eps=eps, weight_decay=weight_decay)
-
-    if form.what.algorithm == "adam":
-        return adamw if form.what.conventions.get("decay") else adam
-    return sgd_with_switch if form.how == "flag-ignored" else sgd
+    # With the arguments of optax's own.
+    factories: Mapping[str, Any] = {
+        "sgd": lambda learning_rate, momentum=0.0: make(learning_rate, momentum=momentum),
+        "sgd-with-switch": lambda learning_rate, momentum=0.0, use_gc=True: make(
+            learning_rate, momentum=momentum
+        ),
+        "adam": lambda learning_rate, b1=0.9, b2=0.999, eps=1e-8: make(
+            learning_rate, beta1=b1, beta2=b2, eps=eps
+        ),
+        "adamw": lambda learning_rate, b1=0.9, b2=0.999, eps=1e-8, weight_decay=1e-4: make(
+            learning_rate, beta1=b1, beta2=b2, eps=eps, weight_decay=weight_decay
+        ),
+    }
+    return optax_port(factories[form.optimizer], name=name, algorithm=form.what.algorithm)
 
 
 def _transformation(what: Semantics, hyper: dict[str, Any]) -> Any:

@@ -16,42 +16,21 @@ __all__ = ["optimizer_port"]
 
 def optimizer_port(form: Plant, name: str) -> Port:
     """Make the port of a form of a deviation as a ``torch.optim.Optimizer``."""
-    factory = _gradient_alias() if form.how == "gradient-alias" else _factory(form)
-    return torch_port(factory, name=name, algorithm=form.what.algorithm)
-
-
-def _factory(form: Plant) -> Any:
-    """Return what makes the optimizer, with the arguments that PyTorch's own have."""
-    make = _optimizer_class(form.what)
-
-    def sgd(params: Any, lr: float = 0.1, momentum: float = 0.0) -> Any:
-        return make(params, {"lr": lr, "momentum": momentum})
-
-    def sgd_with_switch(
-        params: Any, lr: float = 0.1, momentum: float = 0.0, use_gc: bool = True
-    ) -> Any:
-        return sgd(params, lr, momentum)
-
-    def adam(
-        params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-    ) -> Any:
-        return make(params, {"lr": lr, "betas": betas, "eps": eps})
-
-    def adamw(
-        params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.01,
-    ) -> Any:
-        return make(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
-
-    if form.what.algorithm == "adam":
-        return adamw if form.what.conventions.get("decay") else adam
-    return sgd_with_switch if form.how == "flag-ignored" else sgd
+    make = _gradient_alias() if form.how == "gradient-alias" else _optimizer_class(form.what)
+    # With the arguments of PyTorch's own.
+    factories: Mapping[str, Any] = {
+        "sgd": lambda params, lr=0.1, momentum=0.0: make(params, {"lr": lr, "momentum": momentum}),
+        "sgd-with-switch": lambda params, lr=0.1, momentum=0.0, use_gc=True: make(
+            params, {"lr": lr, "momentum": momentum}
+        ),
+        "adam": lambda params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8: make(
+            params, {"lr": lr, "betas": betas, "eps": eps}
+        ),
+        "adamw": lambda params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01: make(
+            params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        ),
+    }
+    return torch_port(factories[form.optimizer], name=name, algorithm=form.what.algorithm)
 
 
 def _optimizer_class(what: Semantics) -> Any:
@@ -103,9 +82,6 @@ def _gradient_alias() -> Any:
     base: Any = torch.optim.Optimizer
 
     class GradientAlias(base):  # type: ignore[misc]
-        def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.0) -> None:
-            super().__init__(params, {"lr": lr, "momentum": momentum})
-
         def step(self, closure: Any = None) -> None:
             """Heavy-ball momentum whose buffer is the first gradient itself."""
             with torch.no_grad():

@@ -1,13 +1,12 @@
-"""Hold the observed steps of one parameter against a semantics, step by step.
+"""At which steps a parameter was treated as a semantics says.
 
-The semantics' state is carried along in float64 beside what was observed. At each step the
-port may have used Φ or the raw gradient: both are tried, so that a port that centralizes at
-some steps only is read as it is.
+The optimizer's state is carried along in float64 beside what was observed. At each step the port
+may have used Φ(g) or the raw gradient: both are tried, since some ports centralize now and then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,9 +15,10 @@ import numpy as np
 from gc_ref._conformance.catalogue.centers import Memory
 from gc_ref._conformance.catalogue.parameters import ParameterInfo
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
+from gc_ref._conformance.diagnosis.observed import ObservedParameter, ObservedStep
 from gc_ref._conformance.ports.case import Array
 
-__all__ = ["ROUNDINGS", "ObservedParameter", "ObservedStep", "Pattern", "decay_factors", "pattern"]
+__all__ = ["ROUNDINGS", "Pattern", "decay_factors", "pattern"]
 
 #: Roundings of one step that a port may be off, in units of u times what is summed.
 ROUNDINGS = 32.0
@@ -32,52 +32,9 @@ Pattern = tuple[bool | None, ...]
 
 
 @dataclass(frozen=True)
-class ObservedStep:
-    """One step of one parameter, in float64."""
-
-    number: int
-    before: Array
-    gradient: Array
-    after: Array  # of an operator its answer
-    model_mean: float
-    largest: float  # gradient up to here, whose rounding the state still carries
-
-
-@dataclass(frozen=True)
-class ObservedParameter:
-    """One parameter as the port trained it."""
-
-    info: ParameterInfo
-    steps: tuple[ObservedStep, ...]
-    hyperparameters: Mapping[str, float]
-
-    @classmethod
-    def of(
-        cls,
-        info: ParameterInfo,
-        start: Array,
-        gradients: Iterable[Array],
-        values: Iterable[Array],
-        model_means: Iterable[float],
-        hyperparameters: Mapping[str, float],
-    ) -> ObservedParameter:
-        """Put together what belongs to each step."""
-        before, largest, steps = start.astype(np.float64), 0.0, []
-        rows = zip(gradients, values, model_means, strict=True)
-        for number, (gradient, value, model_mean) in enumerate(rows, 1):
-            g, after = gradient.astype(np.float64), np.asarray(value, dtype=np.float64)
-            largest = max(largest, float(np.abs(g).max(initial=0.0)))
-            steps.append(ObservedStep(number, before, g, after, model_mean, largest))
-            before = after
-        return cls(replace(info, bits=53), tuple(steps), hyperparameters)
-
-    def settings(self, what: Semantics) -> dict[str, float]:
-        """Hyperparameters that the port ran with, if it has this semantics."""
-        return {**self.hyperparameters, **what.built_in}
-
-
-@dataclass(frozen=True)
 class _Predicted:
+    """A parameter after a step, as a semantics says, with its optimizer's state."""
+
     value: Array
     state: State
     summed: Any  # magnitude of what is summed on the way, whose rounding shows in the value
@@ -89,19 +46,9 @@ class _Predicted:
 
 
 def pattern(observed: ObservedParameter, what: Semantics) -> Pattern | None:
-    """Read off at which steps a parameter was treated as a semantics says.
+    """Read off at which steps a parameter was treated as a semantics says; its schedule is open.
 
-    Parameters
-    ----------
-    observed : ObservedParameter
-        What the port did.
-    what : Semantics
-        The hypothesis; its schedule is not looked at.
-
-    Returns
-    -------
-    tuple or None
-        See `Pattern`; None where some step is neither.
+    Returns None where at some step neither Φ nor the raw gradient explains what the port did.
     """
     acting = replace(what, schedule="")
     raw = replace(acting, center="none", vectors="none", gate="")
@@ -148,17 +95,8 @@ def _agrees(seen: Array, predicted: _Predicted, info: ParameterInfo) -> bool:
 def decay_factors(listed: Iterable[ObservedParameter], what: Semantics) -> list[float] | None:
     """Fit, step by step, how many times lr λ w a decoupled decay takes off the weight.
 
-    Parameters
-    ----------
-    listed : iterable of ObservedParameter
-        What the port did under weight decay.
-    what : Semantics
-        What it does without.
-
-    Returns
-    -------
-    list of float or None
-        One factor per step; None where no factor fits all elements.
+    The semantics is what the port does without weight decay. Returns None where at some step no
+    factor fits all elements.
     """
     factors: dict[int, list[Array]] = {}
     slack: dict[int, list[Array]] = {}
