@@ -147,7 +147,7 @@ _ALL = (
     Center("outputs-and-window", "partial-axes", "averages all axes but the input channels",
            _minus_mean("outputs-and-window"), crosses=True),
     Center("far-axis", "partial-axes", "averages the {far} axis only",
-           _minus_mean("far-axis"), crosses=True),
+           _minus_mean("far-axis")),
     Center("rank", "partial-axes", "averages the axes that a weight of {amount:g} dimensions has, "
            "whatever the weight's own", lambda g: _mean_of_rank(g, g.amount),
            amounts=(2, 3, 4, 5), crosses=True),

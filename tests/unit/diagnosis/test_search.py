@@ -1,0 +1,92 @@
+"""The parts of the search: gates and schedules that separate, amounts, patterns of steps."""
+
+import numpy as np
+import pytest
+
+from gc_ref._conformance.catalogue.centers import CENTERS
+from gc_ref._conformance.catalogue.execution import operator_of, trainer
+from gc_ref._conformance.catalogue.parameters import ParameterInfo
+from gc_ref._conformance.catalogue.semantics import Semantics
+from gc_ref._conformance.diagnosis.amounts import fitted_amount
+from gc_ref._conformance.diagnosis.conditions import gates_for, schedules_for
+from gc_ref._conformance.diagnosis.observed import observe
+from gc_ref._conformance.diagnosis.search_cases import SearchCases
+from gc_ref._conformance.diagnosis.step_patterns import pattern
+from gc_ref._conformance.ports.case import Trajectory
+
+CASES = SearchCases("output-last", seed=0)
+
+
+def observed(what):
+    """What the port of a semantics does in the case that semantics are tried on."""
+    if what.algorithm == "operator":
+        phi = operator_of(what, "output-last")
+        steps = [{k: phi(g) for k, g in step.items()} for step in CASES.telling.gradients]
+    else:
+        steps = trainer(what, "output-last")(CASES.telling)
+    trajectory = Trajectory(tuple(steps))
+    return observe(CASES.telling, trajectory, "output-last", CASES.telling.hyperparameters)
+
+
+def matrices(*shapes):
+    return [ParameterInfo(shape, -1) for shape in shapes]
+
+
+def test_the_limit_of_a_threshold_is_read_off_the_weights():
+    small, large = matrices((2, 3), (5, 3)), matrices((9, 3), (12, 4))
+    above, below = dict(gates_for(large, small)), dict(gates_for(small, large))
+    assert (above["fan-in-above"], above["size-above"]) == (5, 15)
+    assert (below["fan-in-at-most"], below["size-at-most"]) == (5, 15)
+    assert not any(name.startswith("fan-in-at") for name in above)
+
+
+def test_steps_that_are_undecided_follow_any_schedule():
+    assert ("until", 2) in schedules_for([(True, None, False), (None, True, None)])
+    assert schedules_for([(True, True), (False, True)]) == []
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        Semantics(algorithm="operator"),
+        Semantics(conventions={"momentum": "heavy-ball"}),
+        Semantics(algorithm="adam", conventions={"epsilon": "hat"}),
+        Semantics(algorithm="adam", mistake="second-moment-raw"),
+        Semantics(mistake="lr-twice", conventions={"momentum": "ema"}),
+    ],
+    ids=lambda what: "-".join([what.algorithm, what.mistake, *what.conventions.values()]),
+)
+@pytest.mark.parametrize(("rule", "amount"), [("partial", 0.25), ("offset", -2.0), ("scaled", 1.5)])
+def test_amounts_are_fitted_to_the_first_step(optimizer, rule, amount):
+    what = Semantics(
+        center=rule, amount=amount, algorithm=optimizer.algorithm, mistake=optimizer.mistake,
+        conventions=optimizer.conventions,
+    )  # fmt: skip
+    found = observed(what).values()
+    assert fitted_amount(CENTERS[rule].fit, found, optimizer) == amount
+
+
+def test_an_amount_that_is_right_is_none():
+    found = observed(Semantics(algorithm="operator")).values()
+    for rule in ("partial", "offset", "scaled"):
+        assert fitted_amount(CENTERS[rule].fit, found, Semantics(algorithm="operator")) is None
+
+
+def test_the_pattern_of_a_port_that_centralizes_now_and_then():
+    what = Semantics(schedule="skips-every", schedule_number=2)
+    found = observed(what)
+    assert pattern(found["dense_2.kernel"], Semantics()) == (True, False, True, False, True)
+    assert pattern(found["dense_5.kernel"], Semantics()) in [
+        (False,) * 5,
+        (True, False) * 2 + (True,),
+    ]
+    assert pattern(found["dense_1.bias"], Semantics()) == (None,) * 5
+    assert pattern(found["dense_2.kernel"], Semantics(center="whole")) is None
+
+
+def test_cases_come_out_the_same_again_and_differ_by_seed():
+    again, other = SearchCases("output-last", 0), SearchCases("output-last", 1)
+    assert CASES.telling.digest == again.telling.digest != other.telling.digest
+    assert CASES.confirming.hyperparameters["eps"] == 2.0
+    assert SearchCases("output-last", 0, eps=0.5).confirming.hyperparameters["eps"] == 1.0
+    assert np.ndim(CASES.convolutions.parameters[0].value) == 4
