@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import representable, unslice
+from gc_ref._conformance.cases.draws import representable
 from gc_ref._conformance.vector_files.make import Inputs
 from gc_ref._layouts import output_axes, weight_shape
+from gc_ref._slices import from_rows
 
 SHORT = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64"}
 SIDE = {"output-first": "first", "output-last": "last"}
@@ -141,7 +142,7 @@ def gradient(plan, step):
         matrix = np.array(draw(d, outputs, math.prod(shape) // outputs), dtype=np.float64)
         if plan.nan:
             matrix[0, -1] = np.nan
-        values = unslice(matrix, shape, axes)
+        values = from_rows(matrix, shape, axes)
     if not plan.nan:
         return representable(values, plan.dtype)
     return values.astype(plan.dtype)

@@ -280,7 +280,7 @@ def _exact_sum(
         digit = xp.trunc(rest)
         digits.append(xp.sum(digit, axis=inputs, keepdims=True))
         rest = (rest - digit) * 2.0**width
-    # What is left is an integer already. Left as it is, it carries the derivative.
+    # The last remainder is an integer: no need to truncate it, which has the derivative 0.
     digits.append(xp.sum(rest, axis=inputs, keepdims=True))
     for k in range(len(units) - 1, 0, -1):
         carry = xp.round(digits[k] / 2.0**width)

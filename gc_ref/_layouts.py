@@ -16,8 +16,6 @@ Two conventions decide it together:
 
 from __future__ import annotations
 
-__all__ = ["KINDS", "LAYOUTS", "VECTOR_KINDS", "is_convolution", "output_axes", "weight_shape"]
-
 LAYOUTS = ("output-first", "output-last")
 
 #: Kinds of weight with two or more dimensions; all are in the scope of GC.
@@ -62,7 +60,7 @@ def is_convolution(kind: str) -> bool:
 def output_axes(
     kind: str, ndim: int, *, layout: str, axes_rule: str = "by-rank"
 ) -> tuple[int, ...] | None:
-    """Axes that number the output neurons of a weight (Eq. 1), or None out of scope.
+    """Axes that number the output neurons of a weight (Eq. 1); None if it is out of scope.
 
     Parameters
     ----------
@@ -87,7 +85,7 @@ def output_axes(
 
     Examples
     --------
-    A Keras depthwise kernel is ``(kh, kw, channel, multiplier)``: it has one
+    A Keras depthwise kernel is ``(height, width, channel, multiplier)``: it has one
     output per channel and multiplier, but by rank only its last axis counts.
 
     >>> output_axes("depthwise", 4, layout="output-last")
@@ -104,16 +102,15 @@ def output_axes(
     if ndim < 2:
         return None
     first = layout == "output-first"
-    if axes_rule == "by-rank":
-        return (0,) if first else (ndim - 1,)
-    if kind == "embedding":  # a lookup is one-hot @ W: rows are inputs in every framework
-        return (1,)
-    if kind == "transposed":  # stored as the kernel of the convolution it is the adjoint of
-        return (1,) if first else (ndim - 2,)
-    if kind == "depthwise":  # each channel is convolved alone
-        return (0,) if first else (ndim - 2, ndim - 1)
-    if kind == "attention-in" and not first:  # (model, heads, per head): einsum to both
-        return tuple(range(1, ndim))
+    if axes_rule == "by-kind":
+        if kind == "embedding":  # a lookup is one-hot @ W: rows are inputs in every framework
+            return (1,)
+        if kind == "transposed":  # stored as the kernel of the convolution it is the adjoint of
+            return (1,) if first else (ndim - 2,)
+        if kind == "depthwise" and not first:  # each channel is convolved alone
+            return (ndim - 2, ndim - 1)
+        if kind == "attention-in" and not first:  # (model, heads, per head): einsum to both
+            return tuple(range(1, ndim))
     return (0,) if first else (ndim - 1,)
 
 

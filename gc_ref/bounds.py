@@ -3,8 +3,8 @@ r"""Rounding-error bounds: how far from exact a correct port may be.
 There is no rtol and no atol here. A port passes where |got − exact| ≤ τ, and τ is derived
 from the *arithmetic profile* that the port is granted. One guarantee counts: **no correct
 port exceeds τ**. A constant factor of slack is harmless, because the mistakes that matter
-are of order one; a missing term is not. Each bound is computed in float64 from magnitudes,
-never from the port.
+are of order one; a missing term is not. Each bound is computed in float64 from the
+magnitudes of the data, never from what the port returned.
 
 Model. One operation in a format of unit roundoff u returns (x∘y)(1+δ) + ε with |δ| ≤ u and
 |ε| ≤ η. A value that went through k roundings is off by at most G(k, u) = (1+u)ᵏ − 1,
@@ -30,21 +30,21 @@ off by at most (each plus (2n + 10)η)
   partial sums do reach |g_i| + A: a bound in A alone would be wrong.
 
 The mean may then be rounded to the storage dtype, u|m| (3u|m| unless n is a power of two:
-the sum and 1/n may be rounded too), and so is the difference, (u + a)|x_i|. *Applied twice*,
-the second pass takes the first one's error in the mean away again, and leaves the errors
-f_i of single elements: |f_i| + mean|f| + the working error at Φ(g) + both storage
-roundings. τ is the largest of all these, second-order terms included. n = 1 gives
-exactly 0, and so do slices of zeros.
+the sum and 1/n may be rounded too), and so is the difference, (u + a)|x_i|. A port may
+also centralize *twice*: the second pass takes the first one's error in the mean away
+again, and leaves the errors f_i of single elements, |f_i| + mean|f| + the working error at
+Φ(g) + both storage roundings. τ is the largest of all these, second-order terms included.
+n = 1 gives exactly 0, and so do slices of zeros.
 
 Eq. 2 with P itself held in a half type would need u(|g_i| + 6A), which at n = 64 hides a
-divisor of M − 1. The default profiles of the half types leave it out: sums, P and optimizer
+divisor of n − 1. The default profiles of the half types leave it out: sums, P and optimizer
 state are in float32 there. ``profile("bfloat16", accumulator="bfloat16")`` grants it all.
 
 Steps
 -----
 Every quantity is a ball, a float64 center and a radius, carried from step to step with
-float64's own roundings added to each radius. As the exact value is within the radius for
-float64, τ is the radius for the profile plus the radius for float64 itself.
+float64's own roundings added to each radius. The exact value is off the center too, by at
+most the radius that a port in float64 would have: τ is the port's radius plus that one.
 
 - A moving average k·s + t·x is off by |k|r_s + |t|r_x + G(6, a)((|k| + |t|)|s| + |t||x|) +
   G(3, u)|t||x| + 6h(1 + |t|)(|s| + |x|). This covers βm + (1−β)g, m + (1−β)(g − m), both
@@ -70,7 +70,8 @@ Not covered: TF32 and other reduced-precision matrix units, Strassen's product,
 
 from __future__ import annotations
 
-from gc_ref._bounds.centralize import EXACT, Profile, centralize, profile
-from gc_ref._bounds.steps import adam, sgdm
+from gc_ref._bounds.centralize import centralize
+from gc_ref._bounds.optimizers import adam, sgdm
+from gc_ref._bounds.profiles import EXACT, Profile, profile
 
 __all__ = ["EXACT", "Profile", "adam", "centralize", "profile", "sgdm"]

@@ -16,11 +16,10 @@ True
 
 from __future__ import annotations
 
-from gc_ref._exact.adam import adam
 from gc_ref._exact.arrays import Enclosure, ExactArray, centralize, exactly
 from gc_ref._exact.intervals import power
+from gc_ref._exact.optimizers import adam, sgdm
 from gc_ref._exact.rounding import round_to, ulp
-from gc_ref._exact.sgdm import sgdm
 
 __all__ = [
     "Enclosure",

@@ -26,11 +26,18 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from gc_ref._laws.geometry import contraction, idempotent, orthogonal, zero_mean
-from gc_ref._laws.judge import LawError
 from gc_ref._laws.matrix import contraction_hessian, projection_matrix
-from gc_ref._laws.step import theorem_4_1, weight_constraint
-from gc_ref._laws.symmetry import linear, permutation_equivariant, shift_invariant
+from gc_ref._laws.operator import (
+    contraction,
+    idempotent,
+    linear,
+    orthogonal,
+    permutation_equivariant,
+    shift_invariant,
+    zero_mean,
+)
+from gc_ref._laws.residuals import LawError
+from gc_ref._laws.trajectory import theorem_4_1, weight_constraint
 
 __all__ = [
     "LAWS",

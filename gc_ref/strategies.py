@@ -8,7 +8,6 @@ Examples shrink to few, small, simple numbers.
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,10 +15,11 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from gc_ref._slices import Axis, from_rows, split_axes
+from gc_ref._exact.rounding import FORMATS
+from gc_ref._slices import Axis, from_rows, matrix_shape
 from gc_ref._strategies.hyperparameters import hyperparameters
 from gc_ref._strategies.layers import Layer, layers
-from gc_ref._strategies.regimes import FORMATS, REGIMES, build, fits
+from gc_ref._strategies.regimes import REGIMES, build, fits
 
 __all__ = [
     "DTYPES",
@@ -146,9 +146,7 @@ def gradients(
         raise ValueError(f"unknown dtype {dtype!r}; use one of {', '.join(FORMATS)}")
     if regime is not None and regime not in REGIMES:
         raise ValueError(f"unknown regime {regime!r}; use one of {', '.join(REGIMES)}")
-    outer, inner = split_axes(len(shape), output_axis)
-    outputs = math.prod(shape[axis] for axis in outer)
-    inputs = math.prod(shape[axis] for axis in inner)
+    outputs, inputs = matrix_shape(shape, output_axis)
     if regime is None:
         regime = draw(st.sampled_from([name for name in REGIMES if fits(name, inputs, dtype)]))
     variant = draw(st.integers(0, 15))
@@ -213,12 +211,11 @@ def training_cases(
     Parameters
     ----------
     algorithm : {"sgdm", "adam"}
-        Whose hyperparameters.
+        The optimizer whose hyperparameters are drawn.
     dtype : str, optional
         Default: any of `DTYPES`.
     regime : str, optional
         Regime of all gradients; default: any but ``huge``, each step its own.
-
     min_steps, max_steps : int
         Number of gradients.
     dyadic : bool, optional

@@ -1,39 +1,82 @@
-"""Steps of optimizers on balls: what is known of a port's values, operation by operation.
+"""What is known of a port's values, as balls, and the operations of optimizers on them.
 
 See `gc_ref.bounds` for the model and the derivation.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from gc_ref._bounds.centralize import SHADOW, Array, Ball, Profile, growth
+from gc_ref._bounds.profiles import FLOAT64, Profile
 
-__all__ = ["Units", "average", "certain", "decayed", "either", "moved"]
-__all__ += ["quotient", "shrunk", "squared", "stored"]
+Array = npt.NDArray[np.float64]
+
+
+class Ball(NamedTuple):
+    """What is known of a port's value, element by element: |got − center| ≤ radius."""
+
+    center: Array
+    radius: Array
+
+    @property
+    def size(self) -> Array:
+        """Upper bound of |got|."""
+        return np.abs(self.center) + self.radius
+
+
+def certain(values: Array) -> Ball:
+    """Ball of values that are known exactly."""
+    return Ball(values, np.zeros(values.shape))
+
+
+def either(one: Ball, other: Ball) -> Ball:
+    """Return a ball about the first center that holds both balls."""
+    apart = np.abs(one.center - other.center) + other.radius
+    return Ball(one.center, np.maximum(one.radius, apart))
+
+
+def growth(count: float, unit: float) -> float:
+    """(1 + unit)**count − 1: what ``count`` roundings can do to a product (never ∞ or < 0)."""
+    return math.expm1(count * math.log1p(unit))
 
 
 @dataclass(frozen=True)
 class Units:
-    """Unit roundoffs of a profile, each with float64's own (the center is rounded too)."""
+    """Unit roundoffs of a profile, each with float64's own (the center is rounded too).
+
+    Attributes
+    ----------
+    storage, state, hyper : float
+        Unit roundoffs: u, that of the optimizer's state, and h.
+    eta, state_eta : float
+        What underflow can add to one operation in the storage dtype, and on the state.
+    largest, state_largest : float
+        Largest finite number of the storage dtype and of the state's.
+    per_lr : float
+        How much more underflow weighs in a quantity that is multiplied by lr early.
+    """
 
     storage: float
     state: float
     hyper: float
-    eta: float  # of one operation in the storage dtype
-    state_eta: float  # of one operation on the state
+    eta: float
+    state_eta: float
     largest: float
     state_largest: float
-    per_lr: float  # what is computed times lr underflows earlier, relative to what is not
+    per_lr: float
 
     @classmethod
     def of(cls, p: Profile, lr: float) -> Units:
+        """Units of a profile for steps of this learning rate."""
         state, eta = p.accumulator, p.accumulator_underflow
         if p.unit_roundoff < 2.0**-20:  # not a half type: state is kept in the dtype
             state, eta = max(state, p.unit_roundoff), p.underflow
-        own, tiny = SHADOW.unit_roundoff, SHADOW.underflow
+        own, tiny = FLOAT64.unit_roundoff, FLOAT64.underflow
         per_lr = max(1.0, 1 / abs(lr)) if lr else 1.0
         return cls(
             storage=p.unit_roundoff + own,
@@ -60,7 +103,7 @@ def average(
 ) -> Ball:
     """keep·old + take·new, in any of the forms that optimizers write it.
 
-    With s for old, x for new, k and t for the rates, θᵢ for what i roundings do:
+    With s for old, x for new, k and t for the rates, and θᵢ for what i roundings do:
 
     - k·s + t·x: each term has its rate rounded to the state's dtype, a product and the sum,
       3 roundings. Where t·x is made and stored in the storage dtype, 3 of those are u's,
@@ -93,6 +136,11 @@ def squared(value: Ball, units: Units) -> Ball:
     return Ball(value.center**2, np.where(value.size**2 < units.state_largest, radius, np.inf))
 
 
+def stored(value: Ball, units: Units) -> Ball:
+    """A direction rounded to the storage dtype before it is centralized."""
+    return _rounded(value.center, value.radius, growth(1, units.storage), units.eta)
+
+
 def decayed(value: Ball, w: Ball, weight_decay: float, units: Units) -> Ball:
     """Value plus weight_decay·w, in the storage dtype.
 
@@ -101,12 +149,10 @@ def decayed(value: Ball, w: Ball, weight_decay: float, units: Units) -> Ball:
     """
     if weight_decay == 0:
         return value
+    rounding = (growth(3, units.storage) + 2 * units.hyper) * (abs(weight_decay) * w.size)
+    error = value.radius + abs(weight_decay) * w.radius + rounding
     center = value.center + weight_decay * w.center
-    term = abs(weight_decay) * w.size
-    error = value.radius + abs(weight_decay) * w.radius
-    error = error + (growth(3, units.storage) + 2 * units.hyper) * term
-    error = error + growth(2, units.storage) * (np.abs(center) + error) + 4 * units.eta
-    return Ball(center, error)
+    return _rounded(center, error, growth(2, units.storage), 4 * units.eta)
 
 
 def shrunk(w: Ball, lr: float, weight_decay: float, units: Units) -> Ball:
@@ -119,33 +165,32 @@ def shrunk(w: Ball, lr: float, weight_decay: float, units: Units) -> Ball:
     if weight_decay == 0:
         return w
     rate = abs(lr * weight_decay)
+    rounding = (units.hyper * (1 + 4 * rate) + growth(5, units.storage) * rate) * w.size
+    error = abs(1 - lr * weight_decay) * w.radius + rounding
     center = w.center * (1 - lr * weight_decay)
-    error = abs(1 - lr * weight_decay) * w.radius
-    error = error + (units.hyper * (1 + 4 * rate) + growth(5, units.storage) * rate) * w.size
-    error = error + growth(3, units.storage) * (np.abs(center) + error) + 4 * units.eta
-    return Ball(center, error)
+    return _rounded(center, error, growth(3, units.storage), 4 * units.eta)
 
 
 def moved(w: Ball, direction: Ball, lr: float, units: Units) -> Ball:
-    """Take lr·direction off w, the step rounded to the storage dtype, and the result again.
+    """W − lr·direction, the step rounded to the storage dtype, and the result again.
 
     The step: a store of d, a cast of lr, a product and a store of it, G(4, u); lr itself and
     what is folded into it (a bias correction), G(4, h). The result is rounded where it is
-    computed and where it is stored, (u + a)|w'|: rounding to nearest is off by at most
-    u/(1 + u), and what that leaves of u pays for u·a. What d loses by underflow counts lr
-    times.
+    computed and where it is stored, (u + a)|w'|: a rounding to nearest is off by at most
+    u/(1 + u) of the result, and the rest of u pays for u·a. What d loses by underflow counts
+    lr times. The result may overflow: ∞.
     """
-    center = w.center - lr * direction.center
     rounding = growth(4, units.storage) + growth(4, units.hyper)
     error = w.radius + abs(lr) * (direction.radius + rounding * direction.size)
-    store = units.storage + units.state
-    error = error + store * (np.abs(center) + error) + 4 * units.eta * max(1.0, abs(lr))
-    return Ball(center, np.where(np.abs(center) + error < units.largest, error, np.inf))
+    center = w.center - lr * direction.center
+    underflow = 4 * units.eta * max(1.0, abs(lr))
+    result = _rounded(center, error, units.storage + units.state, underflow)
+    return Ball(center, np.where(result.size < units.largest, result.radius, np.inf))
 
 
-def stored(value: Ball, units: Units) -> Ball:
-    """A direction rounded to the storage dtype before it is centralized."""
-    return Ball(value.center, value.radius + growth(1, units.storage) * value.size + units.eta)
+def _rounded(center: Array, error: Array, relative: float, underflow: float) -> Ball:
+    """Ball of a result that was ``error`` away before it was itself rounded."""
+    return Ball(center, error + relative * (np.abs(center) + error) + underflow)
 
 
 def quotient(
@@ -159,7 +204,7 @@ def quotient(
     (2), a root of either (2), the sum (1), its reciprocal (1), the product (1): 12 ≤ 16. In
     h: 1/(1−β1ᵗ), √(1−β2ᵗ), lr's product with each, and their quotient: 6 ≤ 8.
 
-    Underflow: lr·√(1−β2ᵗ)/(1−β1ᵗ)·m may be made before the division, which magnifies what
+    Underflow: lr·√(1−β2ᵗ)/(1−β1ᵗ)·m may be formed before the division, which magnifies what
     it lost; in units of m, η/lr becomes η/lr · (1−β1ᵗ)/√(1−β2ᵗ). The quotient may lose η too.
     """
     one, two = (_correction(beta, t, units) for beta in (beta1, beta2))
@@ -196,14 +241,3 @@ def _correction(beta: float, t: int, units: Units) -> tuple[np.float64, ...]:
     error = growth(2 * t + 8, units.hyper) * abs(power) + 2 * units.hyper * abs(1 - power)
     value = np.float64(1 - power)
     return np.maximum(value - error, 0), value, value + error
-
-
-def either(one: Ball, other: Ball) -> Ball:
-    """Return a ball about the first center that holds both."""
-    apart = np.abs(one.center - other.center) + other.radius
-    return Ball(one.center, np.maximum(one.radius, apart))
-
-
-def certain(values: Array) -> Ball:
-    """What is known exactly."""
-    return Ball(values, np.zeros(values.shape))

@@ -10,10 +10,9 @@ import math
 import operator
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import reduce
 from itertools import chain, product
 from typing import Any, NamedTuple, NoReturn
-
-__all__ = ["Enclosure", "ExactArray", "centralize", "exactly", "linear", "rational", "slices"]
 
 OutputAxis = int | tuple[int, ...] | None
 
@@ -199,16 +198,11 @@ def linear(*terms: tuple[Fraction, ExactArray]) -> ExactArray:
     for coefficient, array in terms:
         factor = coefficient.numerator * (common // (coefficient.denominator * array.denominator))
         columns.append([factor * n for n in array.numerators])
-    return _halved(terms[0][1].shape, [sum(ns) for ns in zip(*columns, strict=True)], common)
-
-
-def _halved(shape: tuple[int, ...], numerators: list[int], denominator: int) -> ExactArray:
-    """Divide out the shared powers of two, so that long sums of dyadic numbers stay short."""
-    ones = denominator
-    for n in numerators:
-        ones |= n
-    shift = (ones & -ones).bit_length() - 1
-    return ExactArray(shape, [n >> shift for n in numerators], denominator >> shift)
+    sums = [sum(ns) for ns in zip(*columns, strict=True)]
+    # Without the powers of two that all have in common, dyadic numbers stay short.
+    bits = reduce(operator.or_, sums, common)
+    shift = (bits & -bits).bit_length() - 1
+    return ExactArray(terms[0][1].shape, [n >> shift for n in sums], common >> shift)
 
 
 def _offsets(axes: Sequence[tuple[int, int]]) -> list[int]:

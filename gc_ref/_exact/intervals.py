@@ -12,21 +12,6 @@ from math import ceil, floor, isqrt
 
 from gc_ref._exact.arrays import rational
 
-__all__ = [
-    "Interval",
-    "TooCoarseError",
-    "centered",
-    "correction",
-    "divided",
-    "magnitude",
-    "plus",
-    "power",
-    "rooted",
-    "scaled",
-    "squared",
-    "times",
-]
-
 Interval = tuple[int, int]
 
 
@@ -108,6 +93,12 @@ def scaled(values: list[Interval], factor: Fraction) -> list[Interval]:
     if n < 0:
         n, values = -n, [(-high, -low) for low, high in values]
     return [(low * n // d, -(-high * n // d)) for low, high in values]
+
+
+def combined(*terms: tuple[Fraction, list[Interval]]) -> list[Interval]:
+    """Sum of exact coefficient times values."""
+    columns = zip(*(scaled(values, factor) for factor, values in terms), strict=True)
+    return [(sum(x[0] for x in xs), sum(x[1] for x in xs)) for xs in columns]
 
 
 def times(x: Interval, y: Interval, unit: int) -> Interval:

@@ -1,4 +1,4 @@
-"""Correct rounding, once, to the floating-point formats that ports compute in."""
+"""The floating-point formats that ports compute in, and correct rounding to them, once."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
-__all__ = ["round_to", "ulp"]
 
-
-class _Format(NamedTuple):
-    """A binary format of IEEE 754: significant bits and the exponents of normal numbers."""
+class Format(NamedTuple):
+    """A binary format of IEEE 754: bits of precision, and the exponents of normal numbers."""
 
     precision: int
-    least: int
-    greatest: int
+    emin: int
+    emax: int
+
+    @property
+    def smallest(self) -> int:
+        """Exponent of the smallest subnormal number."""
+        return self.emin - self.precision + 1
 
 
-_FORMATS = {
-    "float16": _Format(11, -14, 15),
-    "bfloat16": _Format(8, -126, 127),
-    "float32": _Format(24, -126, 127),
-    "float64": _Format(53, -1022, 1023),
+FORMATS = {
+    "float16": Format(11, -14, 15),
+    "bfloat16": Format(8, -126, 127),
+    "float32": Format(24, -126, 127),
+    "float64": Format(53, -1022, 1023),
 }
 
 
@@ -29,7 +32,7 @@ def round_to(x: Fraction | int | float, dtype: str) -> float:
     """Round a number to a floating-point format, once, to nearest with ties to even.
 
     Going through another format first would round twice: 1 + 2⁻⁸ + 2⁻⁴⁰ lies above the
-    middle between two bfloat16 numbers, but its float32 neighbor is that very middle.
+    middle of two bfloat16 numbers, but the float32 number nearest to it is that very middle.
 
     Parameters
     ----------
@@ -41,9 +44,9 @@ def round_to(x: Fraction | int | float, dtype: str) -> float:
     Returns
     -------
     float
-        The rounded value, which a float64 holds exactly. Subnormal numbers are kept. From
-        half a unit in the last place above the largest finite number on it is ±inf; a
-        negative number that rounds to zero gives -0.0 (IEEE 754).
+        The rounded value, which a float64 holds exactly; it may be subnormal. A number that
+        is half a unit in the last place above the largest finite one, or more, becomes ±inf;
+        a negative number that rounds to zero becomes -0.0 (IEEE 754).
 
     Raises
     ------
@@ -71,8 +74,8 @@ def round_to(x: Fraction | int | float, dtype: str) -> float:
     twice = 2 * rest - (denominator << down)
     if twice > 0 or (twice == 0 and units % 2):
         units += 1
-    # The exponent was not bounded above: too large a number shows only now.
-    overflow = spacing > 0 and units << spacing >= 1 << (form.greatest + 1)
+    # `_spacing` knows no largest exponent, so that an overflow shows only now.
+    overflow = spacing > 0 and units << spacing >= 1 << (form.emax + 1)
     size = math.inf if overflow else math.ldexp(units, spacing)
     return -size if negative else size
 
@@ -109,21 +112,21 @@ def ulp(x: Fraction | int | float, dtype: str) -> Fraction:
         numerator, denominator = x.as_integer_ratio()
     except (OverflowError, ValueError):
         raise ValueError(f"{x} has no unit in the last place; give a finite number") from None
-    widest = form.greatest - form.precision + 1
+    widest = form.emax - form.precision + 1
     return Fraction(2) ** min(_spacing(abs(numerator), denominator, form), widest)
 
 
-def _spacing(numerator: int, denominator: int, form: _Format) -> int:
+def _spacing(numerator: int, denominator: int, form: Format) -> int:
     """Exponent of the spacing at a non-negative ratio, as if exponents had no upper end."""
     if numerator == 0:
-        return form.least - form.precision + 1
+        return form.smallest
     exponent = numerator.bit_length() - denominator.bit_length()  # exact, or one too large
     if numerator << max(-exponent, 0) < denominator << max(exponent, 0):
         exponent -= 1
-    return max(exponent, form.least) - form.precision + 1
+    return max(exponent, form.emin) - form.precision + 1
 
 
-def _format(dtype: str) -> _Format:
-    if dtype not in _FORMATS:
-        raise ValueError(f"unknown dtype {dtype!r}; known: {', '.join(_FORMATS)}")
-    return _FORMATS[dtype]
+def _format(dtype: str) -> Format:
+    if dtype not in FORMATS:
+        raise ValueError(f"unknown dtype {dtype!r}; known: {', '.join(FORMATS)}")
+    return FORMATS[dtype]

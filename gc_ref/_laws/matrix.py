@@ -11,18 +11,16 @@ from typing import Any
 import numpy as np
 
 from gc_ref import exact
-from gc_ref._laws.judge import Judge, Rows, rationals
+from gc_ref._laws.residuals import LawTest, Rows, rationals
 from gc_ref.bounds import Profile
-
-__all__ = ["contraction_hessian", "projection_matrix"]
 
 
 def projection_matrix(matrix: Any, /, *, profile: Profile | None = None) -> float:
     """P² = P = Pᵀ, eᵀP = 0, and P has rank M − 1 (Eq. 2).
 
-    Without the rank the zero matrix would pass; for a projection it is the trace. An
-    element of P is 1 − 1/M or −1/M. By e = 1/√M, rounded twice, 1/M has up to five
-    roundings, and the difference one more: with Q = P + E, |E| ≤ D where
+    Without the rank the zero matrix would pass; the rank of a projection is its trace. An
+    element of P is 1 − 1/M or −1/M. By way of e = 1/√M, which is rounded twice, 1/M has up
+    to five roundings, and the difference one more: with Q = P + E, |E| ≤ D where
 
         D = 6u/M + 2u|Q| + 2η.
 
@@ -53,16 +51,15 @@ def projection_matrix(matrix: Any, /, *, profile: Profile | None = None) -> floa
     >>> projection_matrix([[0.5, -0.5], [-0.5, 0.5]])
     0.0
     """
-    judge = _judge("law/orthogonal", "Eq. 2", matrix, profile)
-    q = judge.read(matrix)
-    d = _element_error(q, judge.profile)
+    law, q = _square("law/orthogonal", "Eq. 2", matrix, profile)
+    d = _element_error(q, law.profile)
     size = abs(q)
-    excess = np.array([abs(np.trace(q) - (len(q) - 1))], dtype=object)
+    excess = np.array([abs(np.trace(q) - (len(q) - 1))])
     return max(
-        judge.decide(abs(q - q.T), d + d.T, "P = Pᵀ"),
-        judge.decide(abs(q.T.sum(axis=1)), d.T.sum(axis=1), "eᵀP = 0"),
-        judge.decide(abs(q.dot(q) - q), size.dot(d) + d.dot(size) + d.dot(d) + d, "P² = P"),
-        judge.decide(excess, np.array([np.trace(d)], dtype=object), "trace P = M − 1"),
+        law.decide(abs(q - q.T), d + d.T, "P = Pᵀ"),
+        law.decide(abs(q.sum(axis=0)), d.sum(axis=0), "eᵀP = 0"),
+        law.decide(abs(q.dot(q) - q), size.dot(d) + d.dot(size) + d.dot(d) + d, "P² = P"),
+        law.decide(excess, np.array([np.trace(d)]), "trace P = M − 1"),
     )
 
 
@@ -70,10 +67,10 @@ def contraction_hessian(matrix: Any, hessian: Any, /, *, profile: Profile | None
     """‖PH‖₂ ≤ ‖H‖₂ in the spectral norm (Theorem 4.2 for the Hessian).
 
     A spectral norm is irrational, so the law is put to exact vectors: for every v,
-    ‖PHv‖ ≤ ‖Hv‖, because P shrinks every vector. Conversely, if ‖PH‖ > ‖H‖, the first
+    ‖PHv‖ ≤ ‖Hv‖, because P lengthens no vector. Conversely, if ‖PH‖ > ‖H‖, the first
     right singular vector v of PH has ‖PHv‖ = ‖PH‖‖v‖ > ‖H‖‖v‖ ≥ ‖Hv‖. So the law is
-    checked for the right singular vectors of PH; that these come from floats decides
-    where one looks, not what is found. Allowance: with x = Hv, f = Qx and the element
+    checked for the right singular vectors of PH; floats decide which vectors are tried,
+    not what is found for them. Allowance: with x = Hv, f = Qx and the element
     error D of `projection_matrix`, ‖f‖² − ‖x‖² ≤ 2⟨|f|, D|x|⟩, as for `contraction`.
 
     Parameters
@@ -102,32 +99,31 @@ def contraction_hessian(matrix: Any, hessian: Any, /, *, profile: Profile | None
     >>> contraction_hessian([[0.5, -0.5], [-0.5, 0.5]], [[2.0, 1.0], [1.0, 3.0]])
     0.0
     """
-    judge = _judge("law/contraction", "Theorem 4.2", matrix, profile)
-    q, h = judge.read(matrix), rationals(hessian)
+    law, q = _square("law/contraction", "Theorem 4.2", matrix, profile)
+    h = rationals(hessian)
     if h.shape != q.shape:
         raise ValueError(f"the Hessian has shape {h.shape}, P has shape {q.shape}")
     *_, right = np.linalg.svd(q.dot(h).astype(np.float64))
     x = h.dot(rationals(right.T))
     f = q.dot(x)
-    spread = _element_error(q, judge.profile).dot(abs(x))
+    spread = _element_error(q, law.profile).dot(abs(x))
     growth = (f * f - x * x).sum(axis=0)
-    allowance = 2 * (abs(f) * spread).sum(axis=0)
-    return judge.decide(np.maximum(growth, 0), allowance, "‖PHv‖ ≤ ‖Hv‖")
+    return law.decide(np.maximum(growth, 0), 2 * (abs(f) * spread).sum(axis=0), "‖PHv‖ ≤ ‖Hv‖")
 
 
-def _judge(law: str, clause: str, matrix: Any, profile: Profile | None) -> Judge:
-    """Judge of a square matrix; lists count as float64."""
+def _square(law: str, clause: str, matrix: Any, profile: Profile | None) -> tuple[LawTest, Rows]:
+    """Test of a law on a square matrix, and its exact elements; lists count as float64."""
     if not isinstance(matrix, exact.ExactArray):
         matrix = np.asarray(matrix)
     shape = tuple(matrix.shape)
     if len(shape) != 2 or shape[0] != shape[1] or not shape[0]:
         raise ValueError(f"P is a square matrix, not of shape {shape}")
-    return Judge.of(law, clause, matrix, 0, profile)
+    test = LawTest.of(law, clause, matrix, 0, profile)
+    return test, test.read(matrix)
 
 
 def _element_error(q: Rows, profile: Profile) -> Rows:
     """D: how far rounding may move each element of P."""
-    unit = Fraction(profile.unit_roundoff)
-    return np.asarray(
-        unit * (Fraction(6, len(q)) + 2 * abs(q)) + 2 * Fraction(profile.underflow), dtype=object
-    )
+    unit, eta = Fraction(profile.unit_roundoff), Fraction(profile.underflow)
+    error: Rows = unit * (Fraction(6, len(q)) + 2 * abs(q)) + 2 * eta
+    return error

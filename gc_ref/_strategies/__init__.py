@@ -1,1 +1,5 @@
-"""What the strategies of `gc_ref.strategies` are drawn from."""
+"""What the strategies of `gc_ref.strategies` draw from.
+
+`layers` has the weights of real layers, `regimes` the hard regimes of their gradients,
+`hyperparameters` those of SGDM and Adam.
+"""

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-__all__ = ["hyperparameters"]
-
 _TYPICAL: Mapping[str, Mapping[str, tuple[float, ...]]] = {
     "sgdm": {"lr": (0.1, 0.01, 1.0), "momentum": (0.9, 0.0, 0.99)},
     "adam": {
@@ -38,7 +36,7 @@ def hyperparameters(
     Parameters
     ----------
     algorithm : {"sgdm", "adam"}
-        Whose hyperparameters.
+        The optimizer that takes them.
     dyadic : bool, optional
         True: sums of few powers of two, exact in every dtype; False: values that
         people use, like 0.9; default: both.

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from gc_ref._layouts import KINDS, LAYOUTS, is_convolution, output_axes, weight_shape
-
-__all__ = ["Layer", "layers"]
+from gc_ref._slices import matrix_shape
 
 _FANS = (1, 2, 3, 4, 5, 7, 8, 16)
 
@@ -44,7 +43,7 @@ class Layer(NamedTuple):
     @property
     def fan_in(self) -> int:
         """Number of inputs of every output: the n, or M, of Eq. 1."""
-        return math.prod(d for i, d in enumerate(self.shape) if i not in self.output_axis)
+        return matrix_shape(self.shape, self.output_axis)[1]
 
 
 @st.composite

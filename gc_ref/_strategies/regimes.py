@@ -8,7 +8,6 @@ the simplest values of a regime, which is what Hypothesis shrinks to.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -16,40 +15,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FORMATS", "REGIMES", "Format", "build"]
+from gc_ref._exact.rounding import FORMATS, Format
 
 Ints = npt.NDArray[np.int64]
 
 
-class Format(NamedTuple):
-    """A binary floating-point format: bits of precision, and exponents of three numbers."""
-
-    precision: int
-    smallest_normal: int
-    overflow: int
-
-    @property
-    def smallest(self) -> int:
-        """Exponent of the smallest subnormal number."""
-        return self.smallest_normal - self.precision + 1
-
-
-FORMATS: Mapping[str, Format] = MappingProxyType(
-    {
-        "float16": Format(11, -14, 16),
-        "bfloat16": Format(8, -126, 128),
-        "float32": Format(24, -126, 128),
-        "float64": Format(53, -1022, 1024),
-    }
-)
-
-
 class _Draw(NamedTuple):
-    """What a regime builds on: seeds (outputs, inputs), one per output, variant 0..15."""
+    """What Hypothesis drew, from which a regime makes its values."""
 
-    seeds: Ints
-    heads: Ints
-    variant: int
+    seeds: Ints  # (outputs, inputs)
+    heads: Ints  # (outputs, 1): for what the inputs of an output have in common
+    variant: int  # 0 to 15: how far a regime goes, or which of its forms it takes
     form: Format
 
     @property
@@ -64,20 +40,24 @@ def _mixed(seeds: Ints, bits: int) -> Ints:
     return np.asarray((abs(seeds) * factor) % 2**bits, dtype=np.int64)
 
 
+def _significands(seeds: Ints, p: int) -> Ints:
+    """Integers of p bits, 2**(p − 1) for a seed of 0."""
+    integers: Ints = 2 ** (p - 1) + _mixed(seeds, p - 1)
+    return integers
+
+
 def _plain(draw: _Draw, seeds: Ints) -> tuple[Ints, Ints]:
     """The seeds themselves; in odd variants, p-bit numbers of the same binades and signs."""
-    zero = np.zeros_like(seeds)
     if draw.variant % 2 == 0:
-        return seeds, zero
+        return seeds, np.zeros_like(seeds)
     p = draw.form.precision
     binades = np.frexp(seeds)[1].astype(np.int64)
-    full = np.sign(seeds) * (2 ** (p - 1) + _mixed(seeds, p - 1))
-    return full, np.where(seeds == 0, 0, binades - p)
+    return np.sign(seeds) * _significands(seeds, p), np.where(seeds == 0, 0, binades - p)
 
 
-def _filled(draw: _Draw) -> Ints:
+def _filled(seeds: Ints) -> Ints:
     """Seeds without zeros."""
-    return np.where(draw.seeds == 0, 1, draw.seeds)
+    return np.where(seeds == 0, 1, seeds)
 
 
 def _ordinary(draw: _Draw) -> tuple[Ints, Ints]:
@@ -94,22 +74,21 @@ def _large_mean(draw: _Draw) -> tuple[Ints, Ints]:
 
 
 def _cancelling(draw: _Draw) -> tuple[Ints, Ints]:
-    p, half = draw.form.precision, draw.seeds.shape[1] // 2
-    values = 2 ** (p - 1) + _mixed(draw.seeds, p - 1)
+    p, inputs = draw.form.precision, draw.seeds.shape[1]
+    half = inputs // 2
+    values = _significands(draw.seeds, p) * np.where(draw.seeds < 0, -1, 1)
     exponents = np.full_like(values, 1 - p)
-    values *= np.where(draw.seeds < 0, -1, 1)
-    values[:, -half or draw.seeds.shape[1] :] = -values[:, :half]
+    values[:, -half or inputs :] = -values[:, :half]
     if half:
         values[:, -1:] += draw.heads % 2  # one unit in the last place off
-    if draw.seeds.shape[1] % 2:
+    if inputs % 2:
         exponents[:, half] -= p
     return values, exponents
 
 
 def _wide_exponents(draw: _Draw) -> tuple[Ints, Ints]:
-    p = draw.form.precision
-    width = min(3 * p, 19) if draw.form.overflow == 16 else 3 * p
-    top = 5
+    p, top = draw.form.precision, 5
+    width = min(3 * p, 19) if draw.form.emax == 15 else 3 * p
     steps = _mixed(draw.seeds, 20) % (width + 1)
     steps[:, :1] = 0
     if steps.shape[1] > 1:
@@ -117,7 +96,7 @@ def _wide_exponents(draw: _Draw) -> tuple[Ints, Ints]:
     signs = np.where(draw.seeds < 0, -1, 1)
     if draw.variant % 2 == 0:
         return signs, top - steps
-    return signs * (2 ** (p - 1) + _mixed(draw.seeds, p - 1)), top - steps - p + 1
+    return signs * _significands(draw.seeds, p), top - steps - p + 1
 
 
 def _subnormal(draw: _Draw) -> tuple[Ints, Ints]:
@@ -125,11 +104,11 @@ def _subnormal(draw: _Draw) -> tuple[Ints, Ints]:
     if draw.variant % 2:
         step = max(1, (2 ** (draw.form.precision - 1) - 1) // 127 - 1 | 1)
     seeds = draw.seeds.copy()
-    seeds[:, :1] = _filled(draw)[:, :1]
+    seeds[:, :1] = _filled(seeds[:, :1])
     return seeds * step, np.full_like(seeds, draw.form.smallest)
 
 
-def _constants(draw: _Draw) -> tuple[Ints, Ints]:
+def _constant(draw: _Draw) -> tuple[Ints, Ints]:
     """One p-bit number for every output, with room for three units above it."""
     p = draw.form.precision
     values = draw.signs * (2 ** (p - 1) + _mixed(draw.heads, p - 2))
@@ -138,7 +117,7 @@ def _constants(draw: _Draw) -> tuple[Ints, Ints]:
 
 
 def _near_constant(draw: _Draw) -> tuple[Ints, Ints]:
-    values, exponents = _constants(draw)
+    values, exponents = _constant(draw)
     units = draw.seeds % 4
     units[:, :1] = 0
     if units.shape[1] > 1:
@@ -150,36 +129,41 @@ def _huge(draw: _Draw) -> tuple[Ints, Ints]:
     seeds = draw.seeds.copy()
     seeds[:, :1] = 127 * draw.signs
     values, exponents = _plain(draw, seeds)
-    room = draw.form.overflow - 3 - max(seeds.shape[1] - 1, 0).bit_length()
+    room = draw.form.emax - 2 - max(seeds.shape[1] - 1, 0).bit_length()
     return values, exponents + room - 7
 
 
 def _tiny(draw: _Draw) -> tuple[Ints, Ints]:
-    values, exponents = _plain(draw, _filled(draw))
-    return values, exponents + draw.form.smallest_normal
+    values, exponents = _plain(draw, _filled(draw.seeds))
+    return values, exponents + draw.form.emin
 
 
 def _spike(draw: _Draw) -> tuple[Ints, Ints]:
     p, inputs = draw.form.precision, draw.seeds.shape[1]
     values, exponents = _plain(draw, draw.seeds)
     exponents = exponents - 4 - draw.variant * (p - 1) // 15
-    rows = np.arange(len(values))
     if inputs:
-        at = abs(draw.heads[:, 0]) % inputs
-        values[rows, at] = draw.signs[:, 0] * (2 ** (p - 1) + _mixed(draw.heads[:, 0], p - 1))
+        rows, heads = np.arange(len(values)), draw.heads[:, 0]
+        at = abs(heads) % inputs
+        values[rows, at] = draw.signs[:, 0] * _significands(heads, p)
         exponents[rows, at] = 7 - p
     return values, exponents
 
 
 def _integers(draw: _Draw) -> tuple[Ints, Ints]:
-    inputs = max(draw.seeds.shape[1], 1)
-    largest = 2 ** (draw.form.precision - 1) // inputs
-    if inputs & (inputs - 1) or not largest:
+    inputs, p = draw.seeds.shape[1], draw.form.precision
+    if not _mean_is_exact(inputs, p):
         raise ValueError(
-            f"regime 'integers' needs a fan-in of 2**k, at most 2**{draw.form.precision - 1}, "
-            f"not {inputs}"
+            f"regime 'integers' needs a fan-in of 2**k, at most 2**{p - 1}, not {inputs}"
         )
-    return np.sign(draw.seeds) * (abs(draw.seeds) % (largest + 1)), np.zeros_like(draw.seeds)
+    largest = 2 ** (p - 1) // max(inputs, 1)
+    values = np.sign(draw.seeds) * (abs(draw.seeds) % (largest + 1))
+    return values, np.zeros_like(draw.seeds)
+
+
+def _mean_is_exact(inputs: int, p: int) -> bool:
+    """Whether some integers of p bits but 0 have sums of n, and means, without rounding."""
+    return inputs & (inputs - 1) == 0 and inputs <= 2 ** (p - 1)
 
 
 _BUILDERS: Mapping[str, Callable[[_Draw], tuple[Ints, Ints]]] = {
@@ -189,7 +173,7 @@ _BUILDERS: Mapping[str, Callable[[_Draw], tuple[Ints, Ints]]] = {
     "wide-exponents": _wide_exponents,
     "subnormal": _subnormal,
     "near-constant": _near_constant,
-    "constant": _constants,
+    "constant": _constant,
     "huge": _huge,
     "tiny": _tiny,
     "spike": _spike,
@@ -226,6 +210,4 @@ def build(
 
 def fits(regime: str, inputs: int, dtype: str) -> bool:
     """Whether a regime exists for this fan-in."""
-    if regime != "integers":
-        return True
-    return math.log2(max(inputs, 1)).is_integer() and inputs <= 2 ** (FORMATS[dtype].precision - 1)
+    return regime != "integers" or _mean_is_exact(inputs, FORMATS[dtype].precision)

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 BUILD = ROOT / "build" / "mutation"
 
-#: group -> its modules in gc_ref/, and the test files in tests/unit/ that judge them
+#: group -> its modules in gc_ref/, and the test files in tests/unit/ that judge them (both: globs)
 GROUPS = {
     "arrays": (
         ["_centralize", "_sgdm", "_adam"],
@@ -27,7 +27,7 @@ GROUPS = {
     ),
     "exact": (["_exact/*"], ["exact/test_exact*"]),
     "bounds": (["_bounds/*"], ["bounds/test_bounds*"]),
-    "laws": (["_laws/*", "_slices"], ["laws/test_laws*"]),
+    "laws": (["_laws/*", "_slices"], ["laws/test_laws*", "test_slices"]),
 }
 
 # Tests that take long and find no mutant that others miss, and one that reads the source code.
@@ -88,6 +88,8 @@ def results(folder):
     """Status of each mutant, by module."""
     for path in sorted(folder.glob("mutants/gc_ref/**/*.meta")):
         codes = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
+        if not codes:  # an __init__.py that holds a docstring
+            continue
         statuses = {name: STATUS.get(code, "timeout or crash") for name, code in codes.items()}
         module = path.relative_to(folder / "mutants" / "gc_ref")
         yield ".".join(module.parts).removesuffix(".py.meta"), statuses
@@ -102,7 +104,10 @@ def change(folder, name):
 
 
 def function_of(name):
-    """`gc_ref._adam.x__one__mutmut_3` is a mutant of `_adam._one`."""
+    """`gc_ref._exact.arrays.x__flatten__mutmut_3` is a mutant of `_exact.arrays._flatten`.
+
+    So is `gc_ref._laws.residuals.xǁLawTestǁread__mutmut_3` of `_laws.residuals.LawTest.read`.
+    """
     module, _, mangled = name.removeprefix("gc_ref.").rpartition(".")
     mangled = mangled.rpartition("__mutmut_")[0]
     return f"{module}.{mangled.removeprefix('xǁ').removeprefix('x_').replace('ǁ', '.')}"

@@ -153,7 +153,7 @@ def styled(algorithm: str, style: Style, conventions: Mapping[str, str]) -> Entr
     name = f"numpy {algorithm}: {style.name}; {shown}"
     optimizer = Optimizer(algorithm, style, conventions)
     # In half types the kit's hard cases leave Adam more undecided elements than its budget
-    # allows, as bounds must: there tests/unit/test_bounds_steps.py holds these styles to them.
+    # allows, as bounds must: tests/unit/bounds/test_bounds_steps.py holds these styles to them.
     dtypes = DTYPES if algorithm == "sgdm" else ("float32", "float64")
     make = functools.partial(port_of, optimizer, name, dtypes)
     return Entry(name, make, "optimizer", dtypes=dtypes, follows=conventions)

@@ -10,27 +10,14 @@ import numpy as np
 
 from gc_ref import exact
 from gc_ref._conformance.ports.case import Array
+from gc_ref._slices import from_rows
 
-__all__ = ["REGIMES", "integers", "representable", "rng_for", "slices", "unslice"]
+__all__ = ["REGIMES", "integers", "representable", "rng_for"]
 
 
 def rng_for(seed: int, label: str) -> np.random.Generator:
     """Return a generator of its own for each seed and case."""
     return np.random.default_rng([seed, zlib.crc32(label.encode())])
-
-
-def slices(array: Array, axes: tuple[int, ...]) -> Array:
-    """Matrix (outputs, fan-in) of a weight: row i is the column w_i of the paper."""
-    moved = np.moveaxis(array, axes, tuple(range(len(axes))))
-    outputs = math.prod(moved.shape[: len(axes)])
-    return moved.reshape(outputs, -1)
-
-
-def unslice(matrix: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
-    """Inverse of `slices`."""
-    rest = [n for i, n in enumerate(shape) if i not in axes]
-    moved = matrix.reshape([shape[i] for i in axes] + rest)
-    return np.ascontiguousarray(np.moveaxis(moved, tuple(range(len(axes))), axes))
 
 
 def integers(
@@ -53,7 +40,7 @@ def integers(
         residual = (signs * np.array([7.0, -3.0, -3.0, -1.0])).reshape(outputs, fan_in)
     residual = rng.permuted(residual, axis=1)
     mean = rng.choice([-1.0, 1.0]) * (smallest + 2 * (rng.permutation(outputs) % 12))
-    return unslice(residual + mean[:, None], shape, axes)
+    return from_rows(residual + mean[:, None], shape, axes)
 
 
 # Each regime is a function (rng, outputs, fan_in) -> matrix (outputs, fan_in).

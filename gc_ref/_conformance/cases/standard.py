@@ -15,14 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import (
-    REGIMES,
-    integers,
-    representable,
-    rng_for,
-    slices,
-    unslice,
-)
+from gc_ref._conformance.cases.draws import REGIMES, integers, representable, rng_for
 from gc_ref._conformance.cases.layers import (
     BOUNDED_LAYERS,
     FEW,
@@ -32,6 +25,7 @@ from gc_ref._conformance.cases.layers import (
 )
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._layouts import output_axes, weight_shape
+from gc_ref._slices import from_rows, to_rows
 
 __all__ = [
     "FEW",
@@ -204,7 +198,7 @@ def bounded_case(
             else:
                 outputs = math.prod(p.shape[j] for j in axes)
                 matrix = draw(rng, outputs, math.prod(p.shape) // outputs)
-                values = unslice(matrix, p.shape, axes)
+                values = from_rows(matrix, p.shape, axes)
             step[p.name] = representable(values, dtype)
         gradients.append(step)
     return Case(label, parameters, tuple(gradients), _hyperparameters(TYPICAL, algorithm), dtype)
@@ -262,16 +256,16 @@ def poisoned_case(case: Case, layout: str) -> tuple[Case, dict[str, Array], froz
             for g in gradients:
                 g[p.name] = -8 * g[p.name]
             continue
-        mask = slices(np.zeros(p.shape, dtype=bool), axes).copy()
+        mask = to_rows(np.zeros(p.shape, dtype=bool), axes).copy()
         mask[0] = True
-        masks[p.name] = unslice(mask, p.shape, axes)
+        masks[p.name] = from_rows(mask, p.shape, axes)
         for g in gradients:
-            matrix = slices(g[p.name], axes).copy()
+            matrix = to_rows(g[p.name], axes).copy()
             if i % 2 == 0:
                 poisoned.add(p.name)
                 matrix[0, 0] = np.nan
             else:
                 matrix[0] *= 1024
-            g[p.name] = unslice(matrix, p.shape, axes)
+            g[p.name] = from_rows(matrix, p.shape, axes)
     changed = Case("isolation", case.parameters, tuple(gradients), case.hyperparameters, case.dtype)
     return changed, masks, frozenset(poisoned)

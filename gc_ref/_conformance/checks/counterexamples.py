@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 
 from gc_ref._conformance.cases.comparison import compare
-from gc_ref._conformance.cases.draws import slices
 from gc_ref._conformance.findings.counterexample import Counterexample, Element, Neuron
 from gc_ref._conformance.judging.base_law import compare_to_base, phi
 from gc_ref._conformance.judging.judge import Judge
@@ -17,6 +16,7 @@ from gc_ref._conformance.judging.settled import Match
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.port import PortError, SkippedError
 from gc_ref._conformance.replays.replay import replay
+from gc_ref._slices import to_rows
 
 __all__ = ["counterexample"]
 
@@ -91,7 +91,7 @@ def _inputs(array: Array, index: tuple[int, ...], axes: Axes) -> tuple[float, ..
     if axes is not None and array.ndim >= 2:
         outputs = tuple(array.shape[i] for i in axes)
         row = int(np.ravel_multi_index(tuple(index[i] for i in axes), outputs))
-        values = slices(array, axes)[row]
+        values = to_rows(array, axes)[row]
     return tuple(float(v) for v in values[:MOST])
 
 

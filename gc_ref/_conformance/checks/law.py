@@ -16,12 +16,12 @@ import numpy as np
 
 from gc_ref import bounds, laws
 from gc_ref._conformance.cases import standard as cases
-from gc_ref._conformance.cases.draws import slices
 from gc_ref._conformance.checks.unknown import responds_to_shift, same_trajectory
 from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.phi import THROUGH, Phi, ask, call, hidden, recorder, replay
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
+from gc_ref._slices import to_rows
 
 __all__ = [
     "contraction",
@@ -66,7 +66,7 @@ def _shift(f: Phi, g: Array, h: Array, a: Axes, u: bounds.Profile) -> float:
 
 
 def _permutation(f: Phi, g: Array, h: Array, a: Axes, u: bounds.Profile) -> float:
-    outputs, fan_in = slices(g, a).shape
+    outputs, fan_in = to_rows(g, a).shape
     inputs = [(3 * i + 1) % fan_in if fan_in % 3 else fan_in - 1 - i for i in range(fan_in)]
     backward = list(range(outputs))[::-1]
     return laws.permutation_equivariant(

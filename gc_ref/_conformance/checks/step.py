@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from gc_ref import laws
-from gc_ref._conformance.cases.draws import slices
 from gc_ref._conformance.checks.counterexamples import counterexample
 from gc_ref._conformance.checks.unknown import own_base_law
 from gc_ref._conformance.checks.value import matches
@@ -15,6 +14,7 @@ from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable
 from gc_ref._conformance.judging.base_law import base_couples
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
+from gc_ref._slices import to_rows
 
 __all__ = ["base_law", "constraint", "theorem_4_1", "unconstrained"]
 
@@ -117,7 +117,7 @@ def _on_weights(judge: Judge, *, theorem: bool) -> Outcome:
             allowances = [_allowance(judge, case, p, t) for t in range(len(steps))]
             try:
                 if theorem:
-                    fan_in = slices(p.value, axes).shape[1]
+                    fan_in = to_rows(p.value, axes).shape[1]
                     x = (np.arange(fan_in) % 7 - 3) / 4.0
                     ratio = laws.theorem_4_1(
                         p.value, weights, x, 2.0, output_axis=axes, allowances=allowances

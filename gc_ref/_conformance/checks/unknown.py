@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from gc_ref._conformance.cases.comparison import Comparison
-from gc_ref._conformance.cases.draws import slices, unslice
 from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
 from gc_ref._conformance.judging.base_law import compare_arrays, phi
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
+from gc_ref._slices import from_rows, to_rows
 
 __all__ = [
     "blind_weights",
@@ -74,10 +74,10 @@ def _shifted(judge: Judge, case: Case, rule: str) -> Case:
                 axes = judge.axes(p, rule)
                 g = step[p.name]
                 if axes is not None:
-                    matrix = slices(g, axes).copy()
+                    matrix = to_rows(g, axes).copy()
                     signs = np.where(np.arange(len(matrix)) % 2 == 0, SHIFT, -2 * SHIFT)
                     matrix += signs[:, None].astype(matrix.dtype)
-                    g = unslice(matrix, p.shape, axes)
+                    g = from_rows(matrix, p.shape, axes)
                 moved[p.name] = g
             gradients.append(moved)
         judge.cases_made[key] = replace(
@@ -150,9 +150,9 @@ def _moves_on_plane(judge: Judge, case: Case, p: Parameter, rule: str) -> bool:
     axes = judge.axes(p, rule)
     assert axes is not None
     unit = judge.profile("float32").unit_roundoff
-    start = slices(p.value.astype(np.float64), axes)
+    start = to_rows(p.value.astype(np.float64), axes)
     for value in _steps(judge, case, p):
-        moved = slices(np.asarray(value, dtype=np.float64), axes)
+        moved = to_rows(np.asarray(value, dtype=np.float64), axes)
         drift = np.abs((moved - start).sum(axis=1))
         allowed = 64 * unit * (np.abs(moved) + np.abs(start)).sum(axis=1)
         if not np.all(drift <= allowed) or np.array_equal(moved, start):

@@ -9,11 +9,12 @@ from functools import cached_property
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import rng_for, unslice
+from gc_ref._conformance.cases.draws import rng_for
 from gc_ref._conformance.cases.layers import INTEGER_LAYERS, UNAMBIGUOUS, Layer
 from gc_ref._conformance.cases.standard import parameters_of
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._layouts import output_axes
+from gc_ref._slices import from_rows
 
 __all__ = ["SearchCases"]
 
@@ -110,4 +111,4 @@ def _gradient(rng: np.random.Generator, p: Parameter, layout: str, high: bool) -
     # keeps them off the middle between two of its numbers, where roundings differ.
     mean = 25393 / 2048 + 3 * (rng.permutation(outputs) % 7) + (4097.0 if high else 0.0)
     mean *= rng.choice([-1.0, 1.0], size=outputs)
-    return unslice(residual + mean[:, None], p.shape, axes).astype(p.value.dtype)
+    return from_rows(residual + mean[:, None], p.shape, axes).astype(p.value.dtype)

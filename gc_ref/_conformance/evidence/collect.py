@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import slices
 from gc_ref._conformance.checks.step import unconstrained
 from gc_ref._conformance.evidence.means import means
 from gc_ref._conformance.findings.check_report import smallest
 from gc_ref._conformance.findings.counterexample import named
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.port import PortError, SkippedError
+from gc_ref._slices import to_rows
 
 if TYPE_CHECKING:
     from gc_ref._conformance.findings.check_report import CheckReport
@@ -109,7 +109,7 @@ def _moved(
     with np.errstate(all="ignore"):
         sums = [
             np.abs(
-                slices(np.asarray(now[p.name], np.float64) - p.value.astype(np.float64), a).sum(1)
+                to_rows(np.asarray(now[p.name], np.float64) - p.value.astype(np.float64), a).sum(1)
             )
             for p, a in weights
         ]

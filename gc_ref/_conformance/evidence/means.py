@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import slices
 from gc_ref._conformance.findings.counterexample import named
 from gc_ref._conformance.ports.case import Array, Parameter
+from gc_ref._slices import to_rows
 
 if TYPE_CHECKING:
     from gc_ref._conformance.judging.judge import Judge
@@ -77,7 +77,7 @@ def _rows(judge: Judge, p: Parameter, got: Array) -> dict[str, Any] | None:
 
     def mean(value: Array) -> Array:
         with np.errstate(all="ignore"):
-            found: Array = slices(np.asarray(value, np.float64) - start, axes).mean(axis=1)
+            found: Array = to_rows(np.asarray(value, np.float64) - start, axes).mean(axis=1)
         return found
 
     after = _reference(judge, p)

@@ -12,10 +12,10 @@ import numpy as np
 
 from gc_ref import bounds
 from gc_ref._conformance.cases.comparison import FORMATS, Expected
-from gc_ref._conformance.cases.draws import slices, unslice
 from gc_ref._conformance.cases.expected import expected_steps
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.numbers import write_number, write_numbers
+from gc_ref._slices import from_rows, to_rows
 
 __all__ = ["CLAUSES", "Inputs", "freeze", "granted", "holds_subnormals"]
 
@@ -131,9 +131,9 @@ def _poisoned(gradient: Array, axes: tuple[int, ...] | None) -> Array:
     bad = np.isnan(gradient)
     if axes is None or not bad.any():
         return bad
-    matrix = slices(bad, axes)
+    matrix = to_rows(bad, axes)
     spread = np.broadcast_to(matrix.any(axis=1, keepdims=True), matrix.shape)
-    return unslice(spread, gradient.shape, axes)
+    return from_rows(spread, gradient.shape, axes)
 
 
 def _element(want: Expected, i: int) -> tuple[str, str]:

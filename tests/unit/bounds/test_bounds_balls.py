@@ -7,6 +7,7 @@ import pytest
 
 from gc_ref import bounds
 from gc_ref._bounds.balls import (
+    Ball,
     Units,
     average,
     decayed,
@@ -17,7 +18,6 @@ from gc_ref._bounds.balls import (
     squared,
     stored,
 )
-from gc_ref._bounds.centralize import Ball
 
 from . import _documented_bounds as documented
 from ._documented_bounds import made

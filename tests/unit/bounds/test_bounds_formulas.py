@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from gc_ref import bounds
-from gc_ref._bounds.centralize import Ball, growth, project
+from gc_ref._bounds.balls import Ball, growth
+from gc_ref._bounds.centralize import project
 
 from . import _documented_bounds as documented
 from ._documented_bounds import made

@@ -1,6 +1,5 @@
 """The cases that ports are given: the zero-tolerance class, hard regimes, poisoned slices."""
 
-import math
 from fractions import Fraction
 
 import numpy as np
@@ -207,28 +206,6 @@ def test_the_seed_alone_makes_the_case(maker):
 
 def test_cases_of_one_seed_do_not_repeat_each_other():
     assert not equal(integer_case(label="one"), integer_case(label="two"))
-
-
-@pytest.mark.parametrize(
-    ("shape", "axes", "first_row"),
-    [
-        ((2, 3), (0,), [0, 1, 2]),
-        ((2, 3), (1,), [0, 3]),
-        ((2, 2, 3), (2,), [0, 3, 6, 9]),
-        ((2, 2, 3), (1, 2), [0, 6]),
-        ((2, 2, 3), (0, 1), [0, 1, 2]),
-        ((1, 1), (0,), [0]),
-    ],
-)
-def test_slices(shape, axes, first_row):
-    array = np.arange(math.prod(shape)).reshape(shape)
-    matrix = _draws.slices(array, axes)
-    assert matrix.shape == (math.prod(shape[i] for i in axes), len(first_row))
-    assert matrix[0].tolist() == first_row
-    assert np.array_equal(matrix, rows(array, axes))
-    back = _draws.unslice(matrix, shape, axes)
-    assert np.array_equal(back, array)
-    assert back.flags.c_contiguous
 
 
 def test_a_bfloat16_number_is_rounded_once():

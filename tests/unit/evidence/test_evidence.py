@@ -8,7 +8,6 @@ import _reports
 import numpy as np
 import pytest
 
-from gc_ref._conformance.cases.draws import slices
 from gc_ref._conformance.cases.standard import integer_case, long_case
 from gc_ref._conformance.catalogue.deviations import CONTROL, DEVIATIONS
 from gc_ref._conformance.catalogue.execution import trainer
@@ -18,6 +17,7 @@ from gc_ref._conformance.reports import report as _report
 from gc_ref._conformance.reports.html import render_html
 from gc_ref._conformance.reports.worked import place, worked
 from gc_ref._conformance.wrong_ports.make import make_plant
+from gc_ref._slices import to_rows
 from gc_ref.conformance import check, numpy_port, operator_port
 
 LAYOUT = "output-last"
@@ -35,8 +35,8 @@ def test_means_of_a_function_are_worked_again_from_the_case():
     for w in weights:
         g = case.gradients[0][w["parameter"]].astype(np.float64)
         axes = tuple(w["output_axis"])
-        raw = slices(g, axes).mean(axis=1)
-        left = slices(_reports.swapped(g), axes).mean(axis=1)
+        raw = to_rows(g, axes).mean(axis=1)
+        left = to_rows(_reports.swapped(g), axes).mean(axis=1)
         assert len(raw) == w["outputs"]
         window = slice(w["first"], w["first"] + 8)
         np.testing.assert_allclose(w["without"], raw[window], rtol=1e-6)

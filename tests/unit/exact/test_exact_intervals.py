@@ -18,6 +18,7 @@ from gc_ref._exact.intervals import (
     Interval,
     TooCoarseError,
     centered,
+    combined,
     divided,
     magnitude,
     rooted,
@@ -51,6 +52,14 @@ def test_times_and_divided() -> None:
 @pytest.mark.parametrize("factor", [Fraction(2, 3), Fraction(-7, 4), Fraction(0), Fraction(3)])
 def test_scaled(factor: Fraction) -> None:
     assert scaled(ANY, factor) == [tight(factor * a for a in ends(x)) for x in ANY]
+
+
+def test_combined() -> None:
+    some = [(-7, -3), (-2, 5), (0, 0), (1, 4)]
+    a, b = Fraction(2, 3), Fraction(-7, 4)
+    for x, y in itertools.product(some, repeat=2):
+        [(low, high)], [(least, most)] = scaled([x], a), scaled([y], b)
+        assert combined((a, [x]), (b, [y])) == [(low + least, high + most)]
 
 
 def test_squared_and_magnitude() -> None:

@@ -32,6 +32,13 @@ def test_a_constant_gradient_cancels_its_bias_correction_to_the_last_of_many_dig
         assert step.lower.fractions() == [F(t, 16), F(-t, 16)]
 
 
+def test_under_update_the_largest_step_of_the_slice_counts() -> None:
+    # m̂/(√v̂ + ε) is known to be 0 for the third element; the mean that Φ takes off is not known.
+    [step] = adam([[0, 0, 0]], [[[1, 3, 0]]], lr=0.1, placement="update", output_axis=0)
+    lower, upper = step.lower.fractions(), step.upper.fractions()
+    assert all(0 < high - low <= F(0.1) / 2**200 for low, high in zip(lower, upper, strict=True))
+
+
 def test_weights_of_zero_do_not_shrink() -> None:
     options: Any = {"lr": 0.1, "weight_decay": 0.1, "decay": "decoupled", "output_axis": 0}
     [step] = adam([[0, 0]], [[[1, 3]]], **options)

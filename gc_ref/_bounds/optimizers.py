@@ -1,38 +1,19 @@
-"""Rounding-error bounds carried along a trajectory (Algorithm 1, Algorithm 2).
+"""The bounds of SGDM and Adam with GC (Algorithms 1 and 2), carried from step to step.
 
 See `gc_ref.bounds` for the derivation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from gc_ref._bounds.balls import (
-    Units,
-    average,
-    certain,
-    decayed,
-    either,
-    moved,
-    quotient,
-    shrunk,
-    squared,
-    stored,
-)
-from gc_ref._bounds.centralize import (
-    EXACT,
-    SHADOW,
-    Array,
-    Profile,
-    as_float64,
-    project,
-    reduced_axes,
-)
-
-__all__ = ["adam", "sgdm"]
+from gc_ref._bounds import balls
+from gc_ref._bounds.balls import Array, Units
+from gc_ref._bounds.centralize import averaged_axes, project
+from gc_ref._bounds.profiles import EXACT, FLOAT64, Profile
 
 _CHOICES = {
     "placement": ("gradient", "decayed-gradient", "update"),
@@ -64,14 +45,16 @@ def sgdm(
         Initial weight, exactly as the port gets it.
     grads : sequence of array_like
         One gradient per step, of the shape of ``weight``.
-    lr, momentum, weight_decay : float
-        α, β and λ, exactly as the port gets them.
+    lr, momentum : float
+        α and β, exactly as the port gets them.
     dampening : float, optional
         None: m = βm + (1−β)ĝ, Algorithm 1; else m = βm + (1−dampening)ĝ.
     output_axis : int, tuple of int, or None
         Axes that number the outputs; None: Φ is the identity.
     first_momentum : {"zero", "gradient"}
         What m is after the first step: the formula from m = 0, or ĝ.
+    weight_decay : float
+        λ.
     decay : {"l2", "decoupled"}
         Whether λw joins the gradient, or w shrinks by lr·λ·w first.
     placement : {"gradient", "decayed-gradient", "update"}
@@ -92,46 +75,43 @@ def sgdm(
     Examples
     --------
     >>> from gc_ref.bounds import profile
-    >>> taus = sgdm([[1.0], [2.0]], [[[3.0], [5.0]]] * 2, lr=0.1, output_axis=1,
-    ...             profile=profile("float32"))
+    >>> port = profile("float32")
+    >>> taus = sgdm([[1.0], [2.0]], [[[3.0], [5.0]]] * 2, lr=0.1, output_axis=1, profile=port)
     >>> bool(0 < taus[0].max() < taus[1].max() < 2e-6)
     True
     """
-    start, gradients = _inputs(weight, grads)
+    start, gradients = _same_shape(weight, grads)
     _check(placement=placement, decay=decay, first_momentum=first_momentum)
-    axes = reduced_axes(start.shape, output_axis)
+    axes = averaged_axes(start.shape, output_axis)
     take = 1 - (momentum if dampening is None else dampening)
-    after = placement == "gradient" and decay == "l2" and weight_decay != 0
+    l2, decoupled = (weight_decay, 0.0) if decay == "l2" else (0.0, weight_decay)
 
-    def run(profile: Profile) -> list[Array]:
+    def run(profile: Profile) -> Iterator[Array]:
         units = Units.of(profile, lr)
-        w = certain(start)
-        m = raw = certain(np.zeros(start.shape))
-        radii = []
-        for step, g in enumerate(gradients):
-            entering = certain(g)
-            if decay == "decoupled":
-                w = shrunk(w, lr, weight_decay, units)
-            elif not after:
-                entering = decayed(entering, w, weight_decay, units)
-            centered = project(entering, axes, profile)
-            if after:
-                centered = decayed(centered, w, weight_decay, units)
+        w = balls.certain(start)
+        m = raw = balls.certain(np.zeros(start.shape))  # momentum of Φ(g), and of g
+        for step, g in enumerate(map(balls.certain, gradients)):
+            w = balls.shrunk(w, lr, decoupled, units)
+            if placement == "gradient":
+                g_hat = balls.decayed(project(g, axes, profile), w, l2, units)
+            else:
+                g = balls.decayed(g, w, l2, units)
+                g_hat = project(g, axes, profile)
             if step == 0 and first_momentum == "gradient":
-                m, raw = centered, entering
+                m, raw = g_hat, g
             else:
                 lost = units.eta * units.per_lr  # by a term, or lr times it, that is stored
-                m = average(m, centered, momentum, take, units, underflow=lost)
-                raw = average(raw, entering, momentum, take, units, underflow=lost)
+                m = balls.average(m, g_hat, momentum, take, units, underflow=lost)
+                raw = balls.average(raw, g, momentum, take, units, underflow=lost)
             direction = m
-            if not after:  # Φ of the momentum: the same mathematics, other roundings
-                late = stored(raw, units) if placement == "update" else raw
-                direction = either(m, project(late, axes, units.scaled(profile)))
-            w = moved(w, direction, lr, units)
-            radii.append(w.radius)
-        return radii
+            if placement != "gradient" or l2 == 0:
+                # Φ of the momentum: the same mathematics, other roundings.
+                late = balls.stored(raw, units) if placement == "update" else raw
+                direction = balls.either(m, project(late, axes, units.scaled(profile)))
+            w = balls.moved(w, direction, lr, units)
+            yield w.radius
 
-    return _both(run, profile, start, len(gradients))
+    return _bound(run, profile, start, len(gradients))
 
 
 def adam(
@@ -153,22 +133,12 @@ def adam(
 
     Parameters
     ----------
-    weight : array_like
-        Initial weight, exactly as the port gets it.
-    grads : sequence of array_like
-        One gradient per step, of the shape of ``weight``.
-    lr, beta1, beta2, eps, weight_decay : float
-        α, β1, β2, ε and λ, exactly as the port gets them.
-    output_axis : int, tuple of int, or None
-        Axes that number the outputs; None: Φ is the identity.
+    weight, grads, output_axis, weight_decay, decay, placement, profile
+        As for `sgdm`.
+    lr, beta1, beta2, eps : float
+        α, β1, β2 and ε, exactly as the port gets them.
     epsilon : {"outside", "hat"}
         m̂/(√v̂ + ε), or √(1−β2ᵗ)/(1−β1ᵗ)·m/(√v + ε).
-    decay : {"l2", "decoupled"}
-        Whether λw joins the gradient, or w shrinks by lr·λ·w first.
-    placement : {"gradient", "decayed-gradient", "update"}
-        Φ(g) + λw, Φ(g + λw), or Φ of the final direction.
-    profile : Profile
-        The arithmetic granted.
 
     Returns
     -------
@@ -191,51 +161,47 @@ def adam(
     >>> bool(tau.min() > 1)
     True
     """
-    start, gradients = _inputs(weight, grads)
+    start, gradients = _same_shape(weight, grads)
     _check(placement=placement, decay=decay, epsilon=epsilon)
-    axes = reduced_axes(start.shape, output_axis)
+    axes = averaged_axes(start.shape, output_axis)
+    l2, decoupled = (weight_decay, 0.0) if decay == "l2" else (0.0, weight_decay)
 
-    def run(profile: Profile) -> list[Array]:
+    def run(profile: Profile) -> Iterator[Array]:
         units = Units.of(profile, lr)
-        w = certain(start)
-        m = v = certain(np.zeros(start.shape))
-        radii = []
-        for t, g in enumerate(gradients, 1):
-            entering = certain(g)
-            if decay == "decoupled":
-                w = shrunk(w, lr, weight_decay, units)
-            elif placement != "gradient":
-                entering = decayed(entering, w, weight_decay, units)
-            if placement != "update":
-                entering = project(entering, axes, profile)
-            if decay == "l2" and placement == "gradient":
-                entering = decayed(entering, w, weight_decay, units)
-            m = average(m, entering, beta1, 1 - beta1, units, underflow=units.eta)
-            v = average(v, squared(entering, units), beta2, 1 - beta2, units)
-            direction = quotient(m, v, t, beta1, beta2, eps, epsilon == "hat", units)
+        w = balls.certain(start)
+        m = v = balls.certain(np.zeros(start.shape))
+        for t, g in enumerate(map(balls.certain, gradients), 1):
+            w = balls.shrunk(w, lr, decoupled, units)
+            if placement == "gradient":
+                g = project(g, axes, profile)
+            g = balls.decayed(g, w, l2, units)
+            if placement == "decayed-gradient":
+                g = project(g, axes, profile)
+            m = balls.average(m, g, beta1, 1 - beta1, units, underflow=units.eta)
+            v = balls.average(v, balls.squared(g, units), beta2, 1 - beta2, units)
+            direction = balls.quotient(m, v, t, beta1, beta2, eps, epsilon == "hat", units)
             if placement == "update":
-                direction = project(stored(direction, units), axes, units.scaled(profile))
-            w = moved(w, direction, lr, units)
-            radii.append(w.radius)
-        return radii
+                direction = project(balls.stored(direction, units), axes, units.scaled(profile))
+            w = balls.moved(w, direction, lr, units)
+            yield w.radius
 
-    return _both(run, profile, start, len(gradients))
+    return _bound(run, profile, start, len(gradients))
 
 
-def _both(
-    run: Callable[[Profile], list[Array]], profile: Profile, start: Array, steps: int
+def _bound(
+    run: Callable[[Profile], Iterator[Array]], profile: Profile, start: Array, steps: int
 ) -> list[Array]:
     """Radius of the port about the center, plus radius of the exact value about it."""
     if profile == EXACT:
         return [np.zeros(start.shape) for _ in range(steps)]
     with np.errstate(all="ignore"):
-        pairs = zip(run(profile), run(SHADOW), strict=True)
+        pairs = zip(run(profile), run(FLOAT64), strict=True)
         sums = [(port + own) * (1 + 2.0**-40) for port, own in pairs]
     return [np.where(np.isnan(tau), np.inf, tau) for tau in sums]
 
 
-def _inputs(weight: npt.ArrayLike, grads: Sequence[npt.ArrayLike]) -> tuple[Array, list[Array]]:
-    start, gradients = as_float64(weight), [as_float64(g) for g in grads]
+def _same_shape(weight: npt.ArrayLike, grads: Sequence[npt.ArrayLike]) -> tuple[Array, list[Array]]:
+    start, gradients = np.asarray(weight, np.float64), [np.asarray(g, np.float64) for g in grads]
     for step, g in enumerate(gradients, 1):
         if g.shape != start.shape:
             raise ValueError(

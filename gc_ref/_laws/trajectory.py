@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref._laws.judge import Judge, LawError, Rows, rationals
+from gc_ref._laws.residuals import LawError, LawTest, Rows, rationals
 from gc_ref._slices import Axis, to_rows
 from gc_ref.bounds import EXACT
-
-__all__ = ["theorem_4_1", "weight_constraint"]
 
 
 def weight_constraint(
@@ -62,15 +60,10 @@ def weight_constraint(
     >>> weight_constraint(np.ones((1, 2)), [np.array([[0.5, 1.5]])], output_axis=0)
     0.0
     """
-    judge = Judge.of("step/constraint", "Constraint", initial, output_axis, EXACT)
-    start = judge.rows(initial).sum(axis=1)
-    return _every_step(
-        judge,
-        [abs(judge.read(w).sum(axis=1) - start) for w in weights],
-        allowances,
-        Fraction(1),
-        "eᵀ(wᵗ − w⁰) = 0",
-    )
+    law = LawTest.of("step/constraint", "Constraint", initial, output_axis, EXACT)
+    start = law.rows(initial).sum(axis=1)
+    residuals = [abs(law.read(w).sum(axis=1) - start) for w in weights]
+    return _worst_of_steps(law, residuals, allowances, Fraction(1), "eᵀ(wᵗ − w⁰) = 0")
 
 
 def theorem_4_1(
@@ -115,8 +108,8 @@ def theorem_4_1(
     >>> theorem_4_1(w0, [w1], np.array([3.0, 4.0]), 10.0, output_axis=0)
     0.0
     """
-    judge = Judge.of("step/theorem-4.1", "Theorem 4.1, corrected", initial, output_axis, EXACT)
-    start, step = judge.rows(initial), Fraction(gamma)
+    law = LawTest.of("step/theorem-4.1", "Theorem 4.1, corrected", initial, output_axis, EXACT)
+    start, step = law.rows(initial), Fraction(gamma)
     before = rationals(x).ravel()
     if len(before) != start.shape[1]:
         raise ValueError(f"x has {len(before)} elements, the fan-in is {start.shape[1]}")
@@ -124,13 +117,13 @@ def theorem_4_1(
     predicted = -step * start.sum(axis=1)
     residuals = [
         abs((w * before).sum(axis=1) - (w * after).sum(axis=1) - predicted)
-        for w in map(judge.read, weights)
+        for w in map(law.read, weights)
     ]
-    return _every_step(judge, residuals, allowances, abs(step), "wᵗᵀx − wᵗᵀ(x + γ1) = −γ1ᵀw⁰")
+    return _worst_of_steps(law, residuals, allowances, abs(step), "wᵗᵀx − wᵗᵀ(x + γ1) = −γ1ᵀw⁰")
 
 
-def _every_step(
-    judge: Judge,
+def _worst_of_steps(
+    law: LawTest,
     residuals: list[Rows],
     allowances: Sequence[Any] | None,
     factor: Fraction,
@@ -143,15 +136,15 @@ def _every_step(
     for t, residual in enumerate(residuals):
         allowance = residual - residual
         if allowances is not None:
-            bound = to_rows(np.asarray(allowances[t], dtype=np.float64), judge.output_axis)
-            undecided = ~np.isfinite(bound).all(axis=1)
-            allowance = factor * rationals(np.where(undecided[:, None], 0, bound)).sum(axis=1)
-            residual = np.where(undecided, allowance - allowance, residual)
+            bound = to_rows(np.asarray(allowances[t], dtype=np.float64), law.output_axis)
+            decided = np.isfinite(bound).all(axis=1)
+            allowance = factor * rationals(np.where(decided[:, None], bound, 0)).sum(axis=1)
+            residual = np.where(decided, residual, 0)
         try:
-            worst = max(worst, judge.decide(residual, allowance, statement))
+            worst = max(worst, law.decide(residual, allowance, statement))
         except LawError as error:
-            where = f"after step {t + 1}: {error.message}"
+            message, index = f"after step {t + 1}: {error.message}", (t, *error.index)
             raise LawError(
-                error.law, error.clause, where, ratio=error.ratio, index=(t, *error.index)
+                error.law, error.clause, message, ratio=error.ratio, index=index
             ) from None
     return worst

@@ -8,7 +8,6 @@ one row per output neuron, and stays exact until the final ratio is reported.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -19,8 +18,6 @@ import numpy.typing as npt
 
 from gc_ref import bounds, exact
 from gc_ref._slices import Axis, from_rows, slice_index, split_axes, to_rows
-
-__all__ = ["Judge", "LawError", "Rows", "index_text", "mean", "rationals"]
 
 #: A matrix (outputs, inputs), or a vector (outputs,), of Fractions.
 Rows: TypeAlias = npt.NDArray[np.object_]
@@ -80,8 +77,139 @@ def rationals(values: Any) -> Rows:
 
 def mean(rows: Rows) -> Rows:
     """Mean of every row, as a column; of empty rows, 0."""
-    length = max(rows.shape[1], 1)
-    return np.asarray(rows.sum(axis=1, keepdims=True) * Fraction(1, length), dtype=object)
+    means: Rows = rows.sum(axis=1, keepdims=True) * Fraction(1, max(rows.shape[1], 1))
+    return means
+
+
+@dataclass(frozen=True)
+class LawTest:
+    """One law, put to one array: τ, exact residuals, and whether rounding explains them.
+
+    Attributes
+    ----------
+    law, clause : str
+        Id and clause, for messages.
+    shape : tuple of int
+        Shape of the weight.
+    output_axis : tuple of int
+        Axes that number the output neurons.
+    profile : Profile
+        Arithmetic that the operator is granted.
+    dtype : str or None
+        What a combination of inputs is rounded to; None for exact inputs: not at all.
+    """
+
+    law: str
+    clause: str
+    shape: tuple[int, ...]
+    output_axis: tuple[int, ...]
+    profile: bounds.Profile
+    dtype: str | None
+
+    @classmethod
+    def of(
+        cls, law: str, clause: str, grad: Any, output_axis: Axis, profile: bounds.Profile | None
+    ) -> LawTest:
+        """Test of a law on an array, whose dtype decides where no profile is given."""
+        shape = tuple(grad.shape)
+        if len(shape) < 2 or output_axis is None:
+            raise ValueError(
+                f"{law} is about weights of two or more dimensions, not shape {shape} with "
+                f"output_axis={output_axis!r}: there centralization leaves everything alone"
+            )
+        axes, _ = split_axes(shape, output_axis)
+        if isinstance(grad, exact.ExactArray):
+            return cls(law, clause, shape, axes, profile or bounds.EXACT, None)
+        name = np.asarray(grad).dtype.name
+        profile = profile or bounds.profile(name)
+        dtype = profile.dtype if profile.unit_roundoff else name
+        return cls(law, clause, shape, axes, profile, dtype)
+
+    def rows(self, values: Any) -> Rows:
+        """Exact matrix (outputs, inputs) of an array of the weight's shape."""
+        array = rationals(values)
+        if array.shape != self.shape:
+            raise ValueError(f"{self.law}: shape {array.shape} does not fit {self.shape}")
+        return to_rows(array, self.output_axis)
+
+    def read(self, result: Any) -> Rows:
+        """Exact rows of something under test; NaN, inf or another shape is a `LawError`."""
+        if not isinstance(result, exact.ExactArray):
+            result = np.asarray(result)
+        if tuple(result.shape) != self.shape:
+            message = f"shape {tuple(result.shape)} came back for shape {self.shape}"
+            raise LawError(self.law, self.clause, message)
+        if isinstance(result, np.ndarray) and result.dtype.kind != "O":
+            bad = np.argwhere(~np.isfinite(result.astype(np.float64)))
+            if len(bad):
+                index = tuple(bad[0].tolist())
+                message = f"{result[index]} came back at {_index_text(index)} for finite values"
+                raise LawError(self.law, self.clause, message, index=index)
+        return self.rows(result)
+
+    def tau(self, values: Any, *, returned: bool = False) -> Rows:
+        """Bound of the operator's rounding error at an input, or at what it ``returned``."""
+        if self.profile.unit_roundoff == 0 or 0 in self.shape:
+            return self.rows(np.zeros(self.shape))
+        if isinstance(values, exact.ExactArray):
+            values = rationals(values)
+        numbers = np.asarray(values).astype(np.float64)  # exact for every dtype of `gc_ref.bounds`
+        if not np.isfinite(numbers).all():
+            raise ValueError(f"{self.law}: the gradient must be finite")
+        tau = _bound(numbers.tobytes(), self.shape, self.output_axis, self.profile)
+        if not np.isfinite(tau).all():
+            if returned:
+                raise LawError(self.law, self.clause, "the operator returned far too large values")
+            raise ValueError(f"{self.law}: sums over this gradient may overflow; scale it down")
+        return self.rows(tau)
+
+    def as_input(self, rows: Rows) -> tuple[Any, Rows]:
+        """Array of an exact matrix, rounded for the operator; and by how much rounding moved it."""
+        array = from_rows(rows, self.shape, self.output_axis)
+        if self.dtype is None:
+            return exact.exactly(array), rows - rows
+        flat = [exact.round_to(x, self.dtype) for x in array.ravel()]
+        rounded = np.array(flat, dtype=np.float64).reshape(self.shape)
+        if not np.isfinite(rounded).all():
+            raise ValueError(f"{self.law}: the combination overflows {self.dtype}; scale it down")
+        storage = "float32" if self.dtype == "bfloat16" else self.dtype
+        return rounded.astype(storage), self.rows(rounded) - rows
+
+    def decide(self, residual: Rows, allowance: Rows, statement: str) -> float:
+        """Worst ratio residual/allowance; LawError where a residual exceeds its allowance.
+
+        Both are matrices (judged element by element) or vectors (slice by slice).
+        """
+
+        def severity(place: tuple[int, ...]) -> tuple[bool, float]:
+            found, allowed = residual.item(place), allowance.item(place)
+            return found > allowed, _ratio(found, allowed)
+
+        if not residual.size:
+            return 0.0
+        place = max(np.ndindex(residual.shape), key=severity)
+        failed, ratio = severity(place)
+        if not failed:
+            return ratio
+        column = place[1] if len(place) == 2 else None
+        index = slice_index(place[0], column, self.shape, self.output_axis)
+        raise LawError(
+            self.law,
+            self.clause,
+            f"{statement} fails at {_index_text(index)}: off by {_decimal(residual.item(place))}, "
+            f"rounding explains at most {_decimal(allowance.item(place))} (ratio {ratio:.3g})",
+            ratio=ratio,
+            index=index,
+        )
+
+
+@lru_cache(maxsize=512)
+def _bound(
+    data: bytes, shape: tuple[int, ...], output_axis: tuple[int, ...], profile: bounds.Profile
+) -> npt.NDArray[np.float64]:
+    """`bounds.centralize`, remembered: each law asks for that of the same few gradients."""
+    values = np.frombuffer(data, np.float64).reshape(shape)
+    return bounds.centralize(values, output_axis=output_axis, profile=profile)
 
 
 def _ratio(residual: Fraction, allowance: Fraction) -> float:
@@ -104,144 +232,6 @@ def _decimal(number: Fraction) -> str:
     return f"{short:.3g}"
 
 
-def index_text(index: tuple[int | slice, ...]) -> str:
+def _index_text(index: tuple[int | slice, ...]) -> str:
     """Index as one would write it: ``[0, :, 2]``."""
     return "[" + ", ".join(":" if isinstance(i, slice) else str(i) for i in index) + "]"
-
-
-@lru_cache(maxsize=512)
-def _bound(
-    data: bytes, shape: tuple[int, ...], output_axis: Axis, profile: bounds.Profile
-) -> npt.NDArray[np.float64]:
-    """`bounds.centralize`, remembered: each law asks for that of the same few gradients."""
-    values = np.frombuffer(data, np.float64).reshape(shape)
-    return bounds.centralize(values, output_axis=output_axis, profile=profile)
-
-
-@dataclass(frozen=True)
-class Judge:
-    """One law about arrays of one shape: what it needs to look and to decide.
-
-    Attributes
-    ----------
-    law, clause : str
-        Id and clause, for messages.
-    shape : tuple of int
-        Shape of the weight.
-    output_axis : int or tuple of int
-        Axes that number the output neurons.
-    profile : Profile
-        Arithmetic that the operator is allowed.
-    dtype : str or None
-        What a combination of inputs is rounded to; None for exact inputs: not at all.
-    """
-
-    law: str
-    clause: str
-    shape: tuple[int, ...]
-    output_axis: Axis
-    profile: bounds.Profile
-    dtype: str | None
-
-    @classmethod
-    def of(
-        cls, law: str, clause: str, grad: Any, output_axis: Axis, profile: bounds.Profile | None
-    ) -> Judge:
-        """Judge for an input array; its dtype decides where no profile is given."""
-        shape = tuple(grad.shape)
-        if len(shape) < 2 or output_axis is None:
-            raise ValueError(
-                f"{law} is about weights of two or more dimensions, not shape {shape} with "
-                f"output_axis={output_axis!r}: there centralization leaves everything alone"
-            )
-        split_axes(len(shape), output_axis)
-        if isinstance(grad, exact.ExactArray):
-            return cls(law, clause, shape, output_axis, profile or bounds.EXACT, None)
-        name = np.asarray(grad).dtype.name
-        profile = profile or bounds.profile(name)
-        dtype = profile.dtype if profile.unit_roundoff else name
-        return cls(law, clause, shape, output_axis, profile, dtype)
-
-    def rows(self, values: Any) -> Rows:
-        """Exact matrix (outputs, inputs) of an array of the weight's shape."""
-        array = rationals(values)
-        if array.shape != self.shape:
-            raise ValueError(f"{self.law}: shape {array.shape} does not fit {self.shape}")
-        return to_rows(array, self.output_axis)
-
-    def apply(self, phi: Callable[[Any], Any], grad: Any) -> tuple[Any, Rows]:
-        """What the operator returns, as it is and exactly."""
-        result = phi(grad)
-        return result, self.read(result)
-
-    def read(self, result: Any) -> Rows:
-        """Exact rows of something under test; refuses NaN, inf and another shape."""
-        if not isinstance(result, exact.ExactArray):
-            result = np.asarray(result)
-        if tuple(result.shape) != self.shape:
-            message = f"shape {tuple(result.shape)} came back for shape {self.shape}"
-            raise LawError(self.law, self.clause, message)
-        if isinstance(result, np.ndarray) and result.dtype.kind != "O":
-            bad = np.argwhere(~np.isfinite(result.astype(np.float64)))
-            if len(bad):
-                index = tuple(int(i) for i in bad[0])
-                message = f"{result[index]} came back at {index_text(index)} for finite values"
-                raise LawError(self.law, self.clause, message, index=index)
-        return self.rows(result)
-
-    def tau(self, values: Any, *, returned: bool = False) -> Rows:
-        """Bound of the operator's rounding error at an input, or at what it ``returned``."""
-        if self.profile.unit_roundoff == 0 or 0 in self.shape:
-            return self.rows(np.zeros(self.shape))
-        if isinstance(values, exact.ExactArray):
-            values = rationals(values)
-        # No digit is lost: see `gc_ref.bounds`.
-        numbers = np.asarray(values).astype(np.float64)
-        if not np.isfinite(numbers).all():
-            raise ValueError(f"{self.law}: the gradient must be finite")
-        tau = _bound(numbers.tobytes(), numbers.shape, self.output_axis, self.profile)
-        if not np.isfinite(tau).all():
-            if returned:
-                raise LawError(self.law, self.clause, "the operator returned far too large values")
-            raise ValueError(f"{self.law}: sums over this gradient may overflow; scale it down")
-        return self.rows(tau)
-
-    def form(self, rows: Rows) -> tuple[Any, Rows]:
-        """Make of an exact matrix an input for the operator; also how far rounding moved it."""
-        if self.dtype is None:
-            numbers = from_rows(rows, self.shape, self.output_axis).ravel().tolist()
-            scale = math.lcm(*(Fraction(number).denominator for number in numbers))
-            numerators = [int(number * scale) for number in numbers]
-            return exact.ExactArray(self.shape, numerators, scale), rows - rows
-        rounded = np.array([exact.round_to(x, self.dtype) for x in rows.ravel()], dtype=np.float64)
-        if not np.isfinite(rounded).all():
-            raise ValueError(f"{self.law}: the combination overflows {self.dtype}; scale it down")
-        array = from_rows(rounded.reshape(rows.shape), self.shape, self.output_axis)
-        storage = "float32" if self.dtype == "bfloat16" else self.dtype
-        return array.astype(storage), self.rows(array) - rows
-
-    def decide(self, residual: Rows, allowance: Rows, statement: str) -> float:
-        """Worst ratio residual/allowance; LawError where a residual exceeds its allowance.
-
-        Both are matrices (judged element by element) or vectors (slice by slice).
-        """
-        worst, excess = 0.0, None
-        for place in np.ndindex(residual.shape):
-            found, allowed = residual.item(place), allowance.item(place)
-            ratio = _ratio(found, allowed)
-            if found > allowed and (excess is None or ratio > excess[0]):
-                excess = (ratio, place, found, allowed)
-            worst = max(worst, ratio)
-        if excess is None:
-            return worst
-        ratio, place, found, allowed = excess
-        column = place[1] if len(place) == 2 else None
-        index = slice_index(place[0], column, self.shape, self.output_axis)
-        raise LawError(
-            self.law,
-            self.clause,
-            f"{statement} fails at {index_text(index)}: off by {_decimal(found)}, "
-            f"rounding explains at most {_decimal(allowed)} (ratio {ratio:.3g})",
-            ratio=ratio,
-            index=index,
-        )
