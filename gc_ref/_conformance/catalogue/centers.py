@@ -46,7 +46,7 @@ class Gradient:
         """Mean of the values, or of another array of their shape, over axes of the parameter."""
         return mean(self.xp, self.values if of is None else of, self.parameter.axes(axes))
 
-    def deviation(self, axes: str) -> Any:
+    def spread(self, axes: str) -> Any:
         """Standard deviation over axes of the parameter, never 0."""
         away = self.values - self.mean(axes=axes)
         return self.xp.sqrt(self.mean(away * away, axes=axes)) + 1e-8
@@ -59,11 +59,11 @@ class Gradient:
 
 @dataclass(frozen=True)
 class Fit:
-    """How the amount of a rule is read off a step, element by element."""
+    """How the amount of a rule is read off a step."""
 
-    #: (gradient, its mean, what the optimizer was given) -> the amount that explains the last.
+    #: (gradient, its mean, what the optimizer was given) -> the amount that each element shows.
     estimate: Callable[[Array, Array, Array], Array]
-    right: tuple[float, ...]  # amounts with which nothing is wrong, or nothing is done
+    right: tuple[float, ...]  # amounts that make the rule Eq. 1, or leave the gradient as it is
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,15 @@ class Center:
     """One centering rule: what it is called, what it is in words, what it does."""
 
     name: str
-    deviation: str  # empty for the right one
-    #: May hold ``{amount}``, and ``{out}`` and ``{far}``: the ends of a weight's shape where this
-    #: layout and the other one keep the outputs.
+    deviation: str  # its id; empty for the right rule
+    #: What such a port does. May hold ``{amount}``, and ``{out}`` and ``{far}``: the ends of a
+    #: weight's shape where this layout and the other one keep the outputs.
     words: str
     apply: Callable[[Gradient], Any]
     fit: Fit | None = None  # for a rule whose amount may be any number
-    amounts: tuple[float, ...] = (0.0,)  # tried by the search, if integer gradients show the rule
-    crosses: bool = False  # the gradient of one output neuron acts on others
-    published: bool = False  # some port has it; only these are tried where each run costs much
+    amounts: tuple[float, ...] = (0.0,)  # that the search tries; none where it cannot tell
+    crosses: bool = False  # whether the gradient of one output neuron acts on others
+    published: bool = False  # whether published ports have it: tried even where runs cost much
 
 
 def _minus_mean(axes: str) -> Callable[[Gradient], Any]:
@@ -105,12 +105,8 @@ def _mean_of_rank(g: Gradient, rank: float) -> Any:
 
 def _first_input(g: Gradient) -> Any:
     inputs = g.parameter.axes("inputs")
-    return (
-        g.values
-        - g.values[
-            tuple(slice(0, 1) if i in inputs else slice(None) for i in range(g.parameter.rank))
-        ]
-    )
+    index = (slice(0, 1) if i in inputs else slice(None) for i in range(g.parameter.rank))
+    return g.values - g.values[tuple(index)]
 
 
 def _median(g: Gradient) -> Any:
@@ -186,9 +182,9 @@ _ALL = (
     Center("broadcast", "mean-broadcast-wrong", "the means of the outputs are laid along another "
            "axis of the same length (keepdims was dropped)", _broadcast, crosses=True),
     Center("divided-by-neuron", "scaled", "the centralized gradient of each neuron is divided by "
-           "its standard deviation", lambda g: g.centralized / g.deviation("inputs")),
+           "its standard deviation", lambda g: g.centralized / g.spread("inputs")),
     Center("divided-by-weight", "scaled", "the centralized gradient is divided by the standard "
-           "deviation of the whole weight", lambda g: g.centralized / g.deviation("whole"),
+           "deviation of the whole weight", lambda g: g.centralized / g.spread("whole"),
            crosses=True),
     Center("erase", "scaled", "the gradient of every weight becomes 0", lambda g: 0.0 * g.values),
     Center("partial", "partial", "{amount:.6g} times the mean is removed",

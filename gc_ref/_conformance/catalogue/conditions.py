@@ -24,8 +24,8 @@ class Condition:
     """A condition on a weight, or on the number of a step; it may depend on a number ``k``."""
 
     name: str
-    deviation: str  # empty for a convention
-    words: str  # may hold ``{k}``
+    deviation: str  # its id; empty for a convention
+    words: str  # what such a port does; may hold ``{k}``
     #: (weight or step, k) -> whether it is centralized; traced for a traced step.
     test: Callable[[Any, int], Any]
     numbers: tuple[int, ...] = (0,)  # values of k that the search tries

@@ -12,7 +12,7 @@ from gc_ref._conformance.catalogue.semantics import Semantics
 
 __all__ = ["ABSURD", "CONTROL", "DEVIATIONS", "PLANTS", "UNSEEN", "Deviation", "Plant"]
 
-#: Where a deviation was seen that is only feared.
+#: Said of a deviation that was seen nowhere yet.
 UNSEEN = "no published port that we know of"
 
 #: Checks that see a mean that is left, or taken over the wrong elements.
@@ -32,8 +32,8 @@ class Plant:
     what: Semantics
     operator: bool = True  # whether a bare function of the gradient can have it
     frameworks: tuple[str, ...] = EVERYWHERE
-    #: ``"flag-ignored"`` (a switch that is not looked at), ``"gradient-alias"`` (the momentum is
-    #: the gradient's own buffer) or empty.
+    #: What is wrong beyond the semantics: ``"flag-ignored"`` (the switch of GC does nothing),
+    #: ``"gradient-alias"`` (the momentum is the gradient's own buffer) or nothing.
     how: str = ""
     no_vector: str = ""  # why no frozen vector can show it, where none can
     deviation: str = ""  # its id
@@ -45,7 +45,7 @@ class Plant:
 
     @property
     def optimizer(self) -> str:
-        """What its arguments are like: "sgd", "sgd-with-switch", "adam" or "adamw"."""
+        """Which optimizer it looks like: sgd, sgd-with-switch, adam or adamw."""
         if self.what.algorithm == "adam":
             return "adamw" if "decay" in self.what.conventions else "adam"
         return "sgd-with-switch" if self.how == "flag-ignored" else "sgd"
@@ -58,7 +58,7 @@ class Deviation:
     id: str  # immutable once released
     sentence: str  # what such a port does
     clause: str  # what it breaks
-    seen: str  # where it has been seen; empty where it is only feared
+    seen: str  # where it has been seen; empty if nowhere
     checks: tuple[str, ...]  # that are there to find it: two of them must, or one and `only`
     plants: tuple[Plant, ...]  # the main one first
     only: str = ""  # why a single check can find it, where that is so
@@ -262,6 +262,6 @@ DEVIATIONS: Mapping[str, Deviation] = {
     d.id: replace(d, plants=tuple(replace(p, deviation=d.id) for p in d.plants)) for d in _ALL
 }
 PLANTS: Mapping[str, Plant] = {p.id: p for d in DEVIATIONS.values() for p in d.plants}
-#: A port that is right, and one that nobody could take for right.
+#: A right port, which must not be accused, and one that is wrong in every parameter.
 CONTROL = Plant("", Semantics())
 ABSURD = Plant("", Semantics(center="erase", vectors="erase"))

@@ -83,12 +83,8 @@ def _fed(case: Case, what: Semantics, layout: str) -> Case:
     for step in case.gradients:
         total = float(model_mean(step))
         wide = {k: g.astype(np.float64) for k, g in step.items()}
-        gradients.append(
-            {
-                k: np.asarray(what.phi(np, g, infos[k], 1, Memory(before[k], total)), step[k].dtype)
-                for k, g in wide.items()
-            }
-        )
+        given = {k: what.phi(np, g, infos[k], 1, Memory(before[k], total)) for k, g in wide.items()}
+        gradients.append({k: np.asarray(g, step[k].dtype) for k, g in given.items()})
         before = wide
     return replace(case, id=f"fed-{what.center}-{what.vectors}", gradients=tuple(gradients))
 

@@ -57,10 +57,10 @@ def diagnose(judge: Judge, checks: Sequence[CheckReport]) -> Diagnosis:
         return Diagnosis()
     if "hygiene/deterministic" in failed:
         return Diagnosis(words=(NOT_REPEATABLE,))
-    if not failed:
-        return Diagnosis(words=_right(judge))
-    by_checks = _shown_by_checks(judge, failed)
     try:
+        if not failed:
+            return Diagnosis(words=_right(judge))
+        by_checks = _shown_by_checks(judge, failed)
         if judge.settled.mode == "base":
             return _against_base(judge, by_checks)
         return _against_paper(judge, failed, by_checks)

@@ -15,7 +15,7 @@ __all__ = ["shared_state"]
 
 
 def shared_state(search: SemanticsSearch) -> list[Semantics]:
-    """Return the semantics by which weights of one shape share their state, if it explains all."""
+    """Return the first semantics with shared state that explains every parameter, if one does."""
     for optimizer in search.optimizers():
         what = replace(optimizer, mistake="state-aliased")
         if not optimizer.mistake and optimizer.algorithm != "operator" and _shares(search, what):

@@ -35,14 +35,20 @@ Pattern = tuple[bool | None, ...]
 class _Predicted:
     """A parameter after a step, as a semantics says, with its optimizer's state."""
 
+    info: ParameterInfo
     value: Array
     state: State
     summed: Any  # magnitude of what is summed on the way, whose rounding shows in the value
 
-    def allowance(self, magnitude: Array, info: ParameterInfo) -> Array:
-        """How far a value of this magnitude may be off by rounding."""
-        allowed: Array = (ROUNDINGS + info.fan_in) * UNIT * (self.summed + np.abs(magnitude))
+    def allowance(self, value: Array) -> Array:
+        """How far rounding may take a value off."""
+        allowed: Array = (ROUNDINGS + self.info.fan_in) * UNIT * (self.summed + np.abs(value))
         return allowed
+
+    def agrees(self, seen: Array) -> bool:
+        """Whether what was seen is the predicted value, but for rounding."""
+        with np.errstate(invalid="ignore"):
+            return bool(np.all(np.abs(seen - self.value) <= self.allowance(self.value)))
 
 
 def pattern(observed: ObservedParameter, what: Semantics) -> Pattern | None:
@@ -56,7 +62,7 @@ def pattern(observed: ObservedParameter, what: Semantics) -> Pattern | None:
     found: list[bool | None] = []
     for one in observed.steps:
         predicted = [_predict(observed, one, state, s) for s in (acting, raw)]
-        as_said, as_raw = (_agrees(one.after, p, observed.info) for p in predicted)
+        as_said, as_raw = (p.agrees(one.after) for p in predicted)
         if not (as_said or as_raw):
             return None
         found.append(None if as_said and as_raw else as_said)
@@ -72,7 +78,7 @@ def _predict(
     with np.errstate(all="ignore"):
         if what.algorithm == "operator":
             value = what.phi(np, g, info, t, Memory(state.before, one.model_mean))
-            return _Predicted(value, State(w, w, g), np.abs(value) + one.largest)
+            return _Predicted(info, value, State(w, w, g), np.abs(value) + one.largest)
         value, now = step(np, what, w, g, state, t, hyper, info, one.model_mean)
         history: Any = one.largest + float(np.abs(now.first).max(initial=0.0))
         if what.algorithm == "adam" and what.mistake != "base-dropped":
@@ -83,13 +89,7 @@ def _predict(
         summed = np.abs(w) + hyper["lr"] * history
         if what.mistake == "weights-centralized":
             summed = np.full_like(w, np.max(summed, initial=0.0))
-    return _Predicted(value, now, summed)
-
-
-def _agrees(seen: Array, predicted: _Predicted, info: ParameterInfo) -> bool:
-    with np.errstate(invalid="ignore"):
-        allowed = predicted.allowance(predicted.value, info)
-        return bool(np.all(np.abs(seen - predicted.value) <= allowed))
+    return _Predicted(info, value, now, summed)
 
 
 def decay_factors(listed: Iterable[ObservedParameter], what: Semantics) -> list[float] | None:
@@ -110,7 +110,7 @@ def decay_factors(listed: Iterable[ObservedParameter], what: Semantics) -> list[
             unit = -hyper["lr"] * hyper["weight_decay"] * w
             large = np.abs(unit) > 1e-3
             removed = (one.after - predicted.value)[large] / unit[large]
-            allowed = np.broadcast_to(predicted.allowance(w, observed.info), w.shape)[large]
+            allowed = np.broadcast_to(predicted.allowance(w), w.shape)[large]
             factors.setdefault(one.number, []).append(removed)
             slack.setdefault(one.number, []).append(allowed / np.abs(unit[large]))
     found = []

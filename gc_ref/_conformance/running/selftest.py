@@ -102,8 +102,8 @@ def caught(deviation: Deviation, report: Report) -> bool:
 def legend() -> str:
     """Return the numbers of the matrix's columns."""
     words = [f"{i:2} {id}" for i, id in enumerate(CHECKS, 1)]
-    half = -(-len(words) // 3)
-    table = (words[i::half] for i in range(half))
+    height = -(-len(words) // 3)
+    table = (words[i::height] for i in range(height))
     return "\n".join("  ".join(f"{w:32}" for w in row).rstrip() for row in table)
 
 

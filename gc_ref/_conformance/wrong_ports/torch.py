@@ -43,10 +43,10 @@ def _optimizer_class(what: Semantics) -> Any:
         def step(self, closure: Any = None) -> None:
             """Carry every parameter one step on."""
             with torch.no_grad():
-                self.carry_on()
+                self.update_parameters()
 
-        def carry_on(self) -> None:
-            """Do what the semantics says to every parameter."""
+        def update_parameters(self) -> None:
+            """Do to every parameter what the semantics says."""
             groups = [n for n, group in enumerate(self.param_groups) for _ in group["params"]]
             parameters = [p for group in self.param_groups for p in group["params"]]
             infos = infos_of_shapes([tuple(p.shape) for p in parameters], 0, groups=groups)
