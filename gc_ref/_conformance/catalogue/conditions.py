@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from gc_ref._conformance.catalogue.parameters import ParameterInfo
 
-__all__ = ["GATES", "SCHEDULES", "Condition", "Threshold"]
+__all__ = ["GATES", "SCHEDULES", "Condition", "Threshold", "separating"]
 
 
 @dataclass(frozen=True)
@@ -93,3 +93,29 @@ _SCHEDULES = (
 
 GATES: Mapping[str, Condition] = {g.name: g for g in _GATES}
 SCHEDULES: Mapping[str, Condition] = {s.name: s for s in _SCHEDULES}
+
+
+def separating(
+    conditions: Mapping[str, Condition], acting: Sequence[Any], idle: Sequence[Any]
+) -> list[tuple[str, int]]:
+    """Find the conditions, with their numbers, that hold for all that acts and nothing idle.
+
+    Examples
+    --------
+    >>> matrix, kernel = ParameterInfo((4, 4), -1), ParameterInfo((3, 3, 4, 4), -1)
+    >>> separating(GATES, [matrix], [kernel])[0]
+    ('rank-at-most', 2)
+    >>> separating(SCHEDULES, [1, 3, 5], [2, 4])
+    [('skips-every', 2)]
+    """
+    found = []
+    for condition in conditions.values():
+        numbers = condition.numbers
+        if condition.threshold is not None:  # the largest measure on the lower side
+            below = idle if condition.threshold.side == "above" else acting
+            numbers = (max(map(condition.threshold.measure, below)),)
+        for k in numbers:
+            held = [condition.test(x, k) for x in acting]
+            if all(held) and not any(condition.test(x, k) for x in idle):
+                found.append((condition.name, k))
+    return found

@@ -38,11 +38,13 @@ def trainer(
 
     def run(case: Case) -> list[dict[str, Array]]:
         weights = {p.name: p.value for p in case.parameters}
+        shapes = {p.name: p.shape for p in case.parameters}
+        infos = infos_of(shapes, OUTPUT_AXIS[layout], bits=bits)
         states: dict[Any, State] = {}
         steps = []
         for t, gradients in enumerate(case.gradients, 1):
             total = model_mean(gradients) if what.center == "model" else 0.0
-            for name, parameter in infos_of(case.parameters, layout, bits).items():
+            for name, parameter in infos.items():
                 w = weights[name]
                 key: Any = parameter.shape if what.mistake == "state-aliased" else name
                 state = states.get(key) or State.of(w)

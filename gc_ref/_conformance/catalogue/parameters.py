@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from gc_ref._conformance.ports.case import Parameter
-
-__all__ = ["OUTPUT_AXIS", "ParameterInfo", "infos_of", "infos_of_shapes"]
+__all__ = ["OUTPUT_AXIS", "ParameterInfo", "infos_of"]
 
 #: Axis of the outputs of a plain layer.
 OUTPUT_AXIS = {"output-first": 0, "output-last": -1}
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -75,35 +76,32 @@ class ParameterInfo:
         return tuple(axes[1:rank] if self.axis == 0 else axes[: rank - 1])
 
 
-def infos_of_shapes(
-    shapes: Sequence[tuple[int, ...]], axis: int, *, groups: Sequence[int] = (), bits: int = 24
-) -> list[ParameterInfo]:
-    """Describe the parameters of a model, listed as its optimizer has them.
-
-    ``groups`` are the numbers of their parameter groups; the halves of the model by default.
-    """
-    count = sum(len(shape) > 1 for shape in shapes)
-    first = next((len(shape) for shape in shapes if len(shape) > 1), 2)
-    groups = groups or [int(i >= len(shapes) // 2) for i in range(len(shapes))]
-    return [
-        ParameterInfo(
-            tuple(shape), axis, sum(len(s) > 1 for s in shapes[:i]), count, first, bits, groups[i]
-        )
-        for i, shape in enumerate(shapes)
-    ]
-
-
 def infos_of(
-    parameters: Iterable[Parameter],
-    layout: str,
+    shapes: Mapping[Key, tuple[int, ...]],
+    axis: int,
+    *,
+    groups: Iterable[Iterable[Key]] = (),
     bits: int = 24,
-    groups: Sequence[Sequence[str]] = (),
-) -> dict[str, ParameterInfo]:
-    """Describe the parameters of a case; ``groups`` are names, in the optimizer's order."""
-    shapes = {p.name: p.shape for p in parameters}
-    names = [name for group in groups for name in group] or list(shapes)
-    numbers = [number for number, group in enumerate(groups) for _ in group]
-    infos = infos_of_shapes(
-        [shapes[name] for name in names], OUTPUT_AXIS[layout], groups=numbers, bits=bits
-    )
-    return dict(zip(names, infos, strict=True))
+) -> dict[Key, ParameterInfo]:
+    """Describe the parameters of a model, by any key, in the order in which an optimizer has them.
+
+    That is the order of ``groups``, its parameter groups; by default these are the halves of the
+    model.
+
+    Examples
+    --------
+    >>> infos = infos_of({"kernel": (2, 3), "bias": (3,), "head": (3, 3)}, -1)
+    >>> infos["head"].index, infos["head"].count, infos["head"].group
+    (1, 2, 1)
+    """
+    keys = list(shapes)
+    groups = groups or (keys[: len(keys) // 2], keys[len(keys) // 2 :])
+    order = [(key, number) for number, group in enumerate(groups) for key in group]
+    ranks = [len(shapes[key]) for key, _ in order]
+    count = sum(rank > 1 for rank in ranks)
+    first = next((rank for rank in ranks if rank > 1), 2)
+    found: dict[Key, ParameterInfo] = {}
+    for i, (key, number) in enumerate(order):
+        index = sum(rank > 1 for rank in ranks[:i])
+        found[key] = ParameterInfo(shapes[key], axis, index, count, first, bits, number)
+    return found

@@ -9,10 +9,10 @@ import numpy as np
 
 from gc_ref._conformance.cases.layers import UNAMBIGUOUS
 from gc_ref._conformance.catalogue.centers import CENTERS, Memory
+from gc_ref._conformance.catalogue.conditions import GATES, separating
 from gc_ref._conformance.catalogue.execution import model_mean
-from gc_ref._conformance.catalogue.parameters import infos_of
+from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, infos_of
 from gc_ref._conformance.catalogue.semantics import Semantics
-from gc_ref._conformance.diagnosis.conditions import gates_for
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.case import Array, Case
 
@@ -43,7 +43,7 @@ def explanations_by_base(judge: Judge) -> list[Semantics]:
         fed = judge.run(_fed(case, what, judge.layout), port=judge.port.base).steps
         return {k for k in names if _alike([s[k] for s in got], [s[k] for s in fed])}
 
-    infos = infos_of(case.parameters, judge.layout)
+    infos = _infos(case, judge.layout)
     weights = {k for k, p in infos.items() if p.rank > 1 and p.fan_in > 1}
     untouched = alike(Semantics(center="none"), set(infos))
     if any(k not in untouched for k, p in infos.items() if p.rank < 2):
@@ -63,9 +63,13 @@ def explanations_by_base(judge: Judge) -> list[Semantics]:
             continue
         if not idle:
             return [Semantics(center=rule.name)]
-        gates = gates_for([infos[k] for k in acting], [infos[k] for k in idle])
+        gates = separating(GATES, [infos[k] for k in acting], [infos[k] for k in idle])
         return [Semantics(center=rule.name, gate=gate, gate_number=k) for gate, k in gates]
     return []
+
+
+def _infos(case: Case, layout: str) -> dict[str, ParameterInfo]:
+    return infos_of({p.name: p.shape for p in case.parameters}, OUTPUT_AXIS[layout], bits=53)
 
 
 def _plain_layers(case: Case) -> Case:
@@ -77,7 +81,7 @@ def _plain_layers(case: Case) -> Case:
 
 def _fed(case: Case, what: Semantics, layout: str) -> Case:
     """Return the case with what a semantics makes of them in place of the gradients."""
-    infos = infos_of(case.parameters, layout, bits=53)
+    infos = _infos(case, layout)
     before = {p.name: np.zeros(p.shape) for p in case.parameters}
     gradients = []
     for step in case.gradients:

@@ -17,7 +17,6 @@ from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.diagnosis.base_search import explanations_by_base
 from gc_ref._conformance.diagnosis.semantics_search import SemanticsSearch
-from gc_ref._conformance.diagnosis.shared_state import shared_state
 from gc_ref._conformance.diagnosis.step_patterns import decay_factors
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.judging.judge import Judge
@@ -106,7 +105,7 @@ def _against_paper(
     if len(found) == 1 and not found[0].deviations:
         found = search.long_schedules(found[0]) or found
     if not found and not judge.operator:
-        found = shared_state(search)
+        found = search.with_shared_state()
     if not found:
         return _known((), by_checks, judge.layout) if by_checks else _unknown(search, judge.layout)
     crossing = any(CENTERS[what.center].crosses for what in found)

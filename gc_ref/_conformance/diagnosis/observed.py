@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gc_ref._conformance.catalogue.execution import model_mean
-from gc_ref._conformance.catalogue.parameters import ParameterInfo, infos_of
+from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, infos_of
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
 
@@ -44,7 +44,8 @@ def observe(
     case: Case, trajectory: Trajectory, layout: str, hyperparameters: Mapping[str, float]
 ) -> dict[str, ObservedParameter]:
     """Return each parameter as a port trained it, in the order in which its optimizer has them."""
-    infos = infos_of(case.parameters, layout, 53, trajectory.groups)
+    shapes = {p.name: p.shape for p in case.parameters}
+    infos = infos_of(shapes, OUTPUT_AXIS[layout], groups=trajectory.groups, bits=53)
     before = {p.name: p.value.astype(np.float64) for p in case.parameters}
     largest = dict.fromkeys(infos, 0.0)
     steps: dict[str, list[ObservedStep]] = {k: [] for k in infos}

@@ -6,15 +6,18 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from gc_ref._conformance.cases.layers import UNAMBIGUOUS
 from gc_ref._conformance.catalogue.centers import CENTERS
+from gc_ref._conformance.catalogue.conditions import GATES, SCHEDULES, separating
+from gc_ref._conformance.catalogue.execution import trainer
 from gc_ref._conformance.catalogue.parameters import ParameterInfo
 from gc_ref._conformance.catalogue.semantics import MISTAKES, Semantics
 from gc_ref._conformance.diagnosis.amounts import fitted_amount
-from gc_ref._conformance.diagnosis.conditions import gates_for, schedules_for
 from gc_ref._conformance.diagnosis.observed import ObservedParameter, observe
 from gc_ref._conformance.diagnosis.search_cases import SearchCases
-from gc_ref._conformance.diagnosis.step_patterns import Pattern, pattern
+from gc_ref._conformance.diagnosis.step_patterns import ROUNDINGS, Pattern, pattern
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.case import Case
 
@@ -126,11 +129,11 @@ class SemanticsSearch:
         ]
 
     def _schedules(self, what: Semantics, used: list[Pattern]) -> list[tuple[str, int]]:
-        found = schedules_for(used)
+        found = _schedules_of(used)
         if self.judge.operator or len(found) < 2:
             return found
         patterns = _patterns(self.observe(self.judge.long), what)
-        return schedules_for(patterns.values()) if patterns else found
+        return _schedules_of(patterns.values()) if patterns else found
 
     def long_schedules(self, what: Semantics) -> list[Semantics]:
         """Return what the long run shows of a port that is right at first."""
@@ -139,7 +142,7 @@ class SemanticsSearch:
             return []
         return [
             replace(what, schedule=schedule, schedule_number=n)
-            for schedule, n in schedules_for(patterns.values())
+            for schedule, n in _schedules_of(patterns.values())
         ]
 
     def _gates(
@@ -149,7 +152,39 @@ class SemanticsSearch:
         patterns = _patterns(observed, what) or {}
         acting = acting + [observed[k].info for k, p in patterns.items() if p == (True,)]
         idle = idle + [observed[k].info for k, p in patterns.items() if p == (False,)]
-        return gates_for(acting, idle)
+        return separating(GATES, acting, idle)
+
+    def with_shared_state(self) -> list[Semantics]:
+        """Return the first semantics by which weights of one shape share their state, if any."""
+        for optimizer in self.optimizers():
+            what = replace(optimizer, mistake="state-aliased")
+            if not optimizer.mistake and self._explains_training(what):
+                return [what]
+        return []
+
+    def _explains_training(self, what: Semantics) -> bool:
+        """Whether training all parameters together, as the semantics says, gives what was seen."""
+        case = self.cases.telling
+        observed = self.observe(case)
+        named = {p.name: p for p in case.parameters}
+        wide = replace(
+            case,
+            parameters=tuple(
+                replace(named[k], value=one.steps[0].before) for k, one in observed.items()
+            ),
+            gradients=tuple(
+                {k: one.steps[t].gradient for k, one in observed.items()}
+                for t in range(len(case.gradients))
+            ),
+            hyperparameters=self.judge.hyperparameters(case, what.built_in),
+        )
+        steps = trainer(what, self.judge.layout, 53)(wide)
+        reach = 2.0**-24 * ROUNDINGS * len(steps) * 8192 * wide.hyperparameters["lr"]
+        return all(
+            np.all(np.abs(values[name] - seen.after) <= reach)
+            for name, one in observed.items()
+            for values, seen in zip(steps, one.steps, strict=True)
+        )
 
     def nearest(self) -> tuple[Semantics, list[str]] | None:
         """Return the semantics that explains most parameters, and those that it does not."""
@@ -222,6 +257,13 @@ def _patterns(observed: Observed, what: Semantics) -> dict[str, Pattern] | None:
                 return None
             patterns[name] = steps
     return patterns
+
+
+def _schedules_of(patterns: Iterable[Pattern]) -> list[tuple[str, int]]:
+    """Find the schedules that all patterns follow; undecided steps follow any."""
+    decided = {(t, seen) for steps in patterns for t, seen in enumerate(steps, 1)}
+    acting = [t for t, seen in decided if seen]
+    return separating(SCHEDULES, acting, [t for t, seen in decided if seen is False])
 
 
 def _explains(one: ObservedParameter, what: Semantics) -> bool:

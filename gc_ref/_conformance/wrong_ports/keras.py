@@ -9,7 +9,7 @@ from typing import Any
 from gc_ref._conformance.adapters import keras_port
 from gc_ref._conformance.adapters.keras.port import select_backend
 from gc_ref._conformance.catalogue.deviations import Plant
-from gc_ref._conformance.catalogue.parameters import infos_of_shapes
+from gc_ref._conformance.catalogue.parameters import infos_of
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.port import Port
 
@@ -53,7 +53,7 @@ def _optimizer_class(what: Semantics) -> Any:
             if self.built:
                 return
             super().build(variables)
-            self.infos = infos_of_shapes([tuple(v.shape) for v in variables], -1)
+            self.infos = infos_of({i: tuple(v.shape) for i, v in enumerate(variables)}, -1)
             made: dict[Any, Any] = {}
             self.states = []
             for i, v in enumerate(variables):

@@ -7,7 +7,7 @@ from typing import Any
 
 from gc_ref._conformance.adapters import optax_port
 from gc_ref._conformance.catalogue.deviations import Plant
-from gc_ref._conformance.catalogue.parameters import infos_of_shapes
+from gc_ref._conformance.catalogue.parameters import infos_of
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.port import Port
 
@@ -49,7 +49,7 @@ def _transformation(what: Semantics, hyper: dict[str, Any]) -> Any:
         t, before = state[0] + 1, state[1]
         weights, structure = jax.tree.flatten(params)
         gradients = jax.tree.leaves(updates)
-        infos = infos_of_shapes([tuple(w.shape) for w in weights], -1)
+        infos = infos_of({i: tuple(w.shape) for i, w in enumerate(weights)}, -1).values()
         model_mean = jnp.mean(jnp.concatenate([g.ravel() for g in gradients]))
         after, moves = [], []
         shared: dict[Any, Any] = {}

@@ -7,7 +7,7 @@ from typing import Any
 
 from gc_ref._conformance.adapters import torch_port
 from gc_ref._conformance.catalogue.deviations import Plant
-from gc_ref._conformance.catalogue.parameters import infos_of_shapes
+from gc_ref._conformance.catalogue.parameters import infos_of
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.port import Port
 
@@ -47,12 +47,12 @@ def _optimizer_class(what: Semantics) -> Any:
 
         def update_parameters(self) -> None:
             """Do to every parameter what the semantics says."""
-            groups = [n for n, group in enumerate(self.param_groups) for _ in group["params"]]
-            parameters = [p for group in self.param_groups for p in group["params"]]
-            infos = infos_of_shapes([tuple(p.shape) for p in parameters], 0, groups=groups)
-            model_mean = torch.cat([p.grad.ravel() for p in parameters]).mean()
+            groups = [group["params"] for group in self.param_groups]
+            shapes = {p: tuple(p.shape) for group in groups for p in group}
+            infos = infos_of(shapes, 0, groups=groups)
+            model_mean = torch.cat([p.grad.ravel() for p in infos]).mean()
             shared: dict[Any, Any] = {}
-            for p, info in zip(parameters, infos, strict=True):
+            for p, info in infos.items():
                 own = kept = self.state[p]
                 if what.mistake == "state-aliased":
                     kept = shared.setdefault(info.shape, own)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gc_ref._conformance.catalogue.conditions import GATES, SCHEDULES
-from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, infos_of_shapes
+from gc_ref._conformance.catalogue.conditions import GATES, SCHEDULES, separating
+from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, infos_of
 
 MEASURES = {"fan-in": 32, "size": 192, "outputs": 6}  # of the weight below
 
@@ -24,11 +24,34 @@ def test_only_thresholds_are_read_off_the_weights():
         assert bool(condition.numbers) is (condition.threshold is None), condition.name
 
 
+def matrices(*shapes):
+    return [ParameterInfo(shape, -1) for shape in shapes]
+
+
+def test_the_limit_of_a_threshold_is_read_off_the_weights():
+    small, large = matrices((2, 3), (5, 3)), matrices((9, 3), (12, 4))
+    above, below = dict(separating(GATES, large, small)), dict(separating(GATES, small, large))
+    assert (above["fan-in-above"], above["size-above"]) == (5, 15)
+    assert (below["fan-in-at-most"], below["size-at-most"]) == (5, 15)
+    assert not any(
+        GATES[name].threshold.side == "at-most" for name in above if GATES[name].threshold
+    )
+
+
+def test_no_schedule_separates_a_step_from_itself():
+    assert ("until", 2) in separating(SCHEDULES, [1, 2], [3])
+    assert separating(SCHEDULES, [1, 2], [1]) == []
+
+
 def test_the_place_of_a_parameter_is_told_from_the_shapes():
-    shapes = [(3,), (2, 3), (4, 2, 3), (), (5, 5)]
-    infos = infos_of_shapes(shapes, OUTPUT_AXIS["output-first"])
-    assert [(p.index, p.count, p.group) for p in infos] == [
+    shapes = dict(enumerate([(3,), (2, 3), (4, 2, 3), (), (5, 5)]))
+    infos = infos_of(shapes, OUTPUT_AXIS["output-first"])
+    assert [(p.index, p.count, p.group) for p in infos.values()] == [
         (0, 3, 0), (0, 3, 0), (1, 3, 1), (2, 3, 1), (2, 3, 1)
     ]  # fmt: skip
-    assert {p.first_rank for p in infos} == {2}
-    assert [p.group for p in infos_of_shapes(shapes, 0, groups=[0, 0, 0, 1, 1])] == [0, 0, 0, 1, 1]
+    assert {p.first_rank for p in infos.values()} == {2}
+    grouped = infos_of(shapes, 0, groups=[[2, 4], [0, 1, 3]])
+    assert list(grouped) == [2, 4, 0, 1, 3]
+    assert [(p.index, p.first_rank, p.group) for p in grouped.values()] == [
+        (0, 3, 0), (1, 3, 0), (2, 3, 1), (2, 3, 1), (3, 3, 1)
+    ]  # fmt: skip

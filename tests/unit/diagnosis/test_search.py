@@ -1,14 +1,12 @@
-"""The parts of the search: gates and schedules that separate, amounts, patterns of steps."""
+"""The parts of the search: amounts, patterns of steps, and the cases that it runs."""
 
 import numpy as np
 import pytest
 
 from gc_ref._conformance.catalogue.centers import CENTERS
 from gc_ref._conformance.catalogue.execution import operator_of, trainer
-from gc_ref._conformance.catalogue.parameters import ParameterInfo
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.diagnosis.amounts import fitted_amount
-from gc_ref._conformance.diagnosis.conditions import gates_for, schedules_for
 from gc_ref._conformance.diagnosis.observed import observe
 from gc_ref._conformance.diagnosis.search_cases import SearchCases
 from gc_ref._conformance.diagnosis.step_patterns import pattern
@@ -26,23 +24,6 @@ def observed(what):
         steps = trainer(what, "output-last")(CASES.telling)
     trajectory = Trajectory(tuple(steps))
     return observe(CASES.telling, trajectory, "output-last", CASES.telling.hyperparameters)
-
-
-def matrices(*shapes):
-    return [ParameterInfo(shape, -1) for shape in shapes]
-
-
-def test_the_limit_of_a_threshold_is_read_off_the_weights():
-    small, large = matrices((2, 3), (5, 3)), matrices((9, 3), (12, 4))
-    above, below = dict(gates_for(large, small)), dict(gates_for(small, large))
-    assert (above["fan-in-above"], above["size-above"]) == (5, 15)
-    assert (below["fan-in-at-most"], below["size-at-most"]) == (5, 15)
-    assert not any(name.startswith("fan-in-at") for name in above)
-
-
-def test_steps_that_are_undecided_follow_any_schedule():
-    assert ("until", 2) in schedules_for([(True, None, False), (None, True, None)])
-    assert schedules_for([(True, True), (False, True)]) == []
 
 
 @pytest.mark.parametrize(
