@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from gc_ref._conformance.catalogue.semantics import Semantics
 
-__all__ = ["ABSURD", "CONTROL", "DEVIATIONS", "PLANTS", "UNSEEN", "Deviation", "Plant"]
+__all__ = ["ABSURD", "CONTROL", "DEVIATIONS", "FORMS", "UNSEEN", "Deviation", "Form"]
 
 #: Said of a deviation that was seen nowhere yet.
 UNSEEN = "no published port that we know of"
@@ -25,16 +25,16 @@ EVERYWHERE = ("numpy", "torch", "jax", "keras")
 
 
 @dataclass(frozen=True)
-class Plant:
+class Form:
     """One runnable form of a deviation."""
 
     label: str  # tells the forms of a deviation apart; empty for the main one
-    what: Semantics
+    semantics: Semantics
     operator: bool = True  # whether a bare function of the gradient can have it
     frameworks: tuple[str, ...] = EVERYWHERE
     #: What is wrong beyond the semantics: ``"flag-ignored"`` (the switch of GC does nothing),
     #: ``"gradient-alias"`` (the momentum is the gradient's own buffer) or nothing.
-    how: str = ""
+    flaw: str = ""
     no_vector: str = ""  # why no frozen vector can show it, where none can
     deviation: str = ""  # its id
 
@@ -46,9 +46,9 @@ class Plant:
     @property
     def optimizer(self) -> str:
         """Which optimizer it looks like: sgd, sgd-with-switch, adam or adamw."""
-        if self.what.algorithm == "adam":
-            return "adamw" if "decay" in self.what.conventions else "adam"
-        return "sgd-with-switch" if self.how == "flag-ignored" else "sgd"
+        if self.semantics.algorithm == "adam":
+            return "adamw" if "decay" in self.semantics.conventions else "adam"
+        return "sgd-with-switch" if self.flaw == "flag-ignored" else "sgd"
 
 
 @dataclass(frozen=True)
@@ -60,29 +60,29 @@ class Deviation:
     clause: str  # what it breaks
     seen: str  # where it has been seen; empty if nowhere
     checks: tuple[str, ...]  # that are there to find it: two of them must, or one and `only`
-    plants: tuple[Plant, ...]  # the main one first
+    forms: tuple[Form, ...]  # the main one first
     only: str = ""  # why a single check can find it, where that is so
     since: str = "2026.1"  # suite whose frozen vectors name it first: released ones never change
 
 
-def _at(center: str, amount: float = 0.0, label: str = "", *, vectors: str = "none",
-        frameworks: tuple[str, ...] = EVERYWHERE) -> Plant:  # fmt: skip
-    what = Semantics(center=center, amount=amount, vectors=vectors)
-    return Plant(label, what, frameworks=frameworks)
+def _at(centering: str, amount: float = 0.0, label: str = "", *, vectors: str = "none",
+        frameworks: tuple[str, ...] = EVERYWHERE) -> Form:  # fmt: skip
+    semantics = Semantics(centering=centering, amount=amount, vectors=vectors)
+    return Form(label, semantics, frameworks=frameworks)
 
 
-def _gated(gate: str, number: int, label: str = "") -> Plant:
-    return Plant(label, Semantics(gate=gate, gate_number=number))
+def _gated(gate: str, number: int, label: str = "") -> Form:
+    return Form(label, Semantics(gate=gate, gate_number=number))
 
 
-def _when(schedule: str, number: int, label: str = "") -> Plant:
-    return Plant(label, Semantics(schedule=schedule, schedule_number=number), operator=False)
+def _when(schedule: str, number: int, label: str = "") -> Form:
+    return Form(label, Semantics(schedule=schedule, schedule_number=number), operator=False)
 
 
 def _step(mistake: str, algorithm: str = "adam", label: str = "", *, no_vector: str = "",
-          **conventions: str) -> Plant:  # fmt: skip
-    what = Semantics(mistake=mistake, algorithm=algorithm, conventions=conventions)
-    return Plant(label, what, operator=False, no_vector=no_vector)
+          **conventions: str) -> Form:  # fmt: skip
+    semantics = Semantics(mistake=mistake, algorithm=algorithm, conventions=conventions)
+    return Form(label, semantics, operator=False, no_vector=no_vector)
 
 
 _ALL = (
@@ -112,7 +112,7 @@ _ALL = (
     Deviation(
         "all-parameters", "one mean is taken over all parameters of the model", "Eq. 1; Scope", "",
         (*MEAN, "scope/parameters-isolated", "scope/vectors-untouched"),
-        (Plant("", Semantics(center="model", vectors="mean"), operator=False,
+        (Form("", Semantics(centering="model", vectors="mean"), operator=False,
                no_vector="a vector is one weight: one mean of the whole model is one of that "
                "weight"),),
     ),
@@ -159,9 +159,9 @@ _ALL = (
         "partial", "only part of the mean, or the mean of part of the model, is removed", "Eq. 1",
         "", MEAN,
         (_at("partial", 0.5), _at("partial", 0.999, "999"), _at("partial", -1.0, "added"),
-         Plant("group", Semantics(gate="first-part"), operator=False,
+         Form("group", Semantics(gate="first-part"), operator=False,
                no_vector="a vector is one weight, and no part of a model is left out"),
-         Plant("last", Semantics(gate="not-the-last"), operator=False,
+         Form("last", Semantics(gate="not-the-last"), operator=False,
                no_vector="a vector is one weight: it has no order")),
     ),
     Deviation(
@@ -181,7 +181,7 @@ _ALL = (
     Deviation(
         "stale-mean", "the mean subtracted is that of another gradient than the one given",
         "Eq. 1", "NoteDance's Ranger21, which subtracts the mean of the unclipped gradient",
-        MEAN, (Plant("", Semantics(center="stale"), operator=False),),
+        MEAN, (Form("", Semantics(centering="stale"), operator=False),),
     ),
     Deviation(
         "low-precision-mean", "the mean is rounded to half precision", "Eq. 1",
@@ -192,7 +192,7 @@ _ALL = (
     Deviation(
         "first-shape-axes", "the axes of the model's first weight are averaged in every weight",
         "Eq. 1", "torchzero", MEAN,
-        (Plant("", Semantics(center="first-shape"), operator=False,
+        (Form("", Semantics(centering="first-shape"), operator=False,
                no_vector="a vector is one weight, and that is the model's first"),),
     ),
     Deviation(
@@ -222,8 +222,8 @@ _ALL = (
         ("hygiene/state", "scope/parameters-isolated", *STEP),
         (_step("state-aliased", "sgdm",
                no_vector="a vector is one weight, with no other to share its state"),
-         Plant("gradient", Semantics(), operator=False, frameworks=("torch",),
-               how="gradient-alias", no_vector="a file has no buffers that are used again")),
+         Form("gradient", Semantics(), operator=False, frameworks=("torch",),
+               flaw="gradient-alias", no_vector="a file has no buffers that are used again")),
         only="an alias of the gradient shows only when its buffer is used again",
     ),
     Deviation(
@@ -247,7 +247,7 @@ _ALL = (
     Deviation(
         "flag-ignored", "GC stays on when its switch is off", "Base law",
         "Ranger, Ranger21abel", ("effect/off",),
-        (Plant("", Semantics(), operator=False, how="flag-ignored",
+        (Form("", Semantics(), operator=False, flaw="flag-ignored",
                no_vector="a file has no switch"),),
         only="with the switch on the port is right",
     ),
@@ -259,9 +259,9 @@ _ALL = (
 )  # fmt: skip
 
 DEVIATIONS: Mapping[str, Deviation] = {
-    d.id: replace(d, plants=tuple(replace(p, deviation=d.id) for p in d.plants)) for d in _ALL
+    d.id: replace(d, forms=tuple(replace(p, deviation=d.id) for p in d.forms)) for d in _ALL
 }
-PLANTS: Mapping[str, Plant] = {p.id: p for d in DEVIATIONS.values() for p in d.plants}
+FORMS: Mapping[str, Form] = {p.id: p for d in DEVIATIONS.values() for p in d.forms}
 #: A right port, which must not be accused, and one that is wrong in every parameter.
-CONTROL = Plant("", Semantics())
-ABSURD = Plant("", Semantics(center="erase", vectors="erase"))
+CONTROL = Form("", Semantics())
+ABSURD = Form("", Semantics(centering="erase", vectors="erase"))

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 
-from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, infos_of
+from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, parameter_infos
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.case import Array, Case
 
-__all__ = ["model_mean", "operator_of", "trainer"]
+__all__ = ["model_mean", "operator_of", "training_loop"]
 
 
 def model_mean(gradients: Mapping[str, Any]) -> Any:
@@ -21,8 +21,8 @@ def model_mean(gradients: Mapping[str, Any]) -> Any:
     return flat.mean(dtype=flat.dtype)
 
 
-def trainer(
-    what: Semantics, layout: str, bits: int = 24
+def training_loop(
+    semantics: Semantics, layout: str, bits: int = 24
 ) -> Callable[[Case], list[dict[str, Array]]]:
     """Return a NumPy training loop ``run(case)`` that does what a semantics says.
 
@@ -32,24 +32,25 @@ def trainer(
     >>> weight = Parameter("dense_0", "dense", np.zeros((2, 1), np.float32), "dense")
     >>> gradient = {weight.name: np.array([[1.0], [3.0]], np.float32)}
     >>> case = Case("one-step", (weight,), (gradient,), {"lr": 1.0})
-    >>> trainer(Semantics(), "output-last")(case)[0][weight.name].tolist()
+    >>> training_loop(Semantics(), "output-last")(case)[0][weight.name].tolist()
     [[1.0], [-1.0]]
     """
 
     def run(case: Case) -> list[dict[str, Array]]:
         weights = {p.name: p.value for p in case.parameters}
+        hyper = case.hyperparameters
         shapes = {p.name: p.shape for p in case.parameters}
-        infos = infos_of(shapes, OUTPUT_AXIS[layout], bits=bits)
+        infos = parameter_infos(shapes, OUTPUT_AXIS[layout], bits=bits)
         states: dict[Any, State] = {}
         steps = []
         for t, gradients in enumerate(case.gradients, 1):
-            total = model_mean(gradients) if what.center == "model" else 0.0
+            total = model_mean(gradients) if semantics.centering == "model" else 0.0
             for name, parameter in infos.items():
                 w = weights[name]
-                key: Any = parameter.shape if what.mistake == "state-aliased" else name
+                key: Any = parameter.shape if semantics.mistake == "state-aliased" else name
                 state = states.get(key) or State.of(w)
                 weights[name], states[key] = step(
-                    np, what, w, gradients[name], state, t, case.hyperparameters, parameter, total
+                    np, semantics, w, gradients[name], state, t, hyper, parameter, total
                 )
             steps.append(dict(weights))
         return steps
@@ -57,12 +58,12 @@ def trainer(
     return run
 
 
-def operator_of(what: Semantics, layout: str) -> Callable[[Any], Any]:
+def operator_of(semantics: Semantics, layout: str) -> Callable[[Any], Any]:
     """Return the bare function of a semantics, on arrays of any namespace.
 
     Examples
     --------
-    >>> operator_of(Semantics(center="whole"), "output-last")(np.array([[1.0, 2.0], [3.0, 6.0]]))
+    >>> operator_of(Semantics(centering="whole"), "output-last")(np.array([[1.0, 2.0], [3.0, 6.0]]))
     array([[-2., -1.],
            [ 0.,  3.]])
     """
@@ -70,6 +71,6 @@ def operator_of(what: Semantics, layout: str) -> Callable[[Any], Any]:
     def centralize(g: Any) -> Any:
         xp = np if is_numpy_array(g) or isinstance(g, np.generic) else array_namespace(g)
         bits = {"float16": 11, "bfloat16": 8, "float64": 53}.get(str(g.dtype).split(".")[-1], 24)
-        return what.phi(xp, g, ParameterInfo(tuple(g.shape), OUTPUT_AXIS[layout], bits=bits))
+        return semantics.phi(xp, g, ParameterInfo(tuple(g.shape), OUTPUT_AXIS[layout], bits=bits))
 
     return centralize

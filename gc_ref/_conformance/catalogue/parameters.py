@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-__all__ = ["OUTPUT_AXIS", "ParameterInfo", "infos_of"]
+__all__ = ["OUTPUT_AXIS", "ParameterInfo", "parameter_infos"]
 
 #: Axis of the outputs of a plain layer.
 OUTPUT_AXIS = {"output-first": 0, "output-last": -1}
@@ -76,7 +76,7 @@ class ParameterInfo:
         return tuple(axes[1:rank] if self.axis == 0 else axes[: rank - 1])
 
 
-def infos_of(
+def parameter_infos(
     shapes: Mapping[Key, tuple[int, ...]],
     axis: int,
     *,
@@ -90,7 +90,7 @@ def infos_of(
 
     Examples
     --------
-    >>> infos = infos_of({"kernel": (2, 3), "bias": (3,), "head": (3, 3)}, -1)
+    >>> infos = parameter_infos({"kernel": (2, 3), "bias": (3,), "head": (3, 3)}, -1)
     >>> infos["head"].index, infos["head"].count, infos["head"].group
     (1, 2, 1)
     """

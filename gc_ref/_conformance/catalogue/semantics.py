@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from gc_ref._conformance.catalogue.centers import CENTERS, Gradient, Memory, mean
+from gc_ref._conformance.catalogue.centering import RULES, Gradient, Memory, mean
 from gc_ref._conformance.catalogue.conditions import GATES, SCHEDULES, Condition
 from gc_ref._conformance.catalogue.parameters import ParameterInfo
 
@@ -52,14 +52,14 @@ class Semantics:
 
     Examples
     --------
-    >>> what = Semantics(center="whole", schedule="until", schedule_number=2)
-    >>> what.deviations
+    >>> semantics = Semantics(centering="whole", schedule="until", schedule_number=2)
+    >>> semantics.deviations
     ('whole-tensor', 'intermittent')
-    >>> what.words("output-first")
+    >>> semantics.words("output-first")
     ('subtracts one mean of the whole weight', 'centralizes up to step 2 only')
     """
 
-    center: str = "mean"  # in `CENTERS`: what is done to weights
+    centering: str = "mean"  # in `RULES`: what is done to weights
     amount: float = 0.0
     vectors: str = "none"  # to parameters of no or one dimension: "none", "mean" or "erase"
     gate: str = ""  # in `GATES`; empty for every weight
@@ -78,8 +78,8 @@ class Semantics:
         """Ids of the deviations that it is made of, in the order of how much they explain."""
         vectors = {"none": "", "mean": "vectors-too", "erase": "vectors-erased"}[self.vectors]
         found = (
-            CENTERS[self.center].deviation,
-            "" if self.center == "model" else vectors,
+            RULES[self.centering].deviation,
+            "" if self.centering == "model" else vectors,
             *(condition.deviation for condition, _ in self._conditions()),
             self.mistake,
         )
@@ -88,9 +88,9 @@ class Semantics:
     def words(self, layout: str) -> tuple[str, ...]:
         """What such a port does, one sentence for each part that is not as it should be."""
         ends = ("first", "last") if layout == "output-first" else ("last", "first")
-        center = CENTERS[self.center].words
-        said = [center.format(amount=self.amount, out=ends[0], far=ends[1])]
-        if self.vectors == "mean" and self.center != "model":
+        centering = RULES[self.centering].words
+        said = [centering.format(amount=self.amount, out=ends[0], far=ends[1])]
+        if self.vectors == "mean" and self.centering != "model":
             said.append("vectors lose their own mean")
         elif self.vectors == "erase":
             said.append("the gradients of vectors and scalars become 0")
@@ -121,12 +121,12 @@ class Semantics:
         """Return what the optimizer gets for a gradient, at step ``t``."""
         if not self.in_scope(parameter):
             return g
-        if parameter.rank < 2 and self.center != "model":
+        if parameter.rank < 2 and self.centering != "model":
             own_mean = self.vectors == "mean" and parameter.rank  # a scalar's is all of it
             return g - mean(xp, g, (0,)) if own_mean else 0.0 * g
         memory = memory or Memory(before=0.0 * g)
         given = Gradient(xp, g, parameter, self.amount, memory)
-        return _pick(xp, self.acts_at(t), CENTERS[self.center].apply(given), g)
+        return _pick(xp, self.acts_at(t), RULES[self.centering].apply(given), g)
 
 
 class State(NamedTuple):
@@ -144,7 +144,7 @@ class State(NamedTuple):
 
 def step(
     xp: Any,
-    what: Semantics,
+    semantics: Semantics,
     w: Any,
     g: Any,
     state: State,
@@ -153,26 +153,26 @@ def step(
     parameter: ParameterInfo,
     model_mean: Any = 0.0,
 ) -> tuple[Any, State]:
-    """Carry one parameter one step on, right or wrong as ``what`` says.
+    """Carry one parameter one step on, right or wrong as its semantics says.
 
     The namespace ``xp`` is that of the weight ``w`` and the gradient ``g``, ``t`` the number of
     the step, from 1, ``hyper`` has ``lr``, ``weight_decay`` and ``momentum``, or ``beta1``,
     ``beta2`` and ``eps``, and ``model_mean`` is that of the gradients of all parameters. Returns
     the weight and the state after the step.
     """
-    choice, mistake = what.conventions, what.mistake
-    hyper = {**hyper, **what.built_in}
+    choice, mistake = semantics.conventions, semantics.mistake
+    hyper = {**hyper, **semantics.built_in}
     lr, decay = hyper["lr"], hyper.get("weight_decay", 0.0)
     how, placement = choice.get("decay", "none"), choice.get("placement", "gradient")
     memory = Memory(state.before, model_mean)
     l2 = decay * w if how == "l2" else 0.0 * w
     if placement == "gradient":
-        used = what.phi(xp, g, parameter, t, memory) + l2
+        used = semantics.phi(xp, g, parameter, t, memory) + l2
     elif placement == "decayed-gradient":
-        used = what.phi(xp, g + l2, parameter, t, memory)
+        used = semantics.phi(xp, g + l2, parameter, t, memory)
     else:
         used = g + l2
-    if what.algorithm == "sgdm":
+    if semantics.algorithm == "sgdm":
         first, second = _momentum(xp, state, used, t, hyper, choice), state.second
         update = first
     else:
@@ -181,7 +181,7 @@ def step(
     if mistake == "base-dropped":
         update = used
     if placement == "update":
-        update = what.phi(xp, update, parameter, t, memory)
+        update = semantics.phi(xp, update, parameter, t, memory)
     if how == "decoupled":
         # The authors' AdamW divides its decay by Adam's first bias correction.
         distortion = 1 / (1 - hyper["beta1"] ** t) if mistake == "decay-distorted" else 1.0

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from gc_ref._conformance.catalogue.checks import CHECKS, Check
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS, PLANTS, UNSEEN, Deviation
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS, FORMS, UNSEEN, Deviation
 from gc_ref._conformance.cli.targets import UsageError
 from gc_ref._conformance.ports.conventions import CONVENTIONS
 
@@ -46,8 +46,8 @@ def explain(id: str) -> str:
         return _table(id, "check", _of_check(CHECKS[id]))
     if id in DEVIATIONS:
         return _table(id, "deviation", _of_deviation(DEVIATIONS[id]))
-    if id in PLANTS:  # as the frozen vectors name what they kill
-        deviation = DEVIATIONS[PLANTS[id].deviation]
+    if id in FORMS:  # as the frozen vectors name what they kill
+        deviation = DEVIATIONS[FORMS[id].deviation]
         return _table(id, "form of a deviation", _of_deviation(deviation))
     if id in CONVENTIONS:
         return _table(id, "convention: a choice, never a failure", CONVENTIONS[id].values.items())

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gc_ref._conformance.catalogue.centers import Fit
+from gc_ref._conformance.catalogue.centering import Fit
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.diagnosis.observed import ObservedParameter
 from gc_ref._conformance.ports.case import Array

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from gc_ref._conformance.cases.layers import UNAMBIGUOUS
-from gc_ref._conformance.catalogue.centers import CENTERS, Memory
+from gc_ref._conformance.catalogue.centering import RULES, Memory
 from gc_ref._conformance.catalogue.conditions import GATES, separating
 from gc_ref._conformance.catalogue.execution import model_mean
-from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, infos_of
+from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, parameter_infos
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.case import Array, Case
@@ -22,11 +22,11 @@ __all__ = ["explanations_by_base"]
 ROOM = 2.0**-13
 #: What is tried of a port that changes the gradients of vectors.
 CHANGING_VECTORS = (
-    Semantics(center="mean", vectors="mean"),
-    Semantics(center="whole", vectors="mean"),
-    Semantics(center="mean", vectors="erase"),
-    Semantics(center="whole", vectors="erase"),
-    Semantics(center="model", vectors="mean"),
+    Semantics(centering="mean", vectors="mean"),
+    Semantics(centering="whole", vectors="mean"),
+    Semantics(centering="mean", vectors="erase"),
+    Semantics(centering="whole", vectors="erase"),
+    Semantics(centering="model", vectors="mean"),
 )
 
 
@@ -38,38 +38,38 @@ def explanations_by_base(judge: Judge) -> list[Semantics]:
     case = _plain_layers(judge.integers)
     got = judge.run(case).steps
 
-    def alike(what: Semantics, names: set[str]) -> set[str]:
+    def alike(semantics: Semantics, names: set[str]) -> set[str]:
         """Names of the parameters that the base, fed by a semantics, moves as the port does."""
-        fed = judge.run(_fed(case, what, judge.layout), port=judge.port.base).steps
+        fed = judge.run(_fed(case, semantics, judge.layout), port=judge.port.base).steps
         return {k for k in names if _alike([s[k] for s in got], [s[k] for s in fed])}
 
     infos = _infos(case, judge.layout)
     weights = {k for k, p in infos.items() if p.rank > 1 and p.fan_in > 1}
-    untouched = alike(Semantics(center="none"), set(infos))
+    untouched = alike(Semantics(centering="none"), set(infos))
     if any(k not in untouched for k, p in infos.items() if p.rank < 2):
         names = {k for k, p in infos.items() if p.shape}  # a scalar is erased with them or not
-        found = (what for what in CHANGING_VECTORS if alike(what, names) == names)
+        found = (s for s in CHANGING_VECTORS if alike(s, names) == names)
         return list(itertools.islice(found, 1))  # each is one more run of the base
     if weights <= untouched:
-        return [Semantics(center="none")]
-    for rule in CENTERS.values():
+        return [Semantics(centering="none")]
+    for rule in RULES.values():
         if rule.fit or rule.amounts != (0.0,):
             continue
         if judge.port.per_run_cost != "cheap" and not rule.published:
             continue
-        acting = alike(Semantics(center=rule.name), weights)
+        acting = alike(Semantics(centering=rule.name), weights)
         idle = weights - acting
         if not acting or not idle <= untouched:
             continue
         if not idle:
-            return [Semantics(center=rule.name)]
+            return [Semantics(centering=rule.name)]
         gates = separating(GATES, [infos[k] for k in acting], [infos[k] for k in idle])
-        return [Semantics(center=rule.name, gate=gate, gate_number=k) for gate, k in gates]
+        return [Semantics(centering=rule.name, gate=gate, gate_number=k) for gate, k in gates]
     return []
 
 
 def _infos(case: Case, layout: str) -> dict[str, ParameterInfo]:
-    return infos_of({p.name: p.shape for p in case.parameters}, OUTPUT_AXIS[layout], bits=53)
+    return parameter_infos({p.name: p.shape for p in case.parameters}, OUTPUT_AXIS[layout], bits=53)
 
 
 def _plain_layers(case: Case) -> Case:
@@ -79,7 +79,7 @@ def _plain_layers(case: Case) -> Case:
     return replace(case, id="plain-layers", parameters=kept, gradients=gradients)
 
 
-def _fed(case: Case, what: Semantics, layout: str) -> Case:
+def _fed(case: Case, semantics: Semantics, layout: str) -> Case:
     """Return the case with what a semantics makes of them in place of the gradients."""
     infos = _infos(case, layout)
     before = {p.name: np.zeros(p.shape) for p in case.parameters}
@@ -87,10 +87,14 @@ def _fed(case: Case, what: Semantics, layout: str) -> Case:
     for step in case.gradients:
         total = float(model_mean(step))
         wide = {k: g.astype(np.float64) for k, g in step.items()}
-        given = {k: what.phi(np, g, infos[k], 1, Memory(before[k], total)) for k, g in wide.items()}
-        gradients.append({k: np.asarray(g, step[k].dtype) for k, g in given.items()})
+        fed = {}
+        for k, g in wide.items():
+            phi = semantics.phi(np, g, infos[k], 1, Memory(before[k], total))
+            fed[k] = np.asarray(phi, dtype=step[k].dtype)
+        gradients.append(fed)
         before = wide
-    return replace(case, id=f"fed-{what.center}-{what.vectors}", gradients=tuple(gradients))
+    id = f"fed-{semantics.centering}-{semantics.vectors}"
+    return replace(case, id=id, gradients=tuple(gradients))
 
 
 def _alike(left: list[Array], right: list[Array]) -> bool:

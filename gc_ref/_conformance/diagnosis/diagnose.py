@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gc_ref._conformance.catalogue.centers import CENTERS
+from gc_ref._conformance.catalogue.centering import RULES
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.diagnosis.base_search import explanations_by_base
@@ -91,7 +91,7 @@ def _shown_by_checks(judge: Judge, failed: Mapping[str, CheckReport]) -> dict[st
 
 def _against_base(judge: Judge, by_checks: Mapping[str, str]) -> Diagnosis:
     found = explanations_by_base(judge) or SemanticsSearch(judge).explanations()
-    found = [what for what in found if what.deviations]
+    found = [s for s in found if s.deviations]
     if not found and not by_checks:
         return Diagnosis(words=(UNKNOWN_BASE,))
     return _known(found, by_checks, judge.layout)
@@ -108,27 +108,27 @@ def _against_paper(
         found = search.with_shared_state()
     if not found:
         return _known((), by_checks, judge.layout) if by_checks else _unknown(search, judge.layout)
-    crossing = any(CENTERS[what.center].crosses for what in found)
+    crossing = any(RULES[s.centering].crosses for s in found)
     if "scope/slices-isolated" in failed and not crossing:
         by_checks["nan-leak"] = DEVIATIONS["nan-leak"].sentence
     if decay := _distorted_decay(judge, search, found[0]):
         by_checks["decay-distorted"] = decay
-    if not by_checks and not any(what.deviations for what in found):
-        right = f"{CENTERS['mean'].words}, as it should be, on integer gradients"
+    if not by_checks and not any(s.deviations for s in found):
+        right = f"{RULES['mean'].words}, as it should be, on integer gradients"
         return Diagnosis(words=(f"{UNKNOWN}; nearest: {right}; it differs in {', '.join(failed)}",))
     return _known(found, by_checks, judge.layout)
 
 
-def _distorted_decay(judge: Judge, search: SemanticsSearch, what: Semantics) -> str:
+def _distorted_decay(judge: Judge, search: SemanticsSearch, semantics: Semantics) -> str:
     """Say how a decoupled weight decay is distorted, where that explains the decay case."""
     if judge.operator or "weight_decay" not in judge.port.takes:
         return ""
     observed = [o for o in search.observe(judge.decayed).values() if o.info.rank > 1]
-    factors = decay_factors(observed, what)
+    factors = decay_factors(observed, semantics)
     if factors is None or all(abs(f - 1) < 1e-3 or abs(f) < 1e-3 for f in factors):
         return ""
-    if what.algorithm == "adam":
-        beta1 = observed[0].settings(what)["beta1"]
+    if semantics.algorithm == "adam":
+        beta1 = observed[0].settings(semantics)["beta1"]
         corrected = [1 / (1 - beta1**t) for t in range(1, len(factors) + 1)]
         if np.allclose(factors, corrected, rtol=1e-3):
             return "the weight decay is divided by Adam's first bias correction, 1 - beta1^t"
@@ -139,11 +139,11 @@ def _distorted_decay(judge: Judge, search: SemanticsSearch, what: Semantics) -> 
 def _known(found: Sequence[Semantics], by_checks: Mapping[str, str], layout: str) -> Diagnosis:
     """Name the deviations of the semantics found, and those that checks show."""
     said = [SEVERAL] if len(found) > 1 else []
-    for what in found:
-        if what.deviations or not by_checks:
-            said.append("; ".join(what.words(layout)) + _seen(what.deviations))
+    for semantics in found:
+        if semantics.deviations or not by_checks:
+            said.append("; ".join(semantics.words(layout)) + _seen(semantics.deviations))
     said += [words + _seen((i,)) for i, words in by_checks.items()]
-    ids = dict.fromkeys([*(i for what in found for i in what.deviations), *by_checks])
+    ids = dict.fromkeys([*(i for s in found for i in s.deviations), *by_checks])
     return Diagnosis(tuple(ids), tuple(said), ambiguous=len(found) > 1)
 
 
@@ -158,9 +158,9 @@ def _unknown(search: SemanticsSearch, layout: str) -> Diagnosis:
     near = search.nearest()
     if near is None:
         return Diagnosis(words=(UNKNOWN,))
-    what, off = near
+    semantics, off = near
     names = ", ".join(off[:6]) + (", ..." if len(off) > 6 else "")
-    ids = ", ".join(f"`{i}`" for i in what.deviations)
+    ids = ", ".join(f"`{i}`" for i in semantics.deviations)
     label = f" ({ids})" if ids else ""
-    nearest = f"nearest: {'; '.join(what.words(layout))}{label}; it differs at {names}"
+    nearest = f"nearest: {'; '.join(semantics.words(layout))}{label}; it differs at {names}"
     return Diagnosis(words=(UNKNOWN, nearest))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gc_ref._conformance.catalogue.execution import model_mean
-from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, infos_of
+from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, parameter_infos
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
 
@@ -35,9 +35,9 @@ class ObservedParameter:
     steps: tuple[ObservedStep, ...]
     hyperparameters: Mapping[str, float]
 
-    def settings(self, what: Semantics) -> dict[str, float]:
+    def settings(self, semantics: Semantics) -> dict[str, float]:
         """Hyperparameters that the port ran with, if it has this semantics."""
-        return {**self.hyperparameters, **what.built_in}
+        return {**self.hyperparameters, **semantics.built_in}
 
 
 def observe(
@@ -45,7 +45,7 @@ def observe(
 ) -> dict[str, ObservedParameter]:
     """Return each parameter as a port trained it, in the order in which its optimizer has them."""
     shapes = {p.name: p.shape for p in case.parameters}
-    infos = infos_of(shapes, OUTPUT_AXIS[layout], groups=trajectory.groups, bits=53)
+    infos = parameter_infos(shapes, OUTPUT_AXIS[layout], groups=trajectory.groups, bits=53)
     before = {p.name: p.value.astype(np.float64) for p in case.parameters}
     largest = dict.fromkeys(infos, 0.0)
     steps: dict[str, list[ObservedStep]] = {k: [] for k in infos}

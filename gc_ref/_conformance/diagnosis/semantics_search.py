@@ -9,15 +9,15 @@ from dataclasses import replace
 import numpy as np
 
 from gc_ref._conformance.cases.layers import UNAMBIGUOUS
-from gc_ref._conformance.catalogue.centers import CENTERS
+from gc_ref._conformance.catalogue.centering import RULES
 from gc_ref._conformance.catalogue.conditions import GATES, SCHEDULES, separating
-from gc_ref._conformance.catalogue.execution import trainer
+from gc_ref._conformance.catalogue.execution import training_loop
 from gc_ref._conformance.catalogue.parameters import ParameterInfo
 from gc_ref._conformance.catalogue.semantics import MISTAKES, Semantics
 from gc_ref._conformance.diagnosis.amounts import fitted_amount
 from gc_ref._conformance.diagnosis.observed import ObservedParameter, observe
 from gc_ref._conformance.diagnosis.search_cases import SearchCases
-from gc_ref._conformance.diagnosis.step_patterns import ROUNDINGS, Pattern, pattern
+from gc_ref._conformance.diagnosis.step_patterns import ROUNDINGS, Pattern, step_pattern
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.case import Case
 
@@ -91,65 +91,62 @@ class SemanticsSearch:
         observed = self.observe(self.cases.telling)
         found: list[Semantics] = []
         for optimizer in self.optimizers():
-            vectors = [
-                v for v in ("none", "mean", "erase")
-                if _explains_vectors(observed, replace(optimizer, vectors=v))
-            ]  # fmt: skip
+            treatments = [replace(optimizer, vectors=v) for v in ("none", "mean", "erase")]
+            vectors = [s.vectors for s in treatments if _explains_vectors(observed, s)]
             for rule in _rules(observed, optimizer):
-                if rule.center == "model":
+                if rule.centering == "model":
                     candidates = [rule] if _explains_vectors(observed, rule) else []
                 else:
                     candidates = [replace(rule, vectors=v) for v in vectors]
-                for what in candidates:
-                    patterns = _patterns(observed, what)
+                for semantics in candidates:
+                    patterns = _patterns(observed, semantics)
                     if patterns is not None:
-                        found += self._with_conditions(what, patterns, observed)
+                        found += self._with_conditions(semantics, patterns, observed)
         return _simplest(self._confirmed(_distinct(found)))
 
     def _with_conditions(
-        self, what: Semantics, patterns: Mapping[str, Pattern], observed: Observed
+        self, semantics: Semantics, patterns: Mapping[str, Pattern], observed: Observed
     ) -> list[Semantics]:
         """Explain which weights are left alone, and at which steps."""
         infos = {k: observed[k].info for k in patterns if observed[k].info.fan_in > 1}
         acting = [p for k, p in infos.items() if True in patterns[k]]
         idle = [p for k, p in infos.items() if False in patterns[k] and True not in patterns[k]]
         if not acting:
-            if what.center != "mean":
+            if semantics.centering != "mean":
                 return []  # then any rule would do
-            return [replace(what, center="none") if idle else what]
-        schedules = gates = [("", 0)]
-        if any({True, False} <= set(patterns[k]) for k in infos):
-            schedules = self._schedules(what, [patterns[k] for k in infos if True in patterns[k]])
-        if idle:
-            gates = self._gates(what, acting, idle)
+            return [replace(semantics, centering="none") if idle else semantics]
+        used = [patterns[k] for k in infos if True in patterns[k]]
+        mixed = any(False in steps for steps in used)
+        schedules = self._schedules(semantics, used) if mixed else [("", 0)]
+        gates = self._gates(semantics, acting, idle) if idle else [("", 0)]
         return [
-            replace(what, gate=gate, gate_number=k, schedule=schedule, schedule_number=n)
+            replace(semantics, gate=gate, gate_number=k, schedule=schedule, schedule_number=n)
             for gate, k in gates
             for schedule, n in schedules
         ]
 
-    def _schedules(self, what: Semantics, used: list[Pattern]) -> list[tuple[str, int]]:
+    def _schedules(self, semantics: Semantics, used: list[Pattern]) -> list[tuple[str, int]]:
         found = _schedules_of(used)
         if self.judge.operator or len(found) < 2:
             return found
-        patterns = _patterns(self.observe(self.judge.long), what)
+        patterns = _patterns(self.observe(self.judge.long), semantics)
         return _schedules_of(patterns.values()) if patterns else found
 
-    def long_schedules(self, what: Semantics) -> list[Semantics]:
+    def long_schedules(self, semantics: Semantics) -> list[Semantics]:
         """Return what the long run shows of a port that is right at first."""
-        patterns = _patterns(self.observe(self.judge.long), what)
+        patterns = _patterns(self.observe(self.judge.long), semantics)
         if not patterns or all(False not in p for p in patterns.values()):
             return []
         return [
-            replace(what, schedule=schedule, schedule_number=n)
+            replace(semantics, schedule=schedule, schedule_number=n)
             for schedule, n in _schedules_of(patterns.values())
         ]
 
     def _gates(
-        self, what: Semantics, acting: list[ParameterInfo], idle: list[ParameterInfo]
+        self, semantics: Semantics, acting: list[ParameterInfo], idle: list[ParameterInfo]
     ) -> list[tuple[str, int]]:
         observed = self.observe(self.cases.gates)
-        patterns = _patterns(observed, what) or {}
+        patterns = _patterns(observed, semantics) or {}
         acting = acting + [observed[k].info for k, p in patterns.items() if p == (True,)]
         idle = idle + [observed[k].info for k, p in patterns.items() if p == (False,)]
         return separating(GATES, acting, idle)
@@ -157,12 +154,12 @@ class SemanticsSearch:
     def with_shared_state(self) -> list[Semantics]:
         """Return the first semantics by which weights of one shape share their state, if any."""
         for optimizer in self.optimizers():
-            what = replace(optimizer, mistake="state-aliased")
-            if not optimizer.mistake and self._explains_training(what):
-                return [what]
+            semantics = replace(optimizer, mistake="state-aliased")
+            if not optimizer.mistake and self._explains_training(semantics):
+                return [semantics]
         return []
 
-    def _explains_training(self, what: Semantics) -> bool:
+    def _explains_training(self, semantics: Semantics) -> bool:
         """Whether training all parameters together, as the semantics says, gives what was seen."""
         case = self.cases.telling
         observed = self.observe(case)
@@ -176,9 +173,9 @@ class SemanticsSearch:
                 {k: one.steps[t].gradient for k, one in observed.items()}
                 for t in range(len(case.gradients))
             ),
-            hyperparameters=self.judge.hyperparameters(case, what.built_in),
+            hyperparameters=self.judge.hyperparameters(case, semantics.built_in),
         )
-        steps = trainer(what, self.judge.layout, 53)(wide)
+        steps = training_loop(semantics, self.judge.layout, 53)(wide)
         reach = 2.0**-24 * ROUNDINGS * len(steps) * 8192 * wide.hyperparameters["lr"]
         return all(
             np.all(np.abs(values[name] - seen.after) <= reach)
@@ -191,68 +188,57 @@ class SemanticsSearch:
         observed = self.observe(self.cases.telling)
         best: tuple[Semantics, list[str]] | None = None
         for optimizer in self.optimizers():
-            for what in _rules(observed, optimizer):
-                off = [k for k, one in observed.items() if not _explains(one, what)]
+            for semantics in _rules(observed, optimizer):
+                off = [k for k, one in observed.items() if not _explains(one, semantics)]
                 if best is None or len(off) < len(best[1]):
-                    best = what, off
+                    best = semantics, off
         return best if best and len(best[1]) < len(observed) else None
 
     def _confirmed(self, found: list[Semantics]) -> list[Semantics]:
         """Keep those that another draw with other hyperparameters confirms."""
-        kept = [what for what in found if self._follows(what, self.cases.confirming)]
+        kept = [s for s in found if self._follows(s, self.cases.confirming)]
         # What the checks saw came first: a port that has changed since then is not explained.
-        kept = [what for what in kept if self._follows(what, self.judge.integers)]
-        if any(what.center == "first-shape" for what in kept):  # is it the first, or that rank?
-            kept = [what for what in kept if self._follows(what, self.cases.convolutions)]
-        if any(what.center not in ("rank", "mean") for what in kept):
-            kept = [what for what in kept if what.center != "rank"]  # it has a better name
+        kept = [s for s in kept if self._follows(s, self.judge.integers)]
+        if any(s.centering == "first-shape" for s in kept):  # is it the first, or that rank?
+            kept = [s for s in kept if self._follows(s, self.cases.convolutions)]
+        if any(s.centering not in ("rank", "mean") for s in kept):
+            kept = [s for s in kept if s.centering != "rank"]  # another rule does the same
         return kept
 
-    def _follows(self, what: Semantics, case: Case) -> bool:
+    def _follows(self, semantics: Semantics, case: Case) -> bool:
         """Whether every parameter of a case is as the semantics says, at every step."""
         # The output axes of other layers are a matter of choice.
         plain = {p.name for p in case.parameters if p.layer_kind in UNAMBIGUOUS}
-        for name, observed in self.observe(case).items():
-            if name not in plain:
-                continue
-            info, steps = observed.info, pattern(observed, what)
-            if steps is None:
-                return False
-            if (info.rank > 1 and info.fan_in == 1) or (info.rank == 0 and what.vectors == "mean"):
-                continue  # centralized or not: a convention
-            acts = what.in_scope(info) and not (what.center == "none" and info.rank > 1)
-            for t, seen in enumerate(steps, 1):
-                if seen is not None and seen != (acts and what.acts_at(t)):
-                    return False
-        return True
+        observed = [one for name, one in self.observe(case).items() if name in plain]
+        return all(_follows_steps(one, semantics) for one in observed)
 
 
 def _rules(observed: Observed, optimizer: Semantics) -> Iterator[Semantics]:
     """Yield the optimizer with each centering rule, its amount fitted where it has one."""
-    for name, rule in CENTERS.items():
+    for name, rule in RULES.items():
         amounts = rule.amounts
         if rule.fit is not None:
             fitted = fitted_amount(rule.fit, observed.values(), optimizer)
             amounts = () if fitted is None else (fitted,)
         for amount in amounts:
             vectors = "mean" if name == "model" else optimizer.vectors
-            yield replace(optimizer, center=name, amount=amount, vectors=vectors)
+            yield replace(optimizer, centering=name, amount=amount, vectors=vectors)
 
 
-def _explains_vectors(observed: Observed, what: Semantics) -> bool:
+def _explains_vectors(observed: Observed, semantics: Semantics) -> bool:
     """Whether a semantics explains all vectors at every step, whatever it says of weights."""
     # Where vectors lose their own mean, a scalar is erased with them or not.
-    least = 1 if what.vectors == "mean" and what.center != "model" else 0
-    patterns = (pattern(o, what) for o in observed.values() if least <= o.info.rank < 2)
+    least = 1 if semantics.vectors == "mean" and semantics.centering != "model" else 0
+    patterns = (step_pattern(o, semantics) for o in observed.values() if least <= o.info.rank < 2)
     return all(steps is not None and False not in steps for steps in patterns)
 
 
-def _patterns(observed: Observed, what: Semantics) -> dict[str, Pattern] | None:
+def _patterns(observed: Observed, semantics: Semantics) -> dict[str, Pattern] | None:
     """Return the pattern of every weight; None where one is not explained."""
     patterns: dict[str, Pattern] = {}
     for name, one in sorted(observed.items(), key=lambda item: item[1].info.size):
         if one.info.rank > 1:
-            steps = pattern(one, what)
+            steps = step_pattern(one, semantics)
             if steps is None:
                 return None
             patterns[name] = steps
@@ -266,8 +252,21 @@ def _schedules_of(patterns: Iterable[Pattern]) -> list[tuple[str, int]]:
     return separating(SCHEDULES, acting, [t for t, seen in decided if seen is False])
 
 
-def _explains(one: ObservedParameter, what: Semantics) -> bool:
-    steps = pattern(one, what)
+def _follows_steps(one: ObservedParameter, semantics: Semantics) -> bool:
+    """Whether the port centralized a parameter at the steps at which the semantics does."""
+    steps, rank = step_pattern(one, semantics), one.info.rank
+    if steps is None:
+        return False
+    if (rank == 0 and semantics.vectors == "mean") or (rank > 1 and one.info.fan_in == 1):
+        return True  # what is right there is a convention
+    acts = semantics.in_scope(one.info) and not (rank > 1 and semantics.centering == "none")
+    return all(
+        seen is None or seen == (acts and semantics.acts_at(t)) for t, seen in enumerate(steps, 1)
+    )
+
+
+def _explains(one: ObservedParameter, semantics: Semantics) -> bool:
+    steps = step_pattern(one, semantics)
     return steps is not None and (one.info.rank < 2 or True in steps)
 
 
@@ -275,19 +274,19 @@ def _distinct(found: Iterable[Semantics]) -> list[Semantics]:
     """Drop semantics that differ from an earlier one in the optimizer's conventions only."""
     seen: list[Semantics] = []
     kept = []
-    for what in found:
-        bare = replace(what, algorithm="sgdm", conventions={}, built_in={})
+    for semantics in found:
+        bare = replace(semantics, algorithm="sgdm", conventions={}, built_in={})
         if bare not in seen:
             seen.append(bare)
-            kept.append(what)
+            kept.append(semantics)
     return kept
 
 
 def _simplest(found: list[Semantics]) -> list[Semantics]:
     """Keep those with the fewest deviations; of these, fitted ones only if there are no others."""
 
-    def cost(what: Semantics) -> tuple[int, bool]:
-        return len(what.deviations), CENTERS[what.center].fit is not None
+    def cost(semantics: Semantics) -> tuple[int, bool]:
+        return len(semantics.deviations), RULES[semantics.centering].fit is not None
 
     least = min(map(cost, found), default=None)
-    return [what for what in found if cost(what) == least]
+    return [s for s in found if cost(s) == least]

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.catalogue.centers import Memory
+from gc_ref._conformance.catalogue.centering import Memory
 from gc_ref._conformance.catalogue.parameters import ParameterInfo
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.diagnosis.observed import ObservedParameter, ObservedStep
 from gc_ref._conformance.ports.case import Array
 
-__all__ = ["ROUNDINGS", "Pattern", "decay_factors", "pattern"]
+__all__ = ["ROUNDINGS", "Pattern", "decay_factors", "step_pattern"]
 
 #: Roundings of one step that a port may be off, in units of u times what is summed.
 ROUNDINGS = 32.0
@@ -51,13 +51,13 @@ class _Predicted:
             return bool(np.all(np.abs(seen - self.value) <= self.allowance(self.value)))
 
 
-def pattern(observed: ObservedParameter, what: Semantics) -> Pattern | None:
+def step_pattern(observed: ObservedParameter, semantics: Semantics) -> Pattern | None:
     """Read off at which steps a parameter was treated as a semantics says; its schedule is open.
 
     Returns None where at some step neither Φ nor the raw gradient explains what the port did.
     """
-    acting = replace(what, schedule="")
-    raw = replace(acting, center="none", vectors="none", gate="")
+    acting = replace(semantics, schedule="")
+    raw = replace(acting, centering="none", vectors="none", gate="")
     state = State.of(observed.steps[0].before)
     found: list[bool | None] = []
     for one in observed.steps:
@@ -71,28 +71,28 @@ def pattern(observed: ObservedParameter, what: Semantics) -> Pattern | None:
 
 
 def _predict(
-    observed: ObservedParameter, one: ObservedStep, state: State, what: Semantics
+    observed: ObservedParameter, one: ObservedStep, state: State, semantics: Semantics
 ) -> _Predicted:
     w, g, t, info = one.before, one.gradient, one.number, observed.info
-    hyper = observed.settings(what)
+    hyper = observed.settings(semantics)
     with np.errstate(all="ignore"):
-        if what.algorithm == "operator":
-            value = what.phi(np, g, info, t, Memory(state.before, one.model_mean))
+        if semantics.algorithm == "operator":
+            value = semantics.phi(np, g, info, t, Memory(state.before, one.model_mean))
             return _Predicted(info, value, State(w, w, g), np.abs(value) + one.largest)
-        value, now = step(np, what, w, g, state, t, hyper, info, one.model_mean)
+        value, now = step(np, semantics, w, g, state, t, hyper, info, one.model_mean)
         history: Any = one.largest + float(np.abs(now.first).max(initial=0.0))
-        if what.algorithm == "adam" and what.mistake != "base-dropped":
-            c2 = 1.0 if what.mistake == "bias-correction-missing" else 1 - hyper["beta2"] ** t
+        if semantics.algorithm == "adam" and semantics.mistake != "base-dropped":
+            c2 = 1.0 if semantics.mistake == "bias-correction-missing" else 1 - hyper["beta2"] ** t
             # Where Adam magnifies rounding without end, no agreement says anything.
             slope = 1 / (np.sqrt(now.second / c2) + hyper["eps"])
             history = np.minimum(slope * history, WIDEST)
         summed = np.abs(w) + hyper["lr"] * history
-        if what.mistake == "weights-centralized":
+        if semantics.mistake == "weights-centralized":
             summed = np.full_like(w, np.max(summed, initial=0.0))
     return _Predicted(info, value, now, summed)
 
 
-def decay_factors(listed: Iterable[ObservedParameter], what: Semantics) -> list[float] | None:
+def decay_factors(listed: Iterable[ObservedParameter], semantics: Semantics) -> list[float] | None:
     """Fit, step by step, how many times lr λ w a decoupled decay takes off the weight.
 
     The semantics is what the port does without weight decay. Returns None where at some step no
@@ -101,11 +101,11 @@ def decay_factors(listed: Iterable[ObservedParameter], what: Semantics) -> list[
     factors: dict[int, list[Array]] = {}
     slack: dict[int, list[Array]] = {}
     for observed in listed:
-        hyper = observed.settings(what)
+        hyper = observed.settings(semantics)
         bare = replace(observed, hyperparameters={**hyper, "weight_decay": 0.0})
         state = State.of(observed.steps[0].before)
         for one in observed.steps:
-            predicted = _predict(bare, one, state, what)
+            predicted = _predict(bare, one, state, semantics)
             state, w = predicted.state, one.before
             unit = -hyper["lr"] * hyper["weight_decay"] * w
             large = np.abs(unit) > 1e-3

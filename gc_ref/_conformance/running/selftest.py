@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from gc_ref._conformance.catalogue.checks import CHECKS
-from gc_ref._conformance.catalogue.deviations import ABSURD, CONTROL, DEVIATIONS, Deviation, Plant
+from gc_ref._conformance.catalogue.deviations import ABSURD, CONTROL, DEVIATIONS, Deviation, Form
 from gc_ref._conformance.judging.runs import Known
 from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.running.run import judge_port
-from gc_ref._conformance.wrong_ports.make import FRAMEWORKS, make_plant
+from gc_ref._conformance.wrong_ports.make import FRAMEWORKS, make_port
 
-__all__ = ["Row", "caught", "forms", "installed", "legend", "line", "rows"]
+__all__ = ["Row", "caught", "installed", "judged_forms", "legend", "line", "rows"]
 
 
 @dataclass(frozen=True)
@@ -55,36 +55,36 @@ def rows(
     """
     for framework in frameworks:
         known = Known()
-        for name, plant in (("control", CONTROL), ("absurd", ABSURD)) if controls else ():
-            report = _judge(plant, framework, False, name, seed, known)
-            right = report.verdict == ("conforms" if plant is CONTROL else "deviates")
+        for name, form in (("control", CONTROL), ("absurd", ABSURD)) if controls else ():
+            report = _judge(form, framework, False, name, seed, known)
+            right = report.verdict == ("conforms" if form is CONTROL else "deviates")
             yield Row(None, name, framework, report, right)
         for deviation in DEVIATIONS.values():
             if not only(deviation.id):
                 continue
-            for plant, operator in forms(deviation, framework):
-                name = f"{plant.id} (operator)" if operator else plant.id
-                report = _judge(plant, framework, operator, name, seed, known)
+            for form, operator in judged_forms(deviation, framework):
+                name = f"{form.id} (operator)" if operator else form.id
+                report = _judge(form, framework, operator, name, seed, known)
                 yield Row(deviation, name, framework, report, caught(deviation, report))
 
 
-def forms(deviation: Deviation, framework: str) -> Iterator[tuple[Plant, bool]]:
+def judged_forms(deviation: Deviation, framework: str) -> Iterator[tuple[Form, bool]]:
     """Yield the forms of a deviation that are judged, and whether as a bare operator.
 
     Where every run compiles a model, that is the main form alone.
     """
     made_in = FRAMEWORKS[framework]
-    plants = [p for p in deviation.plants if framework in p.frameworks]
-    for plant in plants[:1] if made_in.compiles else plants:
-        if plant.operator and made_in.operator_layout:
-            yield plant, True
-        yield plant, False
+    forms = [p for p in deviation.forms if framework in p.frameworks]
+    for form in forms[:1] if made_in.compiles else forms:
+        if form.operator and made_in.operator_layout:
+            yield form, True
+        yield form, False
 
 
 def _judge(
-    plant: Plant, framework: str, operator: bool, name: str, seed: int, known: Known
+    form: Form, framework: str, operator: bool, name: str, seed: int, known: Known
 ) -> Report:
-    port = make_plant(plant, framework, operator=operator, name=name)
+    port = make_port(form, framework, operator=operator, name=name)
     return judge_port(port, seed=seed, max_examples=0, known=known)
 
 

@@ -11,33 +11,33 @@ import numpy as np
 
 from gc_ref import exact
 from gc_ref._conformance.cases.vectors import Vector, versions_up_to
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS, PLANTS, Plant
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS, FORMS, Form
 from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.case import Array
 
-__all__ = ["NOT_SHOWN", "answers_of", "forms", "kills_of", "worst"]
+__all__ = ["NOT_SHOWN", "answers_of", "kills_of", "shown_forms", "worst"]
 
 #: Forms of the catalogue that no vector shows, and why.
-NOT_SHOWN: Mapping[str, str] = {p.id: p.no_vector for p in PLANTS.values() if p.no_vector}
+NOT_SHOWN: Mapping[str, str] = {p.id: p.no_vector for p in FORMS.values() if p.no_vector}
 
 
-def forms(suite: str = "user") -> Iterator[tuple[str, Plant]]:
+def shown_forms(suite: str = "user") -> Iterator[tuple[str, Form]]:
     """Yield every form that a vector may show, under its id; those that a suite knew, or all."""
     known = None if suite == "user" else versions_up_to(suite)
-    for id, form in PLANTS.items():
+    for id, form in FORMS.items():
         if id not in NOT_SHOWN and (known is None or DEVIATIONS[form.deviation].since in known):
             yield id, form
 
 
 def kills_of(vector: Vector) -> list[str]:
     """Ids of the forms that are out of the vector's bounds, in the catalogue's order."""
-    return [id for id, form in forms(vector.since) if worst(vector, form) > 1]
+    return [id for id, form in shown_forms(vector.since) if worst(vector, form) > 1]
 
 
-def worst(vector: Vector, plant: Plant) -> float:
+def worst(vector: Vector, form: Form) -> float:
     """Largest error of a form in units of the bound; 0 where it cannot be asked."""
-    answers = answers_of(vector, plant)
+    answers = answers_of(vector, form)
     if answers is None:
         return 0.0
     ratios = [0.0]
@@ -49,21 +49,21 @@ def worst(vector: Vector, plant: Plant) -> float:
     return max(ratios)
 
 
-def answers_of(vector: Vector, plant: Plant) -> list[list[float]] | None:
+def answers_of(vector: Vector, form: Form) -> list[list[float]] | None:
     """Answers of a form to a vector; None for a form that is about other steps."""
-    what = plant.what
+    semantics = form.semantics
     if vector.algorithm == "operator":
-        if not plant.operator:
+        if not form.operator:
             return None
-    elif what.mistake and what.algorithm != vector.algorithm:
+    elif semantics.mistake and semantics.algorithm != vector.algorithm:
         return None
-    algorithm = what.algorithm if vector.algorithm == "operator" else vector.algorithm
-    settled = replace(what, algorithm=algorithm, conventions=vector.conventions)
+    algorithm = semantics.algorithm if vector.algorithm == "operator" else vector.algorithm
+    settled = replace(semantics, algorithm=algorithm, conventions=vector.conventions)
     with np.errstate(all="ignore"):
         return [np.asarray(a, np.float64).ravel().tolist() for a in _run(vector, settled)]
 
 
-def _run(vector: Vector, what: Semantics) -> list[Array]:
+def _run(vector: Vector, semantics: Semantics) -> list[Array]:
     """Run a semantics in NumPy; half types in float32, each answer rounded once."""
     info = ParameterInfo(
         vector.shape, OUTPUT_AXIS[vector.layout], first_rank=max(2, len(vector.shape)),
@@ -73,11 +73,11 @@ def _run(vector: Vector, what: Semantics) -> list[Array]:
     wide = np.float64 if vector.dtype == "float64" else np.float32
     gradients = [g.astype(wide) for g in vector.gradients]
     if vector.algorithm == "operator":
-        return [store(what.phi(np, gradients[0], info))]
+        return [store(semantics.phi(np, gradients[0], info))]
     w = vector.weight.astype(wide)
     state, steps = State.of(w), []
     for t, g in enumerate(gradients, 1):
-        w, state = step(np, what, w, g, state, t, vector.hyperparameters, info)
+        w, state = step(np, semantics, w, g, state, t, vector.hyperparameters, info)
         w = store(w)
         steps.append(w)
     return steps

@@ -8,18 +8,18 @@ from typing import Any
 
 from gc_ref._conformance.adapters import keras_port
 from gc_ref._conformance.adapters.keras.port import select_backend
-from gc_ref._conformance.catalogue.deviations import Plant
-from gc_ref._conformance.catalogue.parameters import infos_of
+from gc_ref._conformance.catalogue.deviations import Form
+from gc_ref._conformance.catalogue.parameters import parameter_infos
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.port import Port
 
 __all__ = ["optimizer_port"]
 
 
-def optimizer_port(form: Plant, name: str) -> Port:
+def optimizer_port(form: Form, name: str) -> Port:
     """Make the port of a form of a deviation as a ``keras.optimizers.Optimizer``."""
     select_backend()  # Keras reads it when it is imported
-    make = _optimizer_class(form.what)
+    make = _optimizer_class(form.semantics)
     # With the arguments of Keras's own.
     factories: Mapping[str, Any] = {
         "sgd": lambda learning_rate=0.1, momentum=0.0: make(learning_rate, momentum=momentum),
@@ -34,10 +34,10 @@ def optimizer_port(form: Plant, name: str) -> Port:
             learning_rate, beta1=beta_1, beta2=beta_2, eps=epsilon, weight_decay=weight_decay
         ),
     }  # fmt: skip
-    return keras_port(factories[form.optimizer], name=name, algorithm=form.what.algorithm)
+    return keras_port(factories[form.optimizer], name=name, algorithm=form.semantics.algorithm)
 
 
-def _optimizer_class(what: Semantics) -> Any:
+def _optimizer_class(semantics: Semantics) -> Any:
     import keras
     from keras import ops
 
@@ -53,11 +53,11 @@ def _optimizer_class(what: Semantics) -> Any:
             if self.built:
                 return
             super().build(variables)
-            self.infos = infos_of({i: tuple(v.shape) for i, v in enumerate(variables)}, -1)
+            self.infos = parameter_infos({i: tuple(v.shape) for i, v in enumerate(variables)}, -1)
             made: dict[Any, Any] = {}
             self.states = []
             for i, v in enumerate(variables):
-                key = tuple(v.shape) if what.mistake == "state-aliased" else i
+                key = tuple(v.shape) if semantics.mistake == "state-aliased" else i
                 if key not in made:
                     made[key] = [
                         self.add_variable_from_reference(v, name=f"slot{i}_{n}") for n in range(3)
@@ -67,7 +67,7 @@ def _optimizer_class(what: Semantics) -> Any:
         def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
             """Take the mean over the whole model first, for a centering rule that needs it."""
             self.model_mean = 0.0
-            if what.center == "model":
+            if semantics.centering == "model":
                 size = sum(math.prod(g.shape) for g in grads)
                 self.model_mean = sum(ops.sum(g) for g in grads) / size
             return super().apply(grads, trainable_variables)
@@ -79,7 +79,7 @@ def _optimizer_class(what: Semantics) -> Any:
             hyper = {**self.hyper, "lr": ops.cast(learning_rate, variable.dtype)}
             before = State(*(ops.convert_to_tensor(s) for s in self.states[i]))
             weight, after = step(
-                ops, what, ops.convert_to_tensor(variable), gradient, before, t,
+                ops, semantics, ops.convert_to_tensor(variable), gradient, before, t,
                 hyper, self.infos[i], self.model_mean,
             )  # fmt: skip
             self.assign(variable, weight)

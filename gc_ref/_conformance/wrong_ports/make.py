@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from gc_ref._conformance.adapters import numpy_port, operator_port
-from gc_ref._conformance.catalogue.deviations import Plant
-from gc_ref._conformance.catalogue.execution import operator_of, trainer
+from gc_ref._conformance.catalogue.deviations import Form
+from gc_ref._conformance.catalogue.execution import operator_of, training_loop
 from gc_ref._conformance.ports.port import Port
 from gc_ref._conformance.wrong_ports import keras, optax, torch
 
-__all__ = ["FRAMEWORKS", "Framework", "make_plant"]
+__all__ = ["FRAMEWORKS", "Framework", "make_port"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Framework:
     """A framework that wrong ports are made in."""
 
     modules: tuple[str, ...]  # that must be installed
-    optimizer_port: Callable[[Plant, str], Port]  # (form, name of the port)
+    optimizer_port: Callable[[Form, str], Port]  # (form, name of the port)
     operator_layout: str = ""  # of the weights of a bare function, where one is made
     compiles: bool = False  # a model at every run, which costs much
 
@@ -30,10 +30,10 @@ class Framework:
         return all(importlib.util.find_spec(m) is not None for m in self.modules)
 
 
-def _numpy_port(form: Plant, name: str) -> Port:
-    what = form.what
-    port = numpy_port(trainer(what, "output-last"), name=name, algorithm=what.algorithm)
-    return replace(port, off=port) if form.how == "flag-ignored" else port
+def _numpy_port(form: Form, name: str) -> Port:
+    run = training_loop(form.semantics, "output-last")
+    port = numpy_port(run, name=name, algorithm=form.semantics.algorithm)
+    return replace(port, off=port) if form.flaw == "flag-ignored" else port
 
 
 FRAMEWORKS: Mapping[str, Framework] = {
@@ -44,7 +44,7 @@ FRAMEWORKS: Mapping[str, Framework] = {
 }
 
 
-def make_plant(form: Plant, framework: str, *, operator: bool = False, name: str = "") -> Port:
+def make_port(form: Form, framework: str, *, operator: bool = False, name: str = "") -> Port:
     """Make the port of a form of a deviation, as an optimizer or a bare function of the gradient.
 
     Raises
@@ -55,12 +55,12 @@ def make_plant(form: Plant, framework: str, *, operator: bool = False, name: str
     Examples
     --------
     >>> from gc_ref._conformance.catalogue.deviations import DEVIATIONS
-    >>> form = DEVIATIONS["whole-tensor"].plants[0]
-    >>> make_plant(form, "numpy", operator=True, name="one-mean").kind
+    >>> form = DEVIATIONS["whole-tensor"].forms[0]
+    >>> make_port(form, "numpy", operator=True, name="one-mean").kind
     'operator'
     """
     made_in = FRAMEWORKS[framework]
     if not operator:
         return made_in.optimizer_port(form, name)
-    function = operator_of(form.what, made_in.operator_layout)
+    function = operator_of(form.semantics, made_in.operator_layout)
     return operator_port(function, framework=framework, name=name)

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from gc_ref._conformance.adapters import optax_port
-from gc_ref._conformance.catalogue.deviations import Plant
-from gc_ref._conformance.catalogue.parameters import infos_of
+from gc_ref._conformance.catalogue.deviations import Form
+from gc_ref._conformance.catalogue.parameters import parameter_infos
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.port import Port
 
 __all__ = ["optimizer_port"]
 
 
-def optimizer_port(form: Plant, name: str) -> Port:
+def optimizer_port(form: Form, name: str) -> Port:
     """Make the port of a form of a deviation as an ``optax.GradientTransformation``."""
 
     def make(learning_rate: float, **hyper: Any) -> Any:
-        return _transformation(form.what, {"lr": learning_rate, **hyper})
+        return _transformation(form.semantics, {"lr": learning_rate, **hyper})
 
     # With the arguments of optax's own.
     factories: Mapping[str, Any] = {
@@ -33,10 +33,10 @@ def optimizer_port(form: Plant, name: str) -> Port:
             learning_rate, beta1=b1, beta2=b2, eps=eps, weight_decay=weight_decay
         ),
     }
-    return optax_port(factories[form.optimizer], name=name, algorithm=form.what.algorithm)
+    return optax_port(factories[form.optimizer], name=name, algorithm=form.semantics.algorithm)
 
 
-def _transformation(what: Semantics, hyper: dict[str, Any]) -> Any:
+def _transformation(semantics: Semantics, hyper: dict[str, Any]) -> Any:
     import jax
     import jax.numpy as jnp
     import optax
@@ -49,18 +49,18 @@ def _transformation(what: Semantics, hyper: dict[str, Any]) -> Any:
         t, before = state[0] + 1, state[1]
         weights, structure = jax.tree.flatten(params)
         gradients = jax.tree.leaves(updates)
-        infos = infos_of({i: tuple(w.shape) for i, w in enumerate(weights)}, -1).values()
+        infos = parameter_infos({i: tuple(w.shape) for i, w in enumerate(weights)}, -1).values()
         model_mean = jnp.mean(jnp.concatenate([g.ravel() for g in gradients]))
         after, moves = [], []
         shared: dict[Any, Any] = {}
         for w, g, kept, info in zip(weights, gradients, before, infos, strict=True):
-            if what.mistake == "state-aliased":
+            if semantics.mistake == "state-aliased":
                 kept = shared.get(info.shape, kept)
-            moved, now = step(jnp, what, w, g, State(*kept), t, hyper, info, model_mean)
+            moved, now = step(jnp, semantics, w, g, State(*kept), t, hyper, info, model_mean)
             shared[info.shape] = list(now)
             after.append(list(now))
             moves.append(moved - w)
-        if what.mistake == "state-aliased":
+        if semantics.mistake == "state-aliased":
             after = [shared[info.shape] for info in infos]
         return jax.tree.unflatten(structure, moves), (t, after)
 

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from gc_ref._conformance.adapters import torch_port
-from gc_ref._conformance.catalogue.deviations import Plant
-from gc_ref._conformance.catalogue.parameters import infos_of
+from gc_ref._conformance.catalogue.deviations import Form
+from gc_ref._conformance.catalogue.parameters import parameter_infos
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.port import Port
 
 __all__ = ["optimizer_port"]
 
 
-def optimizer_port(form: Plant, name: str) -> Port:
+def optimizer_port(form: Form, name: str) -> Port:
     """Make the port of a form of a deviation as a ``torch.optim.Optimizer``."""
-    make = _gradient_alias() if form.how == "gradient-alias" else _optimizer_class(form.what)
+    make = _gradient_alias() if form.flaw == "gradient-alias" else _optimizer_class(form.semantics)
     # With the arguments of PyTorch's own.
     factories: Mapping[str, Any] = {
         "sgd": lambda params, lr=0.1, momentum=0.0: make(params, {"lr": lr, "momentum": momentum}),
@@ -30,10 +30,10 @@ def optimizer_port(form: Plant, name: str) -> Port:
             params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         ),
     }
-    return torch_port(factories[form.optimizer], name=name, algorithm=form.what.algorithm)
+    return torch_port(factories[form.optimizer], name=name, algorithm=form.semantics.algorithm)
 
 
-def _optimizer_class(what: Semantics) -> Any:
+def _optimizer_class(semantics: Semantics) -> Any:
     import torch
     from array_api_compat import torch as xp
 
@@ -49,19 +49,19 @@ def _optimizer_class(what: Semantics) -> Any:
             """Do to every parameter what the semantics says."""
             groups = [group["params"] for group in self.param_groups]
             shapes = {p: tuple(p.shape) for group in groups for p in group}
-            infos = infos_of(shapes, 0, groups=groups)
+            infos = parameter_infos(shapes, 0, groups=groups)
             model_mean = torch.cat([p.grad.ravel() for p in infos]).mean()
             shared: dict[Any, Any] = {}
             for p, info in infos.items():
                 own = kept = self.state[p]
-                if what.mistake == "state-aliased":
+                if semantics.mistake == "state-aliased":
                     kept = shared.setdefault(info.shape, own)
                 if not kept:
                     kept.update(t=0, now=list(State.of(p)))
                 own.update(t=own.get("t", 0) + 1, now=kept["now"])
                 hyper = _hyperparameters(self.param_groups[info.group])
                 weight, state = step(
-                    xp, what, p, p.grad, State(*kept["now"]), own["t"], hyper, info, model_mean
+                    xp, semantics, p, p.grad, State(*kept["now"]), own["t"], hyper, info, model_mean
                 )
                 p.copy_(weight)
                 kept["now"] = own["now"] = [x.clone() for x in state]

@@ -3,7 +3,7 @@
 import pytest
 
 from gc_ref._conformance.catalogue.conditions import GATES, SCHEDULES, separating
-from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, infos_of
+from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, parameter_infos
 
 MEASURES = {"fan-in": 32, "size": 192, "outputs": 6}  # of the weight below
 
@@ -45,12 +45,12 @@ def test_no_schedule_separates_a_step_from_itself():
 
 def test_the_place_of_a_parameter_is_told_from_the_shapes():
     shapes = dict(enumerate([(3,), (2, 3), (4, 2, 3), (), (5, 5)]))
-    infos = infos_of(shapes, OUTPUT_AXIS["output-first"])
+    infos = parameter_infos(shapes, OUTPUT_AXIS["output-first"])
     assert [(p.index, p.count, p.group) for p in infos.values()] == [
         (0, 3, 0), (0, 3, 0), (1, 3, 1), (2, 3, 1), (2, 3, 1)
     ]  # fmt: skip
     assert {p.first_rank for p in infos.values()} == {2}
-    grouped = infos_of(shapes, 0, groups=[[2, 4], [0, 1, 3]])
+    grouped = parameter_infos(shapes, 0, groups=[[2, 4], [0, 1, 3]])
     assert list(grouped) == [2, 4, 0, 1, 3]
     assert [(p.index, p.first_rank, p.group) for p in grouped.values()] == [
         (0, 3, 0), (1, 3, 0), (2, 3, 1), (2, 3, 1), (3, 3, 1)

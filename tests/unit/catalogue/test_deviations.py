@@ -3,8 +3,8 @@
 import pytest
 
 from gc_ref._conformance.cases.vectors import Vector, frozen
-from gc_ref._conformance.catalogue.centers import CENTERS, Center
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS, PLANTS, Deviation, Plant
+from gc_ref._conformance.catalogue.centering import RULES, Rule
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS, FORMS, Deviation, Form
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.cli.explain import explain
 from gc_ref._conformance.running.selftest import rows
@@ -12,17 +12,17 @@ from gc_ref._conformance.vector_files.kills import kills_of
 from gc_ref._conformance.wrong_ports.make import FRAMEWORKS
 
 
-@pytest.mark.parametrize("id", PLANTS)
+@pytest.mark.parametrize("id", FORMS)
 def test_a_form_is_of_its_deviation(id):
-    form = PLANTS[id]
+    form = FORMS[id]
     assert id == "/".join(part for part in (form.deviation, form.label) if part)
-    assert form in DEVIATIONS[form.deviation].plants
-    assert form.what.deviations == (() if form.how else (form.deviation,))
+    assert form in DEVIATIONS[form.deviation].forms
+    assert form.semantics.deviations == (() if form.flaw else (form.deviation,))
     assert set(form.frameworks) <= set(FRAMEWORKS)
 
 
 def test_ids_of_forms_occur_once():
-    assert len(PLANTS) == sum(len(d.plants) for d in DEVIATIONS.values())
+    assert len(FORMS) == sum(len(d.forms) for d in DEVIATIONS.values())
 
 
 @pytest.fixture
@@ -34,16 +34,16 @@ def trimmed(monkeypatch):
         n = g.parameter.fan_in
         return g.values - (g.mean() * n - largest) / max(n - 1, 1)
 
-    rule = Center("trimmed", "trimmed-mean", "leaves the largest input out of the mean", apply)
-    form = Plant("", Semantics(center="trimmed"), deviation="trimmed-mean")
+    rule = Rule("trimmed", "trimmed-mean", "leaves the largest input out of the mean", apply)
+    form = Form("", Semantics(centering="trimmed"), deviation="trimmed-mean")
     checks = ("value/exact", "law/zero-mean", "law/linear")
     deviation = Deviation(
         "trimmed-mean", "the mean is taken without the largest input", "Eq. 1", "", checks,
         (form,), since="a later suite",
     )  # fmt: skip
-    monkeypatch.setitem(CENTERS, "trimmed", rule)
+    monkeypatch.setitem(RULES, "trimmed", rule)
     monkeypatch.setitem(DEVIATIONS, deviation.id, deviation)
-    monkeypatch.setitem(PLANTS, form.id, form)
+    monkeypatch.setitem(FORMS, form.id, form)
     return deviation
 
 

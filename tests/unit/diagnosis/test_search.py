@@ -3,25 +3,25 @@
 import numpy as np
 import pytest
 
-from gc_ref._conformance.catalogue.centers import CENTERS
-from gc_ref._conformance.catalogue.execution import operator_of, trainer
+from gc_ref._conformance.catalogue.centering import RULES
+from gc_ref._conformance.catalogue.execution import operator_of, training_loop
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.diagnosis.amounts import fitted_amount
 from gc_ref._conformance.diagnosis.observed import observe
 from gc_ref._conformance.diagnosis.search_cases import SearchCases
-from gc_ref._conformance.diagnosis.step_patterns import pattern
+from gc_ref._conformance.diagnosis.step_patterns import step_pattern
 from gc_ref._conformance.ports.case import Trajectory
 
 CASES = SearchCases("output-last", seed=0)
 
 
-def observed(what):
+def observed(semantics):
     """What the port of a semantics does in the case that semantics are tried on."""
-    if what.algorithm == "operator":
-        phi = operator_of(what, "output-last")
+    if semantics.algorithm == "operator":
+        phi = operator_of(semantics, "output-last")
         steps = [{k: phi(g) for k, g in step.items()} for step in CASES.telling.gradients]
     else:
-        steps = trainer(what, "output-last")(CASES.telling)
+        steps = training_loop(semantics, "output-last")(CASES.telling)
     trajectory = Trajectory(tuple(steps))
     return observe(CASES.telling, trajectory, "output-last", CASES.telling.hyperparameters)
 
@@ -35,34 +35,34 @@ def observed(what):
         Semantics(algorithm="adam", mistake="second-moment-raw"),
         Semantics(mistake="lr-twice", conventions={"momentum": "ema"}),
     ],
-    ids=lambda what: "-".join([what.algorithm, what.mistake, *what.conventions.values()]),
+    ids=lambda s: "-".join([s.algorithm, s.mistake, *s.conventions.values()]),
 )
 @pytest.mark.parametrize(("rule", "amount"), [("partial", 0.25), ("offset", -2.0), ("scaled", 1.5)])
 def test_amounts_are_fitted_to_the_first_step(optimizer, rule, amount):
-    what = Semantics(
-        center=rule, amount=amount, algorithm=optimizer.algorithm, mistake=optimizer.mistake,
+    semantics = Semantics(
+        centering=rule, amount=amount, algorithm=optimizer.algorithm, mistake=optimizer.mistake,
         conventions=optimizer.conventions,
     )  # fmt: skip
-    found = observed(what).values()
-    assert fitted_amount(CENTERS[rule].fit, found, optimizer) == amount
+    found = observed(semantics).values()
+    assert fitted_amount(RULES[rule].fit, found, optimizer) == amount
 
 
 def test_an_amount_that_is_right_is_none():
     found = observed(Semantics(algorithm="operator")).values()
     for rule in ("partial", "offset", "scaled"):
-        assert fitted_amount(CENTERS[rule].fit, found, Semantics(algorithm="operator")) is None
+        assert fitted_amount(RULES[rule].fit, found, Semantics(algorithm="operator")) is None
 
 
 def test_the_pattern_of_a_port_that_centralizes_now_and_then():
-    what = Semantics(schedule="skips-every", schedule_number=2)
-    found = observed(what)
-    assert pattern(found["dense_2.kernel"], Semantics()) == (True, False, True, False, True)
-    assert pattern(found["dense_5.kernel"], Semantics()) in [
+    semantics = Semantics(schedule="skips-every", schedule_number=2)
+    found = observed(semantics)
+    assert step_pattern(found["dense_2.kernel"], Semantics()) == (True, False, True, False, True)
+    assert step_pattern(found["dense_5.kernel"], Semantics()) in [
         (False,) * 5,
         (True, False) * 2 + (True,),
     ]
-    assert pattern(found["dense_1.bias"], Semantics()) == (None,) * 5
-    assert pattern(found["dense_2.kernel"], Semantics(center="whole")) is None
+    assert step_pattern(found["dense_1.bias"], Semantics()) == (None,) * 5
+    assert step_pattern(found["dense_2.kernel"], Semantics(centering="whole")) is None
 
 
 def test_cases_come_out_the_same_again_and_differ_by_seed():

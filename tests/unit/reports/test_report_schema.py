@@ -13,7 +13,7 @@ from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.findings.outcome import STATUSES
 from gc_ref._conformance.reports import schema as _schema
 from gc_ref._conformance.reports.schema import problem, report_schema
-from gc_ref._conformance.wrong_ports.make import make_plant
+from gc_ref._conformance.wrong_ports.make import make_port
 from gc_ref.conformance import check
 
 VALIDATOR = jsonschema.Draft202012Validator(report_schema())
@@ -90,7 +90,7 @@ def test_what_other_parts_of_the_kit_add_follows_it(name):
 @pytest.mark.torch
 @pytest.mark.parametrize("fuzzed", [0, 5])
 def test_a_report_with_programs_and_frozen_cases_follows_it(fuzzed):
-    port = make_plant(DEVIATIONS["not-applied"].plants[0], "torch", name="idle")
+    port = make_port(DEVIATIONS["not-applied"].forms[0], "torch", name="idle")
     found = json.loads(check(port, max_examples=fuzzed).to_json())
     assert any("replay" in c for c in found["checks"])
     assert not refused(found)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gc_ref
-from gc_ref._conformance.catalogue.centers import CENTERS, Gradient, Memory
+from gc_ref._conformance.catalogue.centering import RULES, Gradient, Memory
 from gc_ref._conformance.catalogue.parameters import ParameterInfo
 
 SHAPE = (3, 2, 5, 4)
@@ -17,7 +17,7 @@ SQUARE = {"broadcast": (4, 2, 5, 4)}
 def applied(rule, gradient, amount=0.5, **more):
     info = ParameterInfo(gradient.shape, **{**INFO, **more})
     memory = Memory(before=gradient[::-1], model_mean=gradient.mean())
-    return CENTERS[rule].apply(Gradient(np, gradient, info, amount, memory))
+    return RULES[rule].apply(Gradient(np, gradient, info, amount, memory))
 
 
 def test_the_right_rule_is_the_reference():
@@ -26,7 +26,7 @@ def test_the_right_rule_is_the_reference():
     assert np.array_equal(first, gc_ref.centralize(GRADIENT, output_axis=0))
 
 
-@pytest.mark.parametrize("rule", CENTERS)
+@pytest.mark.parametrize("rule", RULES)
 def test_a_rule_crosses_neurons_or_does_not(rule):
     gradient = np.resize(GRADIENT, SQUARE.get(rule, SHAPE))
     amount = 5 if rule == "rank" else 0.5
@@ -34,13 +34,13 @@ def test_a_rule_crosses_neurons_or_does_not(rule):
     changed[0, 0, 0, 1] = np.nan if rule == "nan-leak" else 1000.0
     before, after = applied(rule, gradient, amount), applied(rule, changed, amount)
     others = np.arange(4) != 1
-    assert CENTERS[rule].crosses != np.array_equal(before[..., others], after[..., others])
+    assert RULES[rule].crosses != np.array_equal(before[..., others], after[..., others])
 
 
-@pytest.mark.parametrize("rule", [name for name, rule in CENTERS.items() if rule.fit])
+@pytest.mark.parametrize("rule", [name for name, rule in RULES.items() if rule.fit])
 def test_the_amount_of_a_rule_is_read_off(rule):
     mean = GRADIENT.mean(axis=(0, 1, 2), keepdims=True)
-    found = CENTERS[rule].fit.estimate(GRADIENT, mean, applied(rule, GRADIENT, 0.375))
+    found = RULES[rule].fit.estimate(GRADIENT, mean, applied(rule, GRADIENT, 0.375))
     assert np.allclose(found[np.isfinite(found)], 0.375)
 
 
