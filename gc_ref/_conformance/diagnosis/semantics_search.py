@@ -35,8 +35,8 @@ TRIED: Mapping[str, Sequence[Mapping[str, str]]] = {
         {"epsilon": e, "placement": p} for p in ("gradient", "update") for e in ("outside", "hat")
     ),
 }
-#: Declared conventions that look like another one on the cases of the search: a velocity like
-#: any momentum, an L2 decay inside Φ like no decay.
+#: Declared conventions that are not tried themselves: without weight decay, at a learning rate
+#: that stays the same, each does what one of those tried does.
 ALIKE = ("velocity", "decayed-gradient")
 
 Observed = Mapping[str, ObservedParameter]
