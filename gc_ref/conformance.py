@@ -7,24 +7,29 @@
 'conforms'
 """
 
-from gc_ref._conformance.adapters import (
-    exec_port,
-    keras_port,
-    numpy_port,
-    operator_port,
-    optax_port,
-    torch_port,
-)
+from gc_ref._conformance.adapters.exec.port import exec_port
+from gc_ref._conformance.adapters.keras.port import keras_port
+from gc_ref._conformance.adapters.numpy import numpy_port
+from gc_ref._conformance.adapters.operator import operator_port
+from gc_ref._conformance.adapters.optax.port import optax_port
+from gc_ref._conformance.adapters.torch.port import torch_port
+from gc_ref._conformance.catalogue.checks import CHECKS
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.findings.check_report import CheckReport
+from gc_ref._conformance.findings.counterexample import Counterexample
 from gc_ref._conformance.ports.case import Case, Parameter, Trajectory
 from gc_ref._conformance.ports.port import Port, PortError, PortLoadError
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.running.run import check
+from gc_ref._conformance.running.judgment import check
 from gc_ref._conformance.testing.parametrize import parametrize_with_checks
+from gc_ref._layouts import output_axes
 
 __all__ = [
+    "CHECKS",
+    "DEVIATIONS",
     "Case",
     "CheckReport",
+    "Counterexample",
     "Parameter",
     "Port",
     "PortError",
@@ -37,6 +42,7 @@ __all__ = [
     "numpy_port",
     "operator_port",
     "optax_port",
+    "output_axes",
     "parametrize_with_checks",
     "torch_port",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,14 +14,7 @@ from gc_ref._conformance.judging.runs import WRITES_GRADIENT
 from gc_ref._conformance.ports.case import Case, Trajectory, describe
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 
-__all__ = [
-    "checkpoint",
-    "deterministic",
-    "dtype_kept",
-    "gradient_unmutated",
-    "shape_kept",
-    "state_isolated",
-]
+__all__ = ["RUNS", "checkpoint", "state_isolated"]
 
 
 def dtype_kept(judge: Judge) -> Outcome:
@@ -170,3 +164,14 @@ def checkpoint(judge: Judge) -> Outcome:
     if different:
         return failed(f"{different} after saving and restoring the optimizer")
     return passed()
+
+
+#: Id of each check of this module to its function.
+RUNS: Mapping[str, Callable[[Judge], Outcome]] = {
+    "hygiene/shape": shape_kept,
+    "hygiene/dtype": dtype_kept,
+    "hygiene/gradient-unmutated": gradient_unmutated,
+    "hygiene/state": state_isolated,
+    "hygiene/deterministic": deterministic,
+    "hygiene/checkpoint": checkpoint,
+}

@@ -7,7 +7,7 @@ tell g from Φ(g), nor from g plus a constant.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,15 +23,7 @@ from gc_ref._conformance.judging.phi import THROUGH, Phi, ask, call, hidden, rec
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 from gc_ref._slices import to_rows
 
-__all__ = [
-    "contraction",
-    "idempotent",
-    "linear",
-    "orthogonal",
-    "permutation",
-    "shift",
-    "zero_mean",
-]
+__all__ = ["RUNS"]
 
 Axes = tuple[int, ...]
 #: A law with its further inputs bound: called with phi, a gradient, a second one, the axes.
@@ -247,3 +239,15 @@ def _pairs(judge: Judge, one: Case, other: Case, layers: Sequence[str]) -> Group
         if p.layer in layers and axes is not None:
             found.append((p, one.gradients[0][p.name], other.gradients[0][p.name], axes))
     return found
+
+
+#: Id of each check of this module to its function.
+RUNS: Mapping[str, Callable[[Judge], Outcome]] = {
+    "law/zero-mean": zero_mean,
+    "law/idempotent": idempotent,
+    "law/orthogonal": orthogonal,
+    "law/linear": linear,
+    "law/shift-invariant": shift,
+    "law/permutation-equivariant": permutation,
+    "law/contraction": contraction,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -22,14 +23,7 @@ from gc_ref._conformance.judging.settled import Match, Settled
 from gc_ref._conformance.ports.case import KIND_NAMES, Array, Parameter, describe
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 
-__all__ = [
-    "effect_off",
-    "effect_on",
-    "every_weight",
-    "parameters_isolated",
-    "slices_isolated",
-    "vectors_untouched",
-]
+__all__ = ["RUNS"]
 
 #: Parameters, how they compare, and the rule that they are held to.
 Group = list[tuple[Parameter, Match, str]]
@@ -264,3 +258,14 @@ def slices_isolated(judge: Judge) -> Outcome:
 def parameters_isolated(judge: Judge) -> Outcome:
     """scope/parameters-isolated: a parameter's gradient acts on that parameter alone."""
     return _isolation(judge, own=False)
+
+
+#: Id of each check of this module to its function.
+RUNS: Mapping[str, Callable[[Judge], Outcome]] = {
+    "effect/on": effect_on,
+    "effect/off": effect_off,
+    "scope/every-weight": every_weight,
+    "scope/vectors-untouched": vectors_untouched,
+    "scope/slices-isolated": slices_isolated,
+    "scope/parameters-isolated": parameters_isolated,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 from gc_ref._slices import to_rows
 
-__all__ = ["base_law", "constraint", "theorem_4_1", "unconstrained"]
+__all__ = ["RUNS", "unconstrained"]
 
 #: The laws are evaluated in rational numbers: on weights of at most so many elements.
 LARGEST = 128
@@ -143,3 +144,11 @@ def _allowance(judge: Judge, case: Case, p: Parameter, step: int) -> Array:
         reach = max(float(np.abs(v).max(initial=0.0)) for v in values)
         return np.full(p.shape, 32 * (step + 1) * unit * reach)
     return judge.expected(case, p, judge.rule_for(p, settled), settled)[step].tau
+
+
+#: Id of each check of this module to its function.
+RUNS: Mapping[str, Callable[[Judge], Outcome]] = {
+    "step/base-law": base_law,
+    "step/constraint": constraint,
+    "step/theorem-4.1": theorem_4_1,
+}

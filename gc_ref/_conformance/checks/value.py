@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import compare
@@ -16,7 +17,7 @@ from gc_ref._conformance.judging.settled import Match, Settled
 from gc_ref._conformance.ports.case import Case, describe
 from gc_ref._conformance.ports.port import PortError
 
-__all__ = ["hold", "step_algorithm", "value_bounded", "value_exact"]
+__all__ = ["RUNS", "hold"]
 
 #: Largest fraction of elements that a bound may leave undecided.
 BUDGET = 0.05
@@ -180,3 +181,12 @@ def step_algorithm(judge: Judge, algorithm: str) -> Outcome:
             return outcomes[-1]
     worst = max(outcomes, key=lambda o: o.ratio or 0.0)
     return hold_vectors(judge, f"step/{algorithm}", worst)
+
+
+#: Id of each check of this module to its function.
+RUNS: Mapping[str, Callable[[Judge], Outcome]] = {
+    "value/exact": value_exact,
+    "value/bounded": value_bounded,
+    "step/sgdm": partial(step_algorithm, algorithm="sgdm"),
+    "step/adam": partial(step_algorithm, algorithm="adam"),
+}

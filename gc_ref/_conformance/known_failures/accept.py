@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
-from gc_ref._conformance.cli.outputs import problem_of, write_whole
+from gc_ref._conformance.cli.output_files import problem_of, write_whole
 from gc_ref._conformance.findings.check_report import Expectation
 from gc_ref._conformance.known_failures.expectations import ExpectationError, read_file
 from gc_ref._conformance.known_failures.toml import tables

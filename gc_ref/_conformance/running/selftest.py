@@ -9,7 +9,7 @@ from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import ABSURD, CONTROL, DEVIATIONS, Deviation, Form
 from gc_ref._conformance.judging.runs import Known
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.running.run import judge_port
+from gc_ref._conformance.running.judgment import RunOptions, judge_port
 from gc_ref._conformance.wrong_ports.make import FRAMEWORKS, make_port
 
 __all__ = ["Row", "caught", "installed", "judged_forms", "legend", "line", "rows"]
@@ -85,7 +85,7 @@ def _judge(
     form: Form, framework: str, operator: bool, name: str, seed: int, known: Known
 ) -> Report:
     port = make_port(form, framework, operator=operator, name=name)
-    return judge_port(port, seed=seed, max_examples=0, known=known)
+    return judge_port(port, RunOptions(seed=seed, max_examples=0), known=known)
 
 
 def caught(deviation: Deviation, report: Report) -> bool:

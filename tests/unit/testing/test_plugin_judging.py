@@ -40,7 +40,7 @@ def test_a_wrong_port_and_what_is_printed(run):
         "    from my_gc import first_axis",
         "    assert abs(got - expected) <= bound, *",
     ])  # fmt: skip
-    assert "_sitting.py" not in result.stdout.str(), "no traceback of our own code"
+    assert "port_check.py" not in result.stdout.str(), "no traceback of our own code"
 
 
 def test_the_diagnosis_is_printed_where_it_costs_little():
@@ -48,10 +48,10 @@ def test_the_diagnosis_is_printed_where_it_costs_little():
     for port, known in ((cheap, True), (dataclasses.replace(cheap, per_run_cost="dear"), False)):
         tests = [p.values[1] for p in parametrize_with_checks(port).args[1]]
         value = next(t for t in tests if t.id == "value/exact")
-        value.sitting.configure(max_examples=0)
+        value.judged.configure(suite="quick", seed=0, max_examples=0)
         assert ("Identified: averages the first axis only" in _failure(value, port)) is known
         for id in CHECKS:
-            value.sitting.find(id)
+            value.judged.find(id)
         assert "Identified: averages the first axis only" in _failure(value, port), "all checks ran"
 
 

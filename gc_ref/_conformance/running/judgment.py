@@ -1,8 +1,10 @@
-"""Judge a port: all checks, one report."""
+"""All checks on one port, and the report of what they found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +23,21 @@ from gc_ref._conformance.known_failures.expectations import (
 from gc_ref._conformance.known_failures.holding import hold_report
 from gc_ref._conformance.ports.port import Port, PortError, ShapeChangedError, SkippedError
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.running.progress import Watch
+from gc_ref._conformance.running.progress import Progress
 from gc_ref._conformance.vector_files.read import UserVectors, load_all
 
 __all__ = [
     "DEFAULT_EXAMPLES",
-    "SUITES",
+    "RunOptions",
     "check",
     "judge_port",
     "outcome_of",
-    "report_of",
+    "report_of_check",
     "rerun_command",
 ]
 
-SUITES = ("quick", "full")
-#: Fuzzed examples per check, unless told otherwise.
-DEFAULT_EXAMPLES = {"quick": 40, "full": 1000}
+#: Suite to its number of fuzzed examples per check, unless another is asked for.
+DEFAULT_EXAMPLES: Mapping[str, int] = {"quick": 40, "full": 1000}
 
 
 def check(
@@ -95,64 +96,96 @@ def check(
     >>> check(operator_port(half_centralized), max_examples=0).verdict
     'deviates'
     """
-    return judge_port(
-        port, suite=suite, seed=seed, max_examples=max_examples, suite_version=suite_version,
-        given=load_all(vectors),
-        expectations=expectations_of(port.name, expected), replays=True,
-    )  # fmt: skip
+    options = RunOptions(suite, seed, max_examples, suite_version)
+    known = expectations_of(port.name, expected)
+    return judge_port(port, options, given=load_all(vectors), expectations=known, replays=True)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How much is run: see `check`; wrong values are a `ValueError`."""
+
+    suite: str = "quick"
+    seed: int = 0
+    max_examples: int | None = None
+    suite_version: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what does not exist."""
+        if self.suite not in DEFAULT_EXAMPLES:
+            raise ValueError(f"unknown suite {self.suite!r}; known: {', '.join(DEFAULT_EXAMPLES)}")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
+        if self.examples < 0:
+            raise ValueError(f"max_examples must not be negative, got {self.examples}")
+        versions_up_to(self.suite_version)
+
+    @property
+    def examples(self) -> int:
+        """Fuzzed examples per check."""
+        default = DEFAULT_EXAMPLES[self.suite]
+        return default if self.max_examples is None else self.max_examples
+
+    def judge(self, port: Port, **more: Any) -> Judge:
+        """Return a judge of a port that runs as much."""
+        return Judge(port, **{**asdict(self), "max_examples": self.examples, **more})
+
+    def chosen(self) -> dict[str, Any]:
+        """Return the options that a rerun must be given: suite, seed, and what is no default."""
+        options: dict[str, Any] = {"suite": self.suite, "seed": self.seed}
+        if self.examples != DEFAULT_EXAMPLES[self.suite]:
+            options["max_examples"] = self.examples
+        return options
 
 
 def judge_port(
     port: Port,
+    options: RunOptions | None = None,
     *,
-    suite: str = "quick",
-    seed: int = 0,
-    max_examples: int | None = None,
-    suite_version: str | None = None,
     given: UserVectors | None = None,
     known: Known | None = None,
-    watch: Watch | None = None,
+    progress: Progress | None = None,
     expectations: Expectations | None = None,
     unshrunk: Iterable[str] = (),
     replays: bool = False,
 ) -> Report:
-    """Judge a port as `check` does; ``known`` is shared by whoever judges many.
+    """Judge a port as `check` does.
 
-    ``watch`` is told of each check and each run.
+    ``given`` are further vectors. ``known`` is what was worked out for other ports and holds for
+    this one too; it is added to. ``progress`` is told of each check and each run. No smaller
+    counterexample is looked for in the checks of ``unshrunk``, or that are expected to fail.
     """
-    if suite not in SUITES:
-        raise ValueError(f"unknown suite {suite!r}; known: {', '.join(SUITES)}")
-    if seed < 0:
-        raise ValueError(f"seed must not be negative, got {seed}")
-    if max_examples is None:
-        max_examples = DEFAULT_EXAMPLES[suite]
-    if max_examples < 0:
-        raise ValueError(f"max_examples must not be negative, got {max_examples}")
-    versions_up_to(suite_version)  # an unknown one is said before anything runs
-    watch, given = watch or Watch(), given or UserVectors()
-    judge = Judge(
-        watch.over(port), seed=seed, suite=suite, max_examples=max_examples, known=known,
-        suite_version=suite_version, vectors=given.vectors,
-        unshrunk=expectations.entries if expectations else unshrunk, replays=replays,
-    )  # fmt: skip
-    rerun = rerun_command(
-        port, suite=suite, seed=seed, max_examples=max_examples, suite_version=suite_version,
-        files=given.files, expectations=expectations,
-    )  # fmt: skip
+    options = options or RunOptions()
+    progress = progress or Progress()
+    given = given or UserVectors()
+    judge = options.judge(
+        progress.watch(port),
+        known=known,
+        vectors=given.vectors,
+        unshrunk=expectations.entries if expectations else unshrunk,
+        replays=replays,
+    )
+    rerun = rerun_command(port, options, files=given.files, expectations=expectations)
     found: list[CheckReport] = []
-    for number, entry in enumerate(CHECKS.values(), 1):
-        watch.begins(entry, number, len(CHECKS))
-        found.append(report_of(judge, entry, found, rerun))
-        watch.ends(found[-1])
+    for entry in CHECKS.values():
+        progress.check_begins(entry)
+        found.append(report_of_check(judge, entry, found, rerun))
+        progress.check_ends(found[-1])
         if found[-1].status == "error":  # a port that cannot be driven says nothing more
             break
-    watch.diagnoses()
-    return hold_report(Report.of(judge, found, suite=suite), expectations)
+    progress.diagnosis_begins()
+    return hold_report(Report.of(judge, found, suite=options.suite), expectations)
 
 
-def report_of(judge: Judge, entry: Check, before: Sequence[CheckReport], rerun: str) -> CheckReport:
-    """Run one check and report what it found."""
-    outcome = _unless_broken(judge, outcome_of(judge, entry, before))
+def report_of_check(
+    judge: Judge, entry: Check, before: Sequence[CheckReport], rerun: str
+) -> CheckReport:
+    """Run one check, after those ``before``, and report what it found."""
+    outcome = outcome_of(judge, entry, before)
+    for port in (judge.port, judge.port.base):
+        if port is not None and port.broken():  # the check may have tolerated the run that broke it
+            outcome = Outcome("error", port.broken())
+            break
     return CheckReport.of(entry, outcome, rerun)
 
 
@@ -170,37 +203,27 @@ def outcome_of(judge: Judge, entry: Check, before: Sequence[CheckReport] = ()) -
         return Outcome("error", str(error))
 
 
-def _unless_broken(judge: Judge, outcome: Outcome) -> Outcome:
-    """A port that broke down in a run says nothing, also where a refusal would be tolerated."""
-    for port in (judge.port, judge.port.base):
-        if port is not None and port.broken():
-            return Outcome("error", port.broken())
-    return outcome
-
-
 def rerun_command(
-    port: Port, *, suite: str, seed: int, max_examples: int, suite_version: str | None = None,
-    files: Sequence[str] = (), expectations: Expectations | None = None,
-) -> str:  # fmt: skip
+    port: Port,
+    options: RunOptions,
+    *,
+    files: Sequence[str] = (),
+    expectations: Expectations | None = None,
+) -> str:
     """Return the command, or the line of Python, that gives the same report again."""
-    options: dict[str, Any] = {"suite": suite, "seed": seed}
-    if max_examples != DEFAULT_EXAMPLES[suite]:
-        options["max_examples"] = max_examples
+    chosen = options.chosen()
     if expectations:
-        options["expected"] = expectations.source or {
-            id: entry.reason for id, entry in expectations.entries.items()
-        }
-    if suite_version is not None:
-        options["suite_version"] = suite_version
+        reasons = {id: entry.reason for id, entry in expectations.entries.items()}
+        chosen["expected"] = expectations.source or reasons
+    if options.suite_version is not None:
+        chosen["suite_version"] = options.suite_version
     if port.target is None and not port.by_command:
-        options |= {"vectors": list(files)} if files else {}
-        arguments = ", ".join(f"{k}={v!r}" for k, v in options.items())
-        return f"check({port.name}, {arguments})"
+        if files:
+            chosen["vectors"] = list(files)
+        return f"check({port.name}, {', '.join(f'{k}={v!r}' for k, v in chosen.items())})"
     words = ["gc-ref", "check", *([port.target] if port.target else []), *port.options]
-    for key, value in options.items():
-        words += [f"--{key.replace('_', '-')}", str(value)]
+    for name, value in chosen.items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
     for file in files:
         words += ["--vectors", file]
-    import shlex
-
     return shlex.join(words)
