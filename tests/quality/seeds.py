@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.known import Known
 from gc_ref._conformance.running.judgment import RunOptions, judge_port, outcome_of
-from gc_ref._conformance.running.selftest import forms
-from gc_ref._conformance.wrong_ports.numpy import make_plant
+from gc_ref._conformance.running.selftest import judged_forms
+from gc_ref._conformance.wrong_ports.make import make_port
 from gc_ref.conformance import CHECKS, DEVIATIONS
 from quality.zoo import ZOO
 
@@ -48,8 +48,8 @@ def judge_seed(seed):
     known = Known()
     found = []
     for deviation in DEVIATIONS.values():
-        for plant, operator in forms(deviation, "numpy"):
-            port = make_plant(plant, "numpy", operator=operator, name=deviation.id)
+        for form, operator in judged_forms(deviation, "numpy"):
+            port = make_port(form, "numpy", operator=operator, name=deviation.id)
             found.append(("deviation", deviation.id, is_caught(deviation, port, seed, known)))
     for entry in ZOO:
         if not entry.needs:  # NumPy's: a framework changes how sums round, not which are drawn

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from gc_ref._conformance.catalogue.deviations import Plant
+from gc_ref._conformance.catalogue.deviations import Form
 from gc_ref._conformance.catalogue.semantics import Semantics
-from gc_ref._conformance.wrong_ports.numpy import make_plant
+from gc_ref._conformance.wrong_ports.make import make_port
 from gc_ref.conformance import check, numpy_port, operator_port
 
 from . import operators, optimizers
@@ -96,44 +96,46 @@ def test_a_wrong_optimizer_is_named_by_its_base(optimizer):
 
 
 PAIRS = [
-    (Semantics(center="other-layout", vectors="mean"), {"layout-swapped", "vectors-too"}),
-    (Semantics(center="whole", vectors="mean"), {"whole-tensor", "vectors-too"}),
+    (Semantics(centering="other-layout", vectors="mean"), {"layout-swapped", "vectors-too"}),
+    (Semantics(centering="whole", vectors="mean"), {"whole-tensor", "vectors-too"}),
     (
-        Semantics(center="other-layout", gate="rank-is-not", gate_number=3),
+        Semantics(centering="other-layout", gate="rank-is-not", gate_number=3),
         {"layout-swapped", "rank-gated"},
     ),
     (
-        Semantics(center="partial", amount=0.5, gate="second-dimension-multiple", gate_number=16),
+        Semantics(
+            centering="partial", amount=0.5, gate="second-dimension-multiple", gate_number=16,
+        ),
         {"partial", "shape-gated"},
     ),
     (
-        Semantics(center="whole", schedule="skips-every", schedule_number=2),
+        Semantics(centering="whole", schedule="skips-every", schedule_number=2),
         {"whole-tensor", "intermittent"},
     ),
-    (Semantics(center="fan-in-1", mistake="lr-twice"), {"wrong-divisor", "lr-twice"}),
+    (Semantics(centering="fan-in-1", mistake="lr-twice"), {"wrong-divisor", "lr-twice"}),
     (
-        Semantics(center="channels", algorithm="adam", mistake="bias-correction-missing"),
+        Semantics(centering="channels", algorithm="adam", mistake="bias-correction-missing"),
         {"partial-axes", "bias-correction-missing"},
     ),
     (
-        Semantics(center="other-layout", algorithm="adam", mistake="second-moment-raw"),
+        Semantics(centering="other-layout", algorithm="adam", mistake="second-moment-raw"),
         {"layout-swapped", "second-moment-raw"},
     ),
     (
         Semantics(
-            center="whole", algorithm="adam", mistake="decay-distorted",
+            centering="whole", algorithm="adam", mistake="decay-distorted",
             conventions={"decay": "decoupled"},
         ),
         {"whole-tensor", "decay-distorted"},
     ),
-    (Semantics(center="none", vectors="erase"), {"not-applied", "vectors-erased"}),
+    (Semantics(centering="none", vectors="erase"), {"not-applied", "vectors-erased"}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("framework", ["numpy", pytest.param("torch", marks=pytest.mark.torch)])
 @pytest.mark.parametrize(("what", "expected"), PAIRS, ids=["+".join(sorted(e)) for _, e in PAIRS])
 def test_a_pair_is_named(what, expected, framework):
-    report = check(make_plant(Plant("", what), framework, name="pair"), max_examples=0)
+    report = check(make_port(Form("", what), framework, name="pair"), max_examples=0)
     assert set(report.identified) == expected, report.diagnosis
 
 

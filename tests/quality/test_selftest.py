@@ -36,7 +36,7 @@ def test_the_catalogue_names_checks_that_exist():
     for deviation in DEVIATIONS.values():
         assert set(deviation.checks) <= set(CHECKS), deviation.id
         assert len(deviation.checks) > 1 or deviation.only, deviation.id
-        assert not deviation.plants[0].label, deviation.id  # the main form comes first
+        assert not deviation.forms[0].label, deviation.id  # the main form comes first
 
 
 def _report(*statuses):

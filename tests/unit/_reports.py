@@ -9,7 +9,7 @@ import numpy as np
 from gc_ref._conformance.catalogue.deviations import CONTROL
 from gc_ref._conformance.ports.port import SkippedError
 from gc_ref._conformance.reports.model import ReportData
-from gc_ref._conformance.wrong_ports.numpy import make_plant
+from gc_ref._conformance.wrong_ports.make import make_port
 from gc_ref.conformance import DEVIATIONS, check, operator_port
 
 EVIL = "<script>alert(1)</script>|`x`*_[a](http://b)&amp;\u202e@you\x1b[31m\nline"
@@ -46,25 +46,25 @@ FUNCTIONS = {
     "nan": lambda g: g * np.nan, "vectors": lambda g: plain(g) if g.ndim != 1 else g - g.mean(),
     "idle": lambda g: g, EVIL: swapped,
 }  # fmt: skip
-PLANTS = {
+FORMS = {
     "sgdm": CONTROL,
-    "sgdm-idle": DEVIATIONS["not-applied"].plants[0],
-    "adam-raw": DEVIATIONS["second-moment-raw"].plants[0],
+    "sgdm-idle": DEVIATIONS["not-applied"].forms[0],
+    "adam-raw": DEVIATIONS["second-moment-raw"].forms[0],
 }
-NAMES = (*FUNCTIONS, *PLANTS, "based", "unknown", "skips")
+NAMES = (*FUNCTIONS, *FORMS, "based", "unknown", "skips")
 
 
 @cache
 def _made(name):
     if name in FUNCTIONS:
         return operator_port(FUNCTIONS[name], name=name)
-    if name in PLANTS:
-        return make_plant(PLANTS[name], "numpy", name=name)
+    if name in FORMS:
+        return make_port(FORMS[name], "numpy", name=name)
     if name == "skips":
         return operator_port(skips, name=name)
     from gc_ref.conformance import numpy_port
 
-    loop = make_plant(CONTROL, "numpy").run
+    loop = make_port(CONTROL, "numpy").run
     base = numpy_port(sgdm(lambda g: g), name="sgdm")
     return numpy_port(
         lambda case: loop(case).steps, name=name, base=base if name == "based" else None

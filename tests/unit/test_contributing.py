@@ -101,7 +101,7 @@ def test_a_check(copy):
     here.insert(
         "gc_ref/_conformance/catalogue/checks.py",
         'Check("effect/on"',
-        'Check("hygiene/finite", CONTRACT, "a finite gradient gives finite weights"),\n    ',
+        'Check("hygiene/finite", "Contract", "a finite gradient gives finite weights"),\n    ',
     )
     module = "gc_ref/_conformance/checks/hygiene.py"
     here.insert(
@@ -139,20 +139,21 @@ def test_a_deviation(copy):
         '    Deviation(\n        "stale-mean"',
         "    Deviation(\n"
         '        "largest-removed", "the largest element is subtracted", "Eq. 1", "",\n'
-        '        (*MEAN, "law/linear"), (_at("largest"),),\n'
+        '        (*MEAN, "law/linear"), (_at("largest"),), since="2026.9",\n'
         "    ),\n",
     )
-    centers = "gc_ref/_conformance/catalogue/centers.py"
+    rules = "gc_ref/_conformance/catalogue/centering.py"
     here.insert(
-        centers,
+        rules,
         "def _median(",
-        "def _largest(xp: Any, g: Any, slot: Slot, amount: float, memory: Memory) -> Any:\n"
-        '    return g - xp.max(g, axis=slot.axes("inputs"), keepdims=True)\n\n\n',
+        "def _largest(g: Gradient) -> Any:\n"
+        '    largest = g.xp.max(g.values, axis=g.parameter.axes("inputs"), keepdims=True)\n'
+        "    return g.values - largest\n\n\n",
     )
     here.insert(
-        centers,
-        '    Center("median"',
-        '    Center("largest", "largest-removed", "subtracts the largest element", _largest),\n',
+        rules,
+        '    Rule("median"',
+        '    Rule("largest", "largest-removed", "subtracts the largest element", _largest),\n',
     )
 
     assert "the largest element is subtracted" in here.gc_ref("explain", "largest-removed")
@@ -160,6 +161,7 @@ def test_a_deviation(copy):
     rows = [line for line in lines.splitlines() if "largest-removed" in line]
     assert len(rows) == 2, "as an operator and as an optimizer"
     assert all(re.search(r" ok +identified$", row) for row in rows), rows
+    here.python("conformance/make_vectors.py")  # refuses to change a released vector
 
 
 ADAPTER = '''

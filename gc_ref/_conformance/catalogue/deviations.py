@@ -1,18 +1,18 @@
 """The catalogue of known deviations: what each is, which clause it breaks, where it was seen.
 
-Each is runnable: its plants are ports (see `_plants`) that have it and nothing else wrong.
+Each has runnable forms, of which `wrong_ports` makes ports that have it and nothing else wrong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gc_ref._conformance.catalogue.semantics import Semantics
 
-__all__ = ["ABSURD", "CONTROL", "DEVIATIONS", "UNSEEN", "Deviation", "Plant"]
+__all__ = ["ABSURD", "CONTROL", "DEVIATIONS", "FORMS", "UNSEEN", "Deviation", "Form"]
 
-#: Where a deviation was seen that is only feared.
+#: Said of a deviation that was seen nowhere yet.
 UNSEEN = "no published port that we know of"
 
 #: Checks that see a mean that is left, or taken over the wrong elements.
@@ -20,32 +20,35 @@ MEAN = ("scope/every-weight", "value/exact", "law/zero-mean", "law/shift-invaria
 #: Checks that see what the optimizer does with Φ(g).
 STEP = ("value/exact", "value/bounded", "step/sgdm", "step/adam")
 VECTORS = ("scope/vectors-untouched", *STEP)
+#: Frameworks that a form can be written in, unless it says otherwise.
+EVERYWHERE = ("numpy", "torch", "jax", "keras")
 
 
 @dataclass(frozen=True)
-class Plant:
-    """One runnable form of a deviation.
+class Form:
+    """One runnable form of a deviation."""
 
-    Attributes
-    ----------
-    label : str
-        Names the form among those of its deviation; empty for the main one.
-    what : Semantics
-        What the port does.
-    operator : bool
-        Whether a bare function of the gradient can have it.
-    frameworks : tuple of str
-        Where it can be written; the main form of most can in all.
-    how : str
-        ``""``, ``"flag-ignored"`` (a switch that is not looked at) or ``"gradient-alias"``
-        (the momentum is the gradient's own buffer).
-    """
+    label: str  # tells the forms of a deviation apart; empty for the main one
+    semantics: Semantics
+    operator: bool = True  # whether a bare function of the gradient can have it
+    frameworks: tuple[str, ...] = EVERYWHERE
+    #: What is wrong beyond the semantics: ``"flag-ignored"`` (the switch of GC does nothing),
+    #: ``"gradient-alias"`` (the momentum is the gradient's own buffer) or nothing.
+    flaw: str = ""
+    no_vector: str = ""  # why no frozen vector can show it, where none can
+    deviation: str = ""  # its id
 
-    label: str
-    what: Semantics
-    operator: bool = True
-    frameworks: tuple[str, ...] = ("numpy", "torch", "jax", "keras")
-    how: str = ""
+    @property
+    def id(self) -> str:
+        """Id of the deviation, with the label: ``"shape-gated/fan-in-32"``."""
+        return f"{self.deviation}/{self.label}" if self.label else self.deviation
+
+    @property
+    def optimizer(self) -> str:
+        """Which optimizer it looks like: sgd, sgd-with-switch, adam or adamw."""
+        if self.semantics.algorithm == "adam":
+            return "adamw" if "decay" in self.semantics.conventions else "adam"
+        return "sgd-with-switch" if self.flaw == "flag-ignored" else "sgd"
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,18 @@ class Deviation:
     seen : str
         Where it has been seen; empty where it is only feared.
     checks : tuple of str
-        Checks that are there to find it: at least two of them must, or one and ``only``.
+        Checks that are there to find it: two of them must, or one and ``only``.
+    forms : tuple of Form
+        Runnable forms, the main one first.
     only : str
         Why a single check can find it, where that is so.
-    plants : tuple of Plant
-        Runnable forms, the main one first.
+    since : str
+        Suite whose frozen vectors name it first: released vectors never change.
+
+    Examples
+    --------
+    >>> DEVIATIONS["lr-twice"].sentence
+    'the learning rate is applied twice'
     """
 
     id: str
@@ -75,31 +85,31 @@ class Deviation:
     clause: str
     seen: str
     checks: tuple[str, ...]
-    plants: tuple[Plant, ...]
+    forms: tuple[Form, ...]
     only: str = ""
+    since: str = "2026.1"
 
 
-def _at(center: str, amount: float = 0.0, label: str = "", **more: object) -> Plant:
-    """Plant of a wrong center."""
-    frameworks = more.pop("frameworks", ("numpy", "torch", "jax", "keras"))
-    what = Semantics(center=center, amount=amount, **more)  # type: ignore[arg-type]
-    return Plant(label, what, frameworks=frameworks)  # type: ignore[arg-type]
+def _at(centering: str, amount: float = 0.0, label: str = "", *, vectors: str = "none",
+        frameworks: tuple[str, ...] = EVERYWHERE) -> Form:  # fmt: skip
+    semantics = Semantics(centering=centering, amount=amount, vectors=vectors)
+    return Form(label, semantics, frameworks=frameworks)
 
 
-def _gated(gate: str, number: int, label: str = "") -> Plant:
-    return Plant(label, Semantics(gate=gate, gate_number=number))
+def _gated(gate: str, number: int, label: str = "") -> Form:
+    return Form(label, Semantics(gate=gate, gate_number=number))
 
 
-def _when(schedule: str, number: int, label: str = "") -> Plant:
-    return Plant(label, Semantics(schedule=schedule, schedule_number=number), operator=False)
+def _when(schedule: str, number: int, label: str = "") -> Form:
+    return Form(label, Semantics(schedule=schedule, schedule_number=number), operator=False)
 
 
-def _step(mistake: str, algorithm: str = "adam", label: str = "", **conventions: str) -> Plant:
-    what = Semantics(mistake=mistake, algorithm=algorithm, conventions=conventions)
-    return Plant(label, what, operator=False)
+def _step(mistake: str, algorithm: str = "adam", label: str = "", *, no_vector: str = "",
+          **conventions: str) -> Form:  # fmt: skip
+    semantics = Semantics(mistake=mistake, algorithm=algorithm, conventions=conventions)
+    return Form(label, semantics, operator=False, no_vector=no_vector)
 
 
-NUMPY = ("numpy",)
 _ALL = (
     Deviation(
         "not-applied", "GC is never applied: nothing calls it", "Eq. 1",
@@ -127,7 +137,9 @@ _ALL = (
     Deviation(
         "all-parameters", "one mean is taken over all parameters of the model", "Eq. 1; Scope", "",
         (*MEAN, "scope/parameters-isolated", "scope/vectors-untouched"),
-        (Plant("", Semantics(center="model", vectors="mean"), operator=False),),
+        (Form("", Semantics(centering="model", vectors="mean"), operator=False,
+               no_vector="a vector is one weight: one mean of the whole model is one of that "
+               "weight"),),
     ),
     Deviation(
         "vectors-too", "biases and norm scales lose their own mean", "Scope",
@@ -172,8 +184,10 @@ _ALL = (
         "partial", "only part of the mean, or the mean of part of the model, is removed", "Eq. 1",
         "", MEAN,
         (_at("partial", 0.5), _at("partial", 0.999, "999"), _at("partial", -1.0, "added"),
-         Plant("group", Semantics(gate="first-part"), operator=False),
-         Plant("last", Semantics(gate="not-the-last"), operator=False)),
+         Form("group", Semantics(gate="first-part"), operator=False,
+               no_vector="a vector is one weight, and no part of a model is left out"),
+         Form("last", Semantics(gate="not-the-last"), operator=False,
+               no_vector="a vector is one weight: it has no order")),
     ),
     Deviation(
         "wrong-divisor", "the sum is divided by another number than the fan-in", "Eq. 1", "",
@@ -187,12 +201,12 @@ _ALL = (
         (*MEAN, "law/linear"),
         (_at("first-input"), _at("magnitude", label="magnitude"), _at("rms", label="rms"),
          _at("midrange", label="midrange"),
-         _at("median", label="median", frameworks=NUMPY)),
+         _at("median", label="median", frameworks=("numpy",))),
     ),
     Deviation(
         "stale-mean", "the mean subtracted is that of another gradient than the one given",
         "Eq. 1", "NoteDance's Ranger21, which subtracts the mean of the unclipped gradient",
-        MEAN, (Plant("", Semantics(center="stale"), operator=False),),
+        MEAN, (Form("", Semantics(centering="stale"), operator=False),),
     ),
     Deviation(
         "low-precision-mean", "the mean is rounded to half precision", "Eq. 1",
@@ -203,7 +217,8 @@ _ALL = (
     Deviation(
         "first-shape-axes", "the axes of the model's first weight are averaged in every weight",
         "Eq. 1", "torchzero", MEAN,
-        (Plant("", Semantics(center="first-shape"), operator=False),),
+        (Form("", Semantics(centering="first-shape"), operator=False,
+               no_vector="a vector is one weight, and that is the model's first"),),
     ),
     Deviation(
         "nan-leak", "a NaN in one output neuron's gradient reaches the other neurons", "Eq. 1", "",
@@ -230,9 +245,10 @@ _ALL = (
         "state-aliased", "optimizer state is shared with a gradient or another parameter",
         "Algorithm 1", "the authors' RAdam and PlainRAdam",
         ("hygiene/state", "scope/parameters-isolated", *STEP),
-        (_step("state-aliased", "sgdm"),
-         Plant("gradient", Semantics(), operator=False, frameworks=("torch",),
-               how="gradient-alias")),
+        (_step("state-aliased", "sgdm",
+               no_vector="a vector is one weight, with no other to share its state"),
+         Form("gradient", Semantics(), operator=False, frameworks=("torch",),
+               flaw="gradient-alias", no_vector="a file has no buffers that are used again")),
         only="an alias of the gradient shows only when its buffer is used again",
     ),
     Deviation(
@@ -256,7 +272,8 @@ _ALL = (
     Deviation(
         "flag-ignored", "GC stays on when its switch is off", "Base law",
         "Ranger, Ranger21abel", ("effect/off",),
-        (Plant("", Semantics(), operator=False, how="flag-ignored"),),
+        (Form("", Semantics(), operator=False, flaw="flag-ignored",
+               no_vector="a file has no switch"),),
         only="with the switch on the port is right",
     ),
     Deviation(
@@ -266,7 +283,10 @@ _ALL = (
     ),
 )  # fmt: skip
 
-DEVIATIONS: Mapping[str, Deviation] = {d.id: d for d in _ALL}
-#: A port that is right, and one that nobody could take for right.
-CONTROL = Plant("", Semantics())
-ABSURD = Plant("", Semantics(center="erase", vectors="erase"))
+DEVIATIONS: Mapping[str, Deviation] = {
+    d.id: replace(d, forms=tuple(replace(p, deviation=d.id) for p in d.forms)) for d in _ALL
+}
+FORMS: Mapping[str, Form] = {p.id: p for d in DEVIATIONS.values() for p in d.forms}
+#: A right port, which must not be accused, and one that is wrong in every parameter.
+CONTROL = Form("", Semantics())
+ABSURD = Form("", Semantics(centering="erase", vectors="erase"))

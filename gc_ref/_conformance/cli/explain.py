@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from gc_ref._conformance.catalogue.checks import CHECKS, Check
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS, UNSEEN, Deviation
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS, FORMS, UNSEEN, Deviation
 from gc_ref._conformance.cli.usage import CONFORMS, UsageError
 from gc_ref._conformance.ports.conventions import CONVENTIONS
 
@@ -45,9 +45,9 @@ def explain(id: str) -> str:
         return _table(id, "check", _of_check(CHECKS[id]))
     if id in DEVIATIONS:
         return _table(id, "deviation", _of_deviation(DEVIATIONS[id]))
-    deviation, _, form = id.partition("/")  # the frozen vectors name forms: "partial/half"
-    if deviation in DEVIATIONS and any(form == p.label for p in DEVIATIONS[deviation].plants):
-        return _table(id, "form of a deviation", _of_deviation(DEVIATIONS[deviation]))
+    if id in FORMS:  # the frozen vectors name forms: "partial/half"
+        deviation = DEVIATIONS[FORMS[id].deviation]
+        return _table(id, "form of a deviation", _of_deviation(deviation))
     if id in CONVENTIONS:
         return _table(id, "convention: a choice, never a failure", CONVENTIONS[id].values.items())
     near = difflib.get_close_matches(id, [*CHECKS, *DEVIATIONS, *CONVENTIONS], n=3)

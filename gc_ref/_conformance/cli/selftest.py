@@ -7,7 +7,7 @@ import argparse
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.cli.usage import CONFORMS, DEVIATES, UsageError, whole_number
 from gc_ref._conformance.running import selftest
-from gc_ref._conformance.wrong_ports.numpy import FRAMEWORKS
+from gc_ref._conformance.wrong_ports.make import FRAMEWORKS
 
 __all__ = ["add_options", "run"]
 

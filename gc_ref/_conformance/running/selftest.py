@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from gc_ref._conformance.catalogue.checks import CHECKS
-from gc_ref._conformance.catalogue.deviations import ABSURD, CONTROL, DEVIATIONS, Deviation, Plant
+from gc_ref._conformance.catalogue.deviations import ABSURD, CONTROL, DEVIATIONS, Deviation, Form
 from gc_ref._conformance.judging.known import Known
 from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.running.judgment import RunOptions, judge_port
-from gc_ref._conformance.wrong_ports.numpy import FRAMEWORKS, make_plant
+from gc_ref._conformance.wrong_ports.make import FRAMEWORKS, make_port
 
-__all__ = ["Row", "caught", "forms", "installed", "legend", "line", "rows"]
-
-MODULES = {"numpy": ("numpy",), "torch": ("torch",), "jax": ("jax", "optax"), "keras": ("keras",)}
-#: Frameworks whose every run compiles a model judge the main form of each deviation only.
-COMPILED = ("jax", "keras")
+__all__ = ["Row", "caught", "installed", "judged_forms", "legend", "line", "rows"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the kill matrix.
+    """One line of the kill matrix."""
 
-    Attributes
-    ----------
-    deviation : Deviation or None
-        None for the control and the absurd port.
-    name, framework : str
-        The port, and where it ran.
-    report : Report
-        What the kit found.
-    killed : bool
-        Whether it was caught as it must be (for the control: not accused).
-    """
-
-    deviation: Deviation | None
+    deviation: Deviation | None  # None for the control and the absurd port
     name: str
     framework: str
     report: Report
-    killed: bool
+    killed: bool  # caught as it must be; the control: not accused
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -56,9 +39,7 @@ class Row:
 
 def installed() -> tuple[str, ...]:
     """Return the frameworks that can be imported here."""
-    return tuple(
-        f for f in FRAMEWORKS if all(importlib.util.find_spec(m) is not None for m in MODULES[f])
-    )
+    return tuple(name for name, framework in FRAMEWORKS.items() if framework.installed)
 
 
 def rows(
@@ -70,54 +51,40 @@ def rows(
 ) -> Iterator[Row]:
     """Judge the control, the absurd port and every deviation, framework by framework.
 
-    Parameters
-    ----------
-    frameworks : iterable of str
-        Some of `FRAMEWORKS`.
-    seed : int
-        Seed of all random cases.
-    only : callable
-        Which deviations, by id.
-    controls : bool
-        Whether to judge the control and the absurd port too.
-
-    Yields
-    ------
-    Row
+    ``only`` chooses deviations by id; ``controls`` says whether the two other ports are judged.
     """
     for framework in frameworks:
-        if framework == "keras":  # it reads its backend when it is imported
-            from gc_ref._conformance.adapters.keras.port import select_backend
-
-            select_backend()
         known = Known()
-        for name, plant in (("control", CONTROL), ("absurd", ABSURD)) if controls else ():
-            report = _judge(plant, framework, False, name, seed, known)
-            right = report.verdict == ("conforms" if plant is CONTROL else "deviates")
+        for name, form in (("control", CONTROL), ("absurd", ABSURD)) if controls else ():
+            report = _judge(form, framework, False, name, seed, known)
+            right = report.verdict == ("conforms" if form is CONTROL else "deviates")
             yield Row(None, name, framework, report, right)
         for deviation in DEVIATIONS.values():
             if not only(deviation.id):
                 continue
-            for plant, operator in forms(deviation, framework):
-                name = "/".join(w for w in (deviation.id, plant.label) if w)
-                name += " (operator)" if operator else ""
-                report = _judge(plant, framework, operator, name, seed, known)
+            for form, operator in judged_forms(deviation, framework):
+                name = f"{form.id} (operator)" if operator else form.id
+                report = _judge(form, framework, operator, name, seed, known)
                 yield Row(deviation, name, framework, report, caught(deviation, report))
 
 
-def forms(deviation: Deviation, framework: str) -> Iterator[tuple[Plant, bool]]:
-    """Yield the plants of a deviation in a framework, and whether as a bare operator."""
-    plants = [p for p in deviation.plants if framework in p.frameworks]
-    for plant in plants[:1] if framework in COMPILED else plants:
-        if plant.operator and framework != "keras":
-            yield plant, True
-        yield plant, False
+def judged_forms(deviation: Deviation, framework: str) -> Iterator[tuple[Form, bool]]:
+    """Yield the forms of a deviation that are judged, and whether as a bare operator.
+
+    Where every run compiles a model, that is the main form alone.
+    """
+    made_in = FRAMEWORKS[framework]
+    forms = [p for p in deviation.forms if framework in p.frameworks]
+    for form in forms[:1] if made_in.compiles else forms:
+        if form.operator and made_in.operator_layout:
+            yield form, True
+        yield form, False
 
 
 def _judge(
-    plant: Plant, framework: str, operator: bool, name: str, seed: int, known: Known
+    form: Form, framework: str, operator: bool, name: str, seed: int, known: Known
 ) -> Report:
-    port = make_plant(plant, framework, operator=operator, name=name)
+    port = make_port(form, framework, operator=operator, name=name)
     return judge_port(port, RunOptions(seed=seed, max_examples=0), known=known)
 
 
@@ -135,8 +102,8 @@ def caught(deviation: Deviation, report: Report) -> bool:
 def legend() -> str:
     """Return the numbers of the matrix's columns."""
     words = [f"{i:2} {id}" for i, id in enumerate(CHECKS, 1)]
-    half = -(-len(words) // 3)
-    table = (words[i::half] for i in range(half))
+    height = -(-len(words) // 3)
+    table = (words[i::height] for i in range(height))
     return "\n".join("  ".join(f"{w:32}" for w in row).rstrip() for row in table)
 
 

@@ -1,4 +1,4 @@
-"""Which known deviations fail a vector: every form of the catalogue is run on it."""
+"""Which known deviations a vector catches: every form of the catalogue is run on it."""
 
 from __future__ import annotations
 
@@ -8,43 +8,33 @@ from dataclasses import replace
 
 import numpy as np
 
-from gc_ref._conformance.cases.vectors import Vector
-from gc_ref._conformance.catalogue.centers import Slot
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS, Plant
+from gc_ref._conformance.cases.vectors import Vector, versions_up_to
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS, FORMS, Form
+from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.case import Array
 from gc_ref._conformance.ports.storage import representable
-from gc_ref._conformance.wrong_ports.numpy import OUTPUT_AXIS
 
-#: Forms of the catalogue that no vector can show, and why.
-NOT_SHOWN: Mapping[str, str] = {
-    "all-parameters": "a vector is one weight: one mean of the whole model is one of that weight",
-    "first-shape-axes": "a vector is one weight, and that is the model's first",
-    "partial/group": "a vector is one weight, and no part of a model is left out",
-    "partial/last": "a vector is one weight: it has no order",
-    "state-aliased": "a vector is one weight, with no other to share its state",
-    "state-aliased/gradient": "a file has no buffers that are used again",
-    "flag-ignored": "a file has no switch",
-}
+#: Forms of the catalogue that no vector shows, and why.
+NOT_SHOWN: Mapping[str, str] = {p.id: p.no_vector for p in FORMS.values() if p.no_vector}
 
 
-def forms() -> Iterator[tuple[str, Plant]]:
-    """Yield every form of the catalogue that a vector may show, under its name."""
-    for deviation in DEVIATIONS.values():
-        for plant in deviation.plants:
-            name = f"{deviation.id}/{plant.label}" if plant.label else deviation.id
-            if name not in NOT_SHOWN:
-                yield name, plant
+def shown_forms(suite: str = "user") -> Iterator[tuple[str, Form]]:
+    """Yield every form that a vector may show, under its id; those that a suite knew, or all."""
+    known = None if suite == "user" else versions_up_to(suite)
+    for id, form in FORMS.items():
+        if id not in NOT_SHOWN and (known is None or DEVIATIONS[form.deviation].since in known):
+            yield id, form
 
 
 def kills_of(vector: Vector) -> list[str]:
-    """Return the names of the forms that the vector catches, in the catalogue's order."""
-    return [name for name, plant in forms() if worst(vector, plant) > 1]
+    """Ids of the forms that are out of the vector's bounds, in the catalogue's order."""
+    return [id for id, form in shown_forms(vector.since) if worst(vector, form) > 1]
 
 
-def worst(vector: Vector, plant: Plant) -> float:
-    """Return the largest error of a form in units of the bound, or 0 if it has no answers."""
-    answers = answers_of(vector, plant)
+def worst(vector: Vector, form: Form) -> float:
+    """Largest error of a form in units of the bound; 0 where it cannot be asked."""
+    answers = answers_of(vector, form)
     if answers is None:
         return 0.0
     ratios = [0.0]
@@ -56,33 +46,34 @@ def worst(vector: Vector, plant: Plant) -> float:
     return max(ratios)
 
 
-def answers_of(vector: Vector, plant: Plant) -> list[list[float]] | None:
-    """Return the answers of a form to a vector; None for a form that is about other steps."""
-    what = plant.what
+def answers_of(vector: Vector, form: Form) -> list[list[float]] | None:
+    """Answers of a form to a vector; None for a form that is about other steps."""
+    semantics = form.semantics
     if vector.algorithm == "operator":
-        if not plant.operator:
+        if not form.operator:
             return None
-    elif what.mistake and what.algorithm != vector.algorithm:
+    elif semantics.mistake and semantics.algorithm != vector.algorithm:
         return None
-    stepless = vector.algorithm == "operator"
-    algorithm = what.algorithm if stepless else vector.algorithm
-    what = replace(what, algorithm=algorithm, conventions=vector.conventions)
+    algorithm = semantics.algorithm if vector.algorithm == "operator" else vector.algorithm
+    settled = replace(semantics, algorithm=algorithm, conventions=vector.conventions)
     with np.errstate(all="ignore"):
-        return [np.asarray(a, np.float64).ravel().tolist() for a in _run(vector, what)]
+        return [np.asarray(a, np.float64).ravel().tolist() for a in _run(vector, settled)]
 
 
-def _run(vector: Vector, what: Semantics) -> list[Array]:
+def _run(vector: Vector, semantics: Semantics) -> list[Array]:
     """Run a semantics in NumPy; half types in float32, each answer rounded once."""
-    wide, bits = (np.float64, 53) if vector.dtype == "float64" else (np.float32, 24)
-    rank = max(2, len(vector.shape))
-    slot = Slot(vector.shape, OUTPUT_AXIS[vector.layout], first_rank=rank, bits=bits)
+    info = ParameterInfo(
+        vector.shape, OUTPUT_AXIS[vector.layout], first_rank=max(2, len(vector.shape)),
+        bits=53 if vector.dtype == "float64" else 24,
+    )  # fmt: skip
+    wide = np.float64 if vector.dtype == "float64" else np.float32
     gradients = [g.astype(wide) for g in vector.gradients]
     if vector.algorithm == "operator":
-        return [representable(what.phi(np, gradients[0], slot), vector.dtype)]
+        return [representable(semantics.phi(np, gradients[0], info), vector.dtype)]
     w = vector.weight.astype(wide)
-    state, steps = State(0 * w, 0 * w, 0 * w), []
+    state, steps = State.of(w), []
     for t, g in enumerate(gradients, 1):
-        w, state = step(np, what, w, g, state, t, vector.hyperparameters, slot)
+        w, state = step(np, semantics, w, g, state, t, vector.hyperparameters, info)
         w = representable(w, vector.dtype).astype(wide)
         steps.append(w)
     return steps

@@ -19,10 +19,10 @@ from gc_ref._conformance.cases.vectors import (
     frozen,
     versions_up_to,
 )
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS, Plant
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS, Form
 from gc_ref._conformance.findings.counterexample import named
 from gc_ref._conformance.ports.serialization import ProtocolError, clean, read_number, short
-from gc_ref._conformance.vector_files.kills import answers_of, forms
+from gc_ref._conformance.vector_files.kills import answers_of, shown_forms
 from gc_ref._conformance.vector_files.read import load_all, parse_object
 
 RESULTS = "gc-ref-results/1"
@@ -88,24 +88,24 @@ class Verified:
         failing = {m.vector.id for m in self.missed}
         kills: dict[str, set[str]] = {}
         for vector in (*self.passed, *(m.vector for m in self.missed)):
-            for form in vector.kills:
-                kills.setdefault(form, set()).add(vector.id)
-        agree = {form: len(ids & failing) / len(ids | failing) for form, ids in kills.items()}
+            for id in vector.kills:
+                kills.setdefault(id, set()).add(vector.id)
+        agree = {id: len(ids & failing) / len(ids | failing) for id, ids in kills.items()}
         best = max(agree.values(), default=0.0)
         if not failing or best < NEAREST:
             return 0.0, ()
-        alike = {form: plant for form, plant in forms() if agree.get(form) == best}
-        if len({form.partition("/")[0] for form in alike}) > 1:
-            score = {form: self._answers_like(plant) for form, plant in alike.items()}
-            alike = {f: p for f, p in alike.items() if score[f] == max(score.values())}
-        names = [form.partition("/")[0] for form in alike]
+        alike = [form for id, form in shown_forms() if agree.get(id) == best]
+        if len({form.deviation for form in alike}) > 1:
+            score = {form.id: self._answers_like(form) for form in alike}
+            alike = [form for form in alike if score[form.id] == max(score.values())]
+        names = {form.deviation for form in alike}
         return best, tuple(d for d in DEVIATIONS if d in names)
 
-    def _answers_like(self, plant: Plant) -> int:
+    def _answers_like(self, form: Form) -> int:
         """Return how many failed vectors a form answers as the port does, up to rounding."""
         count = 0
         for miss in self.missed:
-            theirs = answers_of(miss.vector, plant)
+            theirs = answers_of(miss.vector, form)
             if theirs is not None and miss.values and len(miss.values) == len(theirs):
                 rows = zip(miss.values, theirs, miss.vector.bound, strict=True)
                 values = (value for row in rows for value in zip(*row, strict=True))

@@ -6,14 +6,13 @@ import re
 import pytest
 from _numpy_optimizers import identity, phi, rmsprop, sgdm
 
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.findings.outcome import Outcome
-from gc_ref._conformance.wrong_ports.numpy import make_plant
-from gc_ref.conformance import check, numpy_port, operator_port
+from gc_ref._conformance.wrong_ports.make import make_port
+from gc_ref.conformance import DEVIATIONS, check, numpy_port, operator_port
 
 
-def plant(name):
-    return make_plant(DEVIATIONS[name].plants[0], "numpy", name=name)
+def wrong(name):
+    return make_port(DEVIATIONS[name].forms[0], "numpy", name=name)
 
 
 def swapped(g):
@@ -36,10 +35,10 @@ def in_place(g):
 
 PORTS = {
     "right": lambda: numpy_port(sgdm(), algorithm="sgdm"),
-    "not-applied": lambda: plant("not-applied"),
-    "flag-ignored": lambda: plant("flag-ignored"),
-    "state-aliased": lambda: plant("state-aliased"),
-    "rank-gated": lambda: plant("rank-gated"),
+    "not-applied": lambda: wrong("not-applied"),
+    "flag-ignored": lambda: wrong("flag-ignored"),
+    "state-aliased": lambda: wrong("state-aliased"),
+    "rank-gated": lambda: wrong("rank-gated"),
     "unknown, never applied": lambda: numpy_port(rmsprop(identity), name="port"),
     "unknown, some weights": lambda: numpy_port(
         rmsprop(lambda g: g if g.ndim == 3 else phi(g)), name="port"

@@ -9,11 +9,12 @@ import pytest
 
 from gc_ref._conformance.cases.standard import integer_case, long_case
 from gc_ref._conformance.catalogue.deviations import CONTROL
+from gc_ref._conformance.catalogue.execution import training_loop
 from gc_ref._conformance.evidence import collect as evidence
 from gc_ref._conformance.reports.html.page import render_html
 from gc_ref._conformance.reports.worked_example import position, worked_example
 from gc_ref._conformance.running import compose as _compose
-from gc_ref._conformance.wrong_ports.numpy import make_plant, trainer
+from gc_ref._conformance.wrong_ports.make import make_port
 from gc_ref._slices import to_rows
 from gc_ref.conformance import DEVIATIONS, check, numpy_port, operator_port
 
@@ -125,7 +126,7 @@ def test_drift_is_worked_again_from_the_case():
     assert found["why"] == ""
     assert len(found["steps"]) == 50
     assert found["steps"][-1] == 100
-    steps = trainer(DEVIATIONS["not-applied"].plants[0].what, LAYOUT)(case)
+    steps = training_loop(DEVIATIONS["not-applied"].forms[0].semantics, LAYOUT)(case)
     for t, drift in zip(found["steps"], found["port"], strict=True):
         sums = [
             np.abs((steps[t - 1][p.name].astype(float) - p.value).reshape(-1, p.shape[-1]).sum(0))
@@ -182,12 +183,12 @@ def test_what_is_omitted_says_why(name):
 @pytest.mark.parametrize("mistake", ["not-applied", "second-moment-raw", None])
 def test_a_dear_port_is_not_run_once_more(mistake, monkeypatch):
     """Every run of the port is counted, before the evidence and after it."""
-    plant = DEVIATIONS[mistake].plants[0] if mistake else CONTROL
+    form = DEVIATIONS[mistake].forms[0] if mistake else CONTROL
     counted, around = [], []
 
     def run(case):
         counted.append(case.id)
-        return trainer(plant.what, LAYOUT)(case)
+        return training_loop(form.semantics, LAYOUT)(case)
 
     def collect(*given):
         around.append(len(counted))
@@ -196,7 +197,7 @@ def test_a_dear_port_is_not_run_once_more(mistake, monkeypatch):
         return found
 
     monkeypatch.setattr(_compose, "collect", collect)
-    port = numpy_port(run, name="dear", algorithm=plant.what.algorithm)
+    port = numpy_port(run, name="dear", algorithm=form.semantics.algorithm)
     report = check(replace(port, per_run_cost="dear"), max_examples=0)
     before, after = around
     assert before == after > 5
@@ -204,7 +205,7 @@ def test_a_dear_port_is_not_run_once_more(mistake, monkeypatch):
 
 
 def test_the_same_run_gives_the_same_evidence():
-    again = check(make_plant(DEVIATIONS["not-applied"].plants[0], "numpy", name="sgdm-idle"),
+    again = check(make_port(DEVIATIONS["not-applied"].forms[0], "numpy", name="sgdm-idle"),
                   max_examples=0)  # fmt: skip
     assert again.to_json() == _reports.text("sgdm-idle")
 

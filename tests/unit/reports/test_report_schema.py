@@ -12,7 +12,7 @@ import pytest
 
 from gc_ref._conformance.findings.outcome import STATUSES
 from gc_ref._conformance.reports.schema import problem, schema_text
-from gc_ref._conformance.wrong_ports.numpy import make_plant
+from gc_ref._conformance.wrong_ports.make import make_port
 from gc_ref.conformance import DEVIATIONS, check
 
 SCHEMA = json.loads(schema_text())
@@ -71,7 +71,7 @@ def test_what_other_parts_of_the_kit_add_follows_it(name):
 @pytest.mark.torch
 @pytest.mark.parametrize("fuzzed", [0, 5])
 def test_a_report_with_programs_and_frozen_cases_follows_it(fuzzed):
-    port = make_plant(DEVIATIONS["not-applied"].plants[0], "torch", name="idle")
+    port = make_port(DEVIATIONS["not-applied"].forms[0], "torch", name="idle")
     found = json.loads(check(port, max_examples=fuzzed).to_json())
     assert any("replay" in c for c in found["checks"])
     assert not refused(found)

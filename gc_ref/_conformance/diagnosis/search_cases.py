@@ -1,9 +1,11 @@
-"""Cases that tell hypotheses about a port apart: integers, without any tie between two means."""
+"""Cases that tell semantics apart: integers, without any tie between two means."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -14,14 +16,16 @@ from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._layouts import output_axes
 from gc_ref._slices import from_rows
 
-__all__ = ["convolutions_case", "gates_case", "telling_case"]
+__all__ = ["SearchCases"]
 
 #: Two sets of hyperparameters: a learning rate that is applied twice, a momentum that is
 #: averaged or not, a correction that is missing: no two of them look alike under both.
 HYPER: Sequence[Mapping[str, float]] = (
-    {"lr": 0.125, "momentum": 0.75, "beta1": 0.5, "beta2": 0.75, "eps": 1.0},
-    {"lr": 0.0625, "momentum": 0.5, "beta1": 0.75, "beta2": 0.5, "eps": 2.0},
+    {"lr": 0.125, "momentum": 0.75, "beta1": 0.5, "beta2": 0.75, "eps": 1.0, "weight_decay": 0.0},
+    {"lr": 0.0625, "momentum": 0.5, "beta1": 0.75, "beta2": 0.5, "eps": 2.0, "weight_decay": 0.0},
 )
+#: Steps (from 0) with large means: no period, lest a threshold look like a schedule.
+HIGH = (1, 4)
 #: Shapes of many fan-ins, outputs and sizes: a gate on any of them shows.
 GATED_LAYERS = (
     *(
@@ -41,10 +45,59 @@ GATED_LAYERS = (
         ))
     ),
 )  # fmt: skip
+#: The first weight is no matrix.
+CONVOLUTIONS_FIRST = (
+    Layer("conv2d_0", "conv2d", 3, 4),
+    Layer("conv3d_0", "conv3d", 2, 5),
+    Layer("dense_0", "dense", 6, 5),
+    Layer("dense_1", "dense", 8, 3, bias=True),
+)
 
 
-#: Steps (from 0) with large means: no period, lest a threshold look like a schedule.
-HIGH = (1, 4)
+@dataclass(frozen=True)
+class SearchCases:
+    """The cases of the search for one port's semantics, each made when it is asked for."""
+
+    layout: str
+    seed: int
+    eps: float = 1.0  # factor of ε
+
+    @cached_property
+    def telling(self) -> Case:
+        """The case that semantics are tried on."""
+        return self._make(_plain(INTEGER_LAYERS), 5, "telling")
+
+    @cached_property
+    def confirming(self) -> Case:
+        """The same model with other gradients and other hyperparameters."""
+        return self._make(_plain(INTEGER_LAYERS), 3, "confirming", HYPER[1])
+
+    @cached_property
+    def gates(self) -> Case:
+        """Weights of many shapes."""
+        return self._make(GATED_LAYERS, 1, "gates")
+
+    @cached_property
+    def convolutions(self) -> Case:
+        """A model whose first weight is no matrix."""
+        return self._make(CONVOLUTIONS_FIRST, 2, "convolutions")
+
+    def _make(
+        self, layers: Sequence[Layer], steps: int, label: str, hyper: Mapping[str, float] = HYPER[0]
+    ) -> Case:
+        rng = rng_for(self.seed, f"{label}/{self.layout}")
+        parameters = parameters_of(
+            layers, self.layout, "float32", lambda shape: rng.integers(9, 33, size=shape) / 8.0
+        )
+        gradients = tuple(
+            {p.name: _gradient(rng, p, self.layout, step in HIGH) for p in parameters}
+            for step in range(steps)
+        )
+        return Case(label, parameters, gradients, {**hyper, "eps": hyper["eps"] * self.eps})
+
+
+def _plain(layers: Sequence[Layer]) -> list[Layer]:
+    return [layer for layer in layers if layer.kind in UNAMBIGUOUS]
 
 
 def _gradient(rng: np.random.Generator, p: Parameter, layout: str, high: bool) -> Array:
@@ -59,59 +112,3 @@ def _gradient(rng: np.random.Generator, p: Parameter, layout: str, high: bool) -
     mean = 25393 / 2048 + 3 * (rng.permutation(outputs) % 7) + (4097.0 if high else 0.0)
     mean *= rng.choice([-1.0, 1.0], size=outputs)
     return from_rows(residual + mean[:, None], p.shape, axes).astype(p.value.dtype)
-
-
-def _case(
-    layers: Sequence[Layer], layout: str, *, seed: int, steps: int, label: str, hyper: int = 0,
-    eps: float = 1.0,
-) -> Case:  # fmt: skip
-    rng = rng_for(seed, f"{label}/{layout}")
-    parameters = parameters_of(
-        layers, layout, "float32", lambda shape: rng.integers(9, 33, size=shape) / 8.0
-    )
-    gradients = tuple(
-        {p.name: _gradient(rng, p, layout, step in HIGH) for p in parameters}
-        for step in range(steps)
-    )
-    chosen = {**HYPER[hyper], "weight_decay": 0.0}
-    chosen["eps"] *= eps
-    return Case(label, parameters, gradients, chosen)
-
-
-def telling_case(layout: str, *, seed: int, again: bool = False, eps: float = 1.0) -> Case:
-    """Build the case that hypotheses are tried on, or (``again``) the one that confirms them.
-
-    Parameters
-    ----------
-    layout : {"output-first", "output-last"}
-        Layout of the port.
-    seed : int
-        Seed of the run.
-    again : bool
-        Other gradients and other hyperparameters.
-    eps : float
-        Factor of ε.
-
-    Returns
-    -------
-    Case
-    """
-    layers = [x for x in INTEGER_LAYERS if x.kind in UNAMBIGUOUS]
-    label, steps = ("confirming", 3) if again else ("telling", 5)
-    return _case(
-        layers, layout, seed=seed, steps=steps, label=label, hyper=int(again), eps=eps
-    )  # fmt: skip
-
-
-def gates_case(layout: str, *, seed: int, eps: float = 1.0) -> Case:
-    """Build a case of weights of many shapes; parameters as in `telling_case`."""
-    return _case(GATED_LAYERS, layout, seed=seed, steps=1, label="gates", eps=eps)
-
-
-def convolutions_case(layout: str, *, seed: int, eps: float = 1.0) -> Case:
-    """Build a case whose first weight is no matrix; parameters as in `telling_case`."""
-    layers = (
-        Layer("conv2d_0", "conv2d", 3, 4), Layer("conv3d_0", "conv3d", 2, 5),
-        Layer("dense_0", "dense", 6, 5), Layer("dense_1", "dense", 8, 3, bias=True),
-    )  # fmt: skip
-    return _case(layers, layout, seed=seed, steps=2, label="convolutions", eps=eps)

@@ -1,0 +1,204 @@
+"""Centering rules: how a gradient is centralized, by the paper's rule and by those of wrong ports.
+
+Each rule is one function over any array namespace: the wrong ports of every framework run it,
+and the search for a port's semantics tries it in NumPy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gc_ref._conformance.catalogue.parameters import ParameterInfo
+from gc_ref._conformance.ports.case import Array
+
+__all__ = ["RULES", "Fit", "Gradient", "Memory", "Rule", "mean"]
+
+
+def mean(xp: Any, values: Any, axes: tuple[int, ...]) -> Any:
+    """Mean over axes, which stay as axes of length 1; 0 where there are none."""
+    return xp.mean(values, axis=axes, keepdims=True) if axes else 0.0
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What some wrong rules know beyond the gradient: the one before it, and the model's mean."""
+
+    before: Any = None
+    model_mean: Any = 0.0
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The gradient of one parameter, with all that a rule may look at."""
+
+    xp: Any  # array namespace of the values
+    values: Any
+    parameter: ParameterInfo
+    amount: float
+    memory: Memory
+
+    def mean(self, of: Any = None, *, axes: str = "inputs") -> Any:
+        """Mean of the values, or of another array of their shape, over axes of the parameter."""
+        return mean(self.xp, self.values if of is None else of, self.parameter.axes(axes))
+
+    def spread(self, axes: str) -> Any:
+        """Standard deviation over axes of the parameter, never 0."""
+        away = self.values - self.mean(axes=axes)
+        return self.xp.sqrt(self.mean(away * away, axes=axes)) + 1e-8
+
+    @property
+    def centralized(self) -> Any:
+        """What Eq. 1 makes of it."""
+        return self.values - self.mean()
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How the amount of a rule is read off a step."""
+
+    #: (gradient, its mean, what the optimizer was given) -> the amount that each element shows.
+    estimate: Callable[[Array, Array, Array], Array]
+    right: tuple[float, ...]  # amounts that make the rule Eq. 1, or leave the gradient as it is
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One centering rule: what it is called, what it is in words, what it does."""
+
+    name: str
+    deviation: str  # its id; empty for the right rule
+    #: What such a port does. May hold ``{amount}``, and ``{out}`` and ``{far}``: the ends of a
+    #: weight's shape where this layout and the other one keep the outputs.
+    words: str
+    apply: Callable[[Gradient], Any]
+    fit: Fit | None = None  # for a rule whose amount may be any number
+    amounts: tuple[float, ...] = (0.0,)  # that the search tries; none where it cannot tell
+    crosses: bool = False  # whether the gradient of one output neuron acts on others
+    published: bool = False  # whether published ports have it: tried even where runs cost much
+
+
+def _minus_mean(axes: str) -> Callable[[Gradient], Any]:
+    return lambda g: g.values - g.mean(axes=axes)
+
+
+def _divided_by(divisor: Callable[[ParameterInfo], float]) -> Callable[[Gradient], Any]:
+    return lambda g: g.values - g.mean() * (g.parameter.fan_in / divisor(g.parameter))
+
+
+def _rounded_mean(bits: int) -> Callable[[Gradient], Any]:
+    def apply(g: Gradient) -> Any:
+        m = g.mean()
+        wide = m * (2.0 ** (g.parameter.bits - bits) + 1)  # Veltkamp's splitting keeps `bits` bits
+        return g.values - (wide - (wide - m))
+
+    return apply
+
+
+def _mean_of_rank(g: Gradient, rank: float) -> Any:
+    return g.values - mean(g.xp, g.values, g.parameter.axes_of_rank(int(rank)))
+
+
+def _first_input(g: Gradient) -> Any:
+    inputs = g.parameter.axes("inputs")
+    index = (slice(0, 1) if i in inputs else slice(None) for i in range(g.parameter.rank))
+    return g.values - g.values[tuple(index)]
+
+
+def _median(g: Gradient) -> Any:
+    return g.values - g.xp.median(g.values, axis=g.parameter.axes("inputs"), keepdims=True)
+
+
+def _midrange(g: Gradient) -> Any:
+    over: Any = {"axis": g.parameter.axes("inputs"), "keepdims": True}
+    return g.values - (g.xp.max(g.values, **over) + g.xp.min(g.values, **over)) / 2
+
+
+def _broadcast(g: Gradient) -> Any:
+    """Subtract means that lack their axes of length 1, where their shape fits another axis."""
+    p, m = g.parameter, g.mean()
+    far = p.rank - 1 if p.axis == 0 else 0
+    if p.shape[far] == p.shape[p.axis]:
+        m = g.xp.reshape(m, tuple(p.shape[far] if i == far else 1 for i in range(p.rank)))
+    return g.values - m
+
+
+_ALL = (
+    Rule("mean", "", "the mean over all inputs of each output neuron is removed (Eq. 1)",
+         _minus_mean("inputs"), published=True),
+    Rule("none", "not-applied", "the gradient is left as it is", lambda g: g.values, amounts=()),
+    Rule("other-layout", "layout-swapped", "averages all axes but the {far}, where the other "
+         "layout keeps its outputs; here the outputs are the {out} axis",
+         _minus_mean("other-layout"), crosses=True, published=True),
+    Rule("window", "partial-axes", "averages the window axes only, not the input channels",
+         _minus_mean("window"), published=True),
+    Rule("channels", "partial-axes", "averages the axis of input channels only, not the window",
+         _minus_mean("channels"), published=True),
+    Rule("outputs", "partial-axes", "averages the output axis only",
+         _minus_mean("outputs"), crosses=True),
+    Rule("outputs-and-window", "partial-axes", "averages all axes but the input channels",
+         _minus_mean("outputs-and-window"), crosses=True),
+    Rule("far-axis", "partial-axes", "averages the {far} axis only",
+         _minus_mean("far-axis")),
+    Rule("rank", "partial-axes", "averages the axes that a weight of {amount:g} dimensions has, "
+         "whatever the weight's own", lambda g: _mean_of_rank(g, g.amount),
+         amounts=(2, 3, 4, 5), crosses=True),
+    Rule("first-shape", "first-shape-axes", "averages the axes of the model's first weight in "
+         "every weight", lambda g: _mean_of_rank(g, g.parameter.first_rank), crosses=True),
+    Rule("whole", "whole-tensor", "subtracts one mean of the whole weight",
+         _minus_mean("whole"), crosses=True, published=True),
+    Rule("model", "all-parameters", "subtracts one mean over all parameters of the model",
+         lambda g: g.values - g.memory.model_mean, crosses=True),
+    Rule("stale", "stale-mean", "subtracts the mean of the gradient of the step before",
+         lambda g: g.values - g.mean(g.memory.before)),
+    Rule("median", "not-the-mean", "subtracts the median of the inputs", _median),
+    Rule("first-input", "not-the-mean", "subtracts the first input's gradient", _first_input),
+    Rule("magnitude", "not-the-mean", "subtracts the mean of the magnitudes",
+         lambda g: g.values - g.mean(g.xp.abs(g.values))),
+    Rule("rms", "not-the-mean", "subtracts the root of the mean square",
+         lambda g: g.values - g.xp.sqrt(g.mean(g.values * g.values))),
+    Rule("midrange", "not-the-mean", "subtracts the middle of the largest and the smallest",
+         _midrange),
+    Rule("fan-in-1", "wrong-divisor", "divides the sum of M inputs by M - 1",
+         _divided_by(lambda p: max(p.fan_in - 1, 1))),
+    Rule("fan-in+1", "wrong-divisor", "divides the sum of M inputs by M + 1",
+         _divided_by(lambda p: p.fan_in + 1)),
+    Rule("divided-by-outputs", "wrong-divisor", "divides the sum of the inputs by the number "
+         "of outputs", _divided_by(lambda p: p.outputs)),
+    Rule("divided-by-size", "wrong-divisor", "divides the sum of the inputs by the size of the "
+         "whole weight", _divided_by(lambda p: p.size)),
+    Rule("divided-by-root", "wrong-divisor", "divides the sum of M inputs by the root of M",
+         _divided_by(lambda p: math.sqrt(p.fan_in))),
+    Rule("sum", "wrong-divisor", "subtracts the sum of the inputs, not their mean",
+         _divided_by(lambda p: 1)),
+    Rule("bfloat16-mean", "low-precision-mean", "the mean is rounded to bfloat16",
+         _rounded_mean(8)),
+    Rule("float16-mean", "low-precision-mean", "the mean is rounded to float16's 11 bits",
+         _rounded_mean(11)),
+    Rule("broadcast", "mean-broadcast-wrong", "the means of the outputs are laid along another "
+         "axis of the same length (keepdims was dropped)", _broadcast, crosses=True),
+    Rule("divided-by-neuron", "scaled", "the centralized gradient of each neuron is divided by "
+         "its standard deviation", lambda g: g.centralized / g.spread("inputs")),
+    Rule("divided-by-weight", "scaled", "the centralized gradient is divided by the standard "
+         "deviation of the whole weight", lambda g: g.centralized / g.spread("whole"),
+         crosses=True),
+    Rule("erase", "scaled", "the gradient of every weight becomes 0", lambda g: 0.0 * g.values),
+    Rule("partial", "partial", "{amount:.6g} times the mean is removed",
+         lambda g: g.values - g.amount * g.mean(),
+         Fit(lambda gradient, mean, given: (gradient - given) / mean, right=(0.0, 1.0))),
+    Rule("offset", "offset", "{amount:+.6g} is added to the centralized gradient",
+         lambda g: g.centralized + g.amount,
+         Fit(lambda gradient, mean, given: given - (gradient - mean), right=(0.0,))),
+    Rule("scaled", "scaled", "the centralized gradient is multiplied by {amount:.6g}",
+         lambda g: g.centralized * g.amount,
+         Fit(lambda gradient, mean, given: np.where(
+               np.abs(gradient - mean) > 0.5, given / (gradient - mean), np.nan), right=(1.0,))),
+    Rule("nan-leak", "nan-leak", "a NaN in one output neuron reaches the others",
+         lambda g: g.centralized + 0.0 * g.mean(axes="whole"), amounts=(), crosses=True),
+)  # fmt: skip
+
+RULES: Mapping[str, Rule] = {c.name: c for c in _ALL}

@@ -1,0 +1,125 @@
+"""At which steps a parameter was treated as a semantics says.
+
+The optimizer's state is carried along in float64 beside what was observed. At each step the port
+may have used Φ(g) or the raw gradient: both are tried, since some ports centralize now and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gc_ref._conformance.catalogue.centering import Memory
+from gc_ref._conformance.catalogue.parameters import ParameterInfo
+from gc_ref._conformance.catalogue.semantics import Semantics, State, step
+from gc_ref._conformance.diagnosis.observed import ObservedParameter, ObservedStep
+from gc_ref._conformance.ports.case import Array
+
+__all__ = ["ROUNDINGS", "Pattern", "decay_factors", "step_pattern"]
+
+#: Roundings of one step that a port may be off, in units of u times what is summed.
+ROUNDINGS = 32.0
+UNIT = 2.0**-24
+#: Largest rounding that is granted to a step: 2^-10 of the learning rate.
+WIDEST = 2.0**-10 / (ROUNDINGS * UNIT)
+
+#: For each step True (as the semantics says), False (with the raw gradient), or None where
+#: both look the same.
+Pattern = tuple[bool | None, ...]
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """A parameter after a step, as a semantics says, with its optimizer's state."""
+
+    info: ParameterInfo
+    value: Array
+    state: State
+    summed: Any  # magnitude of what is summed on the way, whose rounding shows in the value
+
+    def allowance(self, value: Array) -> Array:
+        """How far rounding may take a value off."""
+        allowed: Array = (ROUNDINGS + self.info.fan_in) * UNIT * (self.summed + np.abs(value))
+        return allowed
+
+    def agrees(self, seen: Array) -> bool:
+        """Whether what was seen is the predicted value, but for rounding."""
+        with np.errstate(invalid="ignore"):
+            return bool(np.all(np.abs(seen - self.value) <= self.allowance(self.value)))
+
+
+def step_pattern(observed: ObservedParameter, semantics: Semantics) -> Pattern | None:
+    """Read off at which steps a parameter was treated as a semantics says; its schedule is open.
+
+    Returns None where at some step neither Φ nor the raw gradient explains what the port did.
+    """
+    acting = replace(semantics, schedule="")
+    raw = replace(acting, centering="none", vectors="none", gate="")
+    state = State.of(observed.steps[0].before)
+    found: list[bool | None] = []
+    for one in observed.steps:
+        predicted = [_predict(observed, one, state, s) for s in (acting, raw)]
+        as_said, as_raw = (p.agrees(one.after) for p in predicted)
+        if not (as_said or as_raw):
+            return None
+        found.append(None if as_said and as_raw else as_said)
+        state = predicted[0 if as_said else 1].state
+    return tuple(found)
+
+
+def _predict(
+    observed: ObservedParameter, one: ObservedStep, state: State, semantics: Semantics
+) -> _Predicted:
+    w, g, t, info = one.before, one.gradient, one.number, observed.info
+    hyper = observed.settings(semantics)
+    with np.errstate(all="ignore"):
+        if semantics.algorithm == "operator":
+            value = semantics.phi(np, g, info, t, Memory(state.before, one.model_mean))
+            return _Predicted(info, value, State(w, w, g), np.abs(value) + one.largest)
+        value, now = step(np, semantics, w, g, state, t, hyper, info, one.model_mean)
+        history: Any = one.largest + float(np.abs(now.first).max(initial=0.0))
+        if semantics.algorithm == "adam" and semantics.mistake != "base-dropped":
+            c2 = 1.0 if semantics.mistake == "bias-correction-missing" else 1 - hyper["beta2"] ** t
+            # Where Adam magnifies rounding without end, no agreement says anything.
+            slope = 1 / (np.sqrt(now.second / c2) + hyper["eps"])
+            history = np.minimum(slope * history, WIDEST)
+        summed = np.abs(w) + hyper["lr"] * history
+        if semantics.mistake == "weights-centralized":
+            summed = np.full_like(w, np.max(summed, initial=0.0))
+    return _Predicted(info, value, now, summed)
+
+
+def decay_factors(listed: Iterable[ObservedParameter], semantics: Semantics) -> list[float] | None:
+    """Fit, step by step, how many times lr λ w a decoupled decay takes off the weight.
+
+    The semantics is what the port does without weight decay. Returns None where at some step no
+    factor fits all elements.
+    """
+    factors: dict[int, list[Array]] = {}
+    slack: dict[int, list[Array]] = {}
+    for observed in listed:
+        hyper = observed.settings(semantics)
+        bare = replace(observed, hyperparameters={**hyper, "weight_decay": 0.0})
+        state = State.of(observed.steps[0].before)
+        for one in observed.steps:
+            predicted = _predict(bare, one, state, semantics)
+            state, w = predicted.state, one.before
+            unit = -hyper["lr"] * hyper["weight_decay"] * w
+            large = np.abs(unit) > 1e-3
+            removed = (one.after - predicted.value)[large] / unit[large]
+            allowed = np.broadcast_to(predicted.allowance(w), w.shape)[large]
+            factors.setdefault(one.number, []).append(removed)
+            slack.setdefault(one.number, []).append(allowed / np.abs(unit[large]))
+    found = []
+    for number, values in factors.items():
+        pooled, allowed = np.concatenate(values), np.concatenate(slack[number])
+        if not pooled.size:
+            return None
+        best = float(pooled[np.argmin(allowed)])
+        if not np.all(np.abs(pooled - best) <= allowed + allowed.min()):
+            return None
+        found.append(best)
+    return found

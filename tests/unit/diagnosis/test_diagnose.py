@@ -1,0 +1,72 @@
+"""The diagnosis as a whole, of ports whose checks have failed or passed."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from _reports import plain, sgdm, swapped
+
+from gc_ref._conformance.diagnosis.diagnose import SEVERAL, UNKNOWN, UNKNOWN_BASE, diagnose
+from gc_ref._conformance.judging.judge import Judge
+from gc_ref.conformance import numpy_port, operator_port
+
+
+def diagnosed(port, *failed, status="failed"):
+    judge = Judge(port, seed=0, suite="quick", max_examples=0)
+    return diagnose(judge, [SimpleNamespace(id=id, status=status, message="") for id in failed])
+
+
+def wide_left_alone(g):
+    """Of the weights tried, those of more than 512 inputs are those of more than 1,000 elements."""
+    return g if g.size > 1000 and g.ndim == 2 and g.shape[0] > 512 else plain(g)
+
+
+def clipped(g):
+    return np.clip(plain(g), -5, 5).astype(g.dtype)
+
+
+@pytest.mark.parametrize(
+    ("operator", "identified", "ambiguous"),
+    [
+        (swapped, ("layout-swapped",), False),
+        (wide_left_alone, ("shape-gated",), True),
+        (clipped, (), False),
+    ],
+)
+def test_a_field_says_that_several_semantics_explain_a_port(operator, identified, ambiguous):
+    found = diagnosed(operator_port(operator), "value/exact")
+    assert found.identified == identified
+    assert found.ambiguous is ambiguous
+    assert (found.words[0] == SEVERAL) is ambiguous
+    assert len(found.words) > 2 or not ambiguous
+
+
+def test_what_conforms_is_described():
+    found = diagnosed(operator_port(plain))
+    assert "the outputs on the last axis" in found.words[0]
+    assert (found.identified, found.ambiguous) == ((), False)
+
+
+@pytest.mark.parametrize("id", ["value/exact", "hygiene/shape"])
+def test_a_port_that_could_not_be_judged_is_not_diagnosed(id):
+    status = "error" if id == "value/exact" else "failed"
+    assert diagnosed(operator_port(plain), id, status=status).words == ()
+
+
+def test_right_but_for_a_failure_that_no_semantics_explains():
+    [words] = diagnosed(operator_port(plain), "law/linear").words
+    assert words.startswith(UNKNOWN)
+    assert words.endswith("it differs in law/linear")
+
+
+def test_against_its_base_nothing_explains_a_port():
+    base = numpy_port(sgdm(lambda g: g), name="base")
+    port = numpy_port(sgdm(clipped), name="clipped", base=base)
+    assert diagnosed(port, "step/base-law").words == (UNKNOWN_BASE,)
+
+
+@pytest.mark.parametrize(("operator", "id"), [(swapped, "layout-swapped"), (abs, "")])
+def test_against_its_base_a_known_deviation_is_named(operator, id):
+    base = numpy_port(sgdm(lambda g: g), name="base")
+    found = diagnosed(numpy_port(sgdm(operator), name="port", base=base), "step/base-law")
+    assert found.identified == ((id,) if id else ())
