@@ -67,6 +67,7 @@ def rows(
     seed: int = 0,
     only: Callable[[str], bool] = lambda id: True,
     controls: bool = True,
+    known: Known | None = None,
 ) -> Iterator[Row]:
     """Judge the control, the absurd port and every deviation, framework by framework.
 
@@ -80,6 +81,8 @@ def rows(
         Which deviations, by id.
     controls : bool
         Whether to judge the control and the absurd port too.
+    known : Known, optional
+        What is right, shared with the judges of other ports; by default with these alone.
 
     Yields
     ------
@@ -90,9 +93,9 @@ def rows(
             from gc_ref._conformance.adapters.keras.port import select_backend
 
             select_backend()
-        known = Known()
+        shared = known or Known()
         for name, plant in (("control", CONTROL), ("absurd", ABSURD)) if controls else ():
-            report = _judge(plant, framework, False, name, seed, known)
+            report = _judge(plant, framework, False, name, seed, shared)
             right = report.verdict == ("conforms" if plant is CONTROL else "deviates")
             yield Row(None, name, framework, report, right)
         for deviation in DEVIATIONS.values():
@@ -101,7 +104,7 @@ def rows(
             for plant, operator in forms(deviation, framework):
                 name = "/".join(w for w in (deviation.id, plant.label) if w)
                 name += " (operator)" if operator else ""
-                report = _judge(plant, framework, operator, name, seed, known)
+                report = _judge(plant, framework, operator, name, seed, shared)
                 yield Row(deviation, name, framework, report, caught(deviation, report))
 
 
