@@ -1,7 +1,7 @@
-"""The pytest plugin of gc-ref: options, and a session that judged nothing is not green.
+"""The pytest plugin of gc-ref: its options, its JSON reports, and no success without a judgment.
 
-pytest loads this module at its start, before anyone measures coverage: it imports neither
-gc_ref nor anything that gc_ref needs until a test has done so. It knows the checks of
+pytest loads this module when it starts. A package that is imported so early escapes coverage
+measurements: so this module does not import gc_ref before a test has. It recognizes the checks of
 `gc_ref.conformance.parametrize_with_checks` by an attribute.
 """
 
@@ -13,8 +13,6 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-
-DEFAULT_LEAST = 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,8 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=_count,
         metavar="N",
         help="fail a session in which fewer checks said something of a port (known failures "
-        "count, skipped checks do not); without it, one in "
-        "which gc-ref tests were run, none was deselected, and no check said anything",
+        "count, skipped checks do not); by default, one in which gc-ref tests ran, none was "
+        "deselected, and no check said anything",
     )
 
 
@@ -47,7 +45,7 @@ def _count(text: str) -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start to listen; refuse a file that cannot be written before an hour has passed."""
+    """Register the session; refuse now, not after all tests, a file that cannot be written."""
     path = config.getoption("--gc-ref-json")
     if path is not None and not hasattr(config, "workerinput"):
         target = config.invocation_params.dir / path
@@ -65,7 +63,7 @@ def check_of(item: Any) -> Any:
 
 
 class Session:
-    """What one process knows: under xdist the controller is told by the workers."""
+    """What this process knows of the checks; under xdist the workers tell the controller."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -73,13 +71,14 @@ class Session:
         self.entries: dict[str, dict[str, Any]] = {}
         self.summaries: list[dict[str, Any]] = []
         self.deselected = False
-        self.tests: dict[Any, tuple[Any, str]] = {}  # of each port and function, one
-        self.line = ""
+        #: One check and its test's id, for each judged port and test function.
+        self.tests: dict[Any, tuple[Any, str]] = {}
+        self.complaint = ""
 
     # ---- in the process that runs the tests
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        """Remember that somebody chose some of the checks only."""
+        """Remember whether the user left some of the checks out."""
         self.deselected |= any(check_of(item) is not None for item in items)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -87,14 +86,14 @@ class Session:
         check = check_of(item)
         if check is not None:
             option = self.config.option
-            check.sitting.configure(
+            check.judged.configure(
                 suite=option.gc_ref_suite,
                 seed=option.gc_ref_seed,
                 max_examples=option.gc_ref_max_examples,
             )
             check.last, check.test_id = None, item.nodeid
             function = getattr(item, "originalname", item.name)
-            self.tests[id(check.sitting), item.location[0], function] = check, item.nodeid
+            self.tests[check.judged, item.location[0], function] = check, item.nodeid
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -121,20 +120,20 @@ class Session:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
-        """Take over what a worker of xdist knows besides."""
+        """Take over what a worker of xdist knows that no report of a test says."""
         told = json.loads(getattr(node, "workeroutput", {}).get("gc_ref", "{}"))
         self.deselected |= told.get("deselected", False)
         self.summaries += told.get("summaries", [])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write the reports; see that something was judged."""
+        """Write the reports; fail the session if too few checks said something."""
         option = self.config.option
         if option.gc_ref_json is not None:
             self.summaries += [
-                check.sitting.summary(check.id, test)
+                check.judged.summary(check.id, test)
                 for check, test in self.tests.values()
-                if check.sitting.found
+                if check.judged.found
             ]
         if self.worker:
             told = {"deselected": self.deselected, "summaries": self.summaries}
@@ -145,34 +144,32 @@ class Session:
         if option.gc_ref_json is not None:
             self._write(option.gc_ref_json)
         ran = sum(e["said_something"] for e in self.entries.values())
-        least = option.gc_ref_min_checks
-        if least is None:
-            least = DEFAULT_LEAST if self.entries and not self.deselected else 0
-        if ran < least:
-            asked = option.gc_ref_min_checks is not None
-            self.line = (
-                f"gc-ref: only {ran} check{'s'[ran == 1 :]} said something of a port, "
-                f"--gc-ref-min-checks asks for {least}"
-                if asked
-                else "gc-ref: no check said anything of a port, so nothing was judged"
+        asked = option.gc_ref_min_checks
+        default = 1 if self.entries and not self.deselected else 0
+        if ran < (default if asked is None else asked):
+            self.complaint = (
+                "gc-ref: no check said anything of a port, so nothing was judged"
+                if asked is None
+                else f"gc-ref: only {ran} {'check' if ran == 1 else 'checks'} said something of a "
+                f"port, --gc-ref-min-checks asks for {asked}"
             )
             if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say what was missing."""
-        if self.line:
-            terminalreporter.write_line(self.line, red=True)
+        """Say why the session failed."""
+        if self.complaint:
+            terminalreporter.write_line(self.complaint, red=True)
 
     def _write(self, path: str) -> None:
-        """Write all reports: what several workers found of one port is one report."""
+        """Write the reports of all ports, joined from what several workers found."""
         reports: list[Any] = []
         if self.entries:  # a test has imported gc_ref, here or in a worker
-            from gc_ref._conformance.testing.session_report import join
+            from gc_ref._conformance.testing.session_report import session_reports
 
-            reports = join(list(self.entries.values()), self.summaries)
+            reports = session_reports(list(self.entries.values()), self.summaries)
         text = json.dumps(reports, indent=2, ensure_ascii=False) + "\n"
         try:
             (self.config.invocation_params.dir / path).write_text(text, encoding="utf-8")
         except OSError as error:
-            self.line = f"gc-ref: --gc-ref-json {path}: {error.strerror}"
+            self.complaint = f"gc-ref: --gc-ref-json {path}: {error.strerror}"

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import representable
+from gc_ref._conformance.ports.storage import representable
 from gc_ref._conformance.vector_files.make import Inputs
-from gc_ref._layouts import output_axes, weight_shape
+from gc_ref._layouts import weight_shape
 from gc_ref._slices import from_rows
+from gc_ref.conformance import output_axes
 
 SHORT = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64"}
 SIDE = {"output-first": "first", "output-last": "last"}

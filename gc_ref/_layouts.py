@@ -65,7 +65,9 @@ def output_axes(
     Parameters
     ----------
     kind : str
-        One of `KINDS` or `VECTOR_KINDS`.
+        Kind of parameter: ``"dense"``, ``"conv1d"``, ``"conv2d"``, ``"conv3d"``,
+        ``"depthwise"``, ``"transposed"``, ``"embedding"``, ``"attention-in"``,
+        ``"attention-out"``, ``"bias"``, ``"scale"`` or ``"scalar"``.
     ndim : int
         Number of dimensions of the weight.
     layout : {"output-first", "output-last"}

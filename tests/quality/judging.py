@@ -5,7 +5,7 @@ Judging is most of what these tests cost: a port that several of them look at is
 
 from functools import cache, partial
 
-from gc_ref._conformance.judging.judge import Known
+from gc_ref._conformance.judging.known import Known
 from gc_ref._conformance.running.run import judge_port
 from gc_ref.conformance import numpy_port, operator_port
 

@@ -20,13 +20,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gc_ref._conformance.catalogue.checks import CHECKS
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.judging.runs import Known
-from gc_ref._conformance.running.run import judge_port, outcome_of
+from gc_ref._conformance.judging.known import Known
+from gc_ref._conformance.running.judgment import RunOptions, judge_port, outcome_of
 from gc_ref._conformance.running.selftest import forms
 from gc_ref._conformance.wrong_ports.numpy import make_plant
+from gc_ref.conformance import CHECKS, DEVIATIONS
 from quality.zoo import ZOO
 
 
@@ -54,7 +53,7 @@ def judge_seed(seed):
             found.append(("deviation", deviation.id, is_caught(deviation, port, seed, known)))
     for entry in ZOO:
         if not entry.needs:  # NumPy's: a framework changes how sums round, not which are drawn
-            report = judge_port(entry.make(), seed=seed, max_examples=0, known=known)
+            report = judge_port(entry.make(), RunOptions(seed=seed, max_examples=0), known=known)
             found.append((entry.kind, entry.name, report.verdict == "conforms"))
     return found
 

@@ -194,5 +194,6 @@ def test_semantics_that_cannot_be_told_apart_are_all_named():
 
     report = report_on_operator(operator)
     assert report.identified == ("shape-gated",)
+    assert report.ambiguous
     assert report.diagnosis[0] == "several known semantics do the same on every case tried:"
     assert len(report.diagnosis) > 2

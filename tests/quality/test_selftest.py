@@ -2,11 +2,8 @@
 
 import pytest
 
-from gc_ref._conformance.catalogue.checks import CHECKS
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS, Deviation
-from gc_ref._conformance.findings.check_report import CheckReport
-from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.running.selftest import caught, line, rows
+from gc_ref.conformance import CHECKS, DEVIATIONS, CheckReport, Deviation, Report
 
 from .judging import KNOWN
 

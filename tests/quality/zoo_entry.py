@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from gc_ref._conformance.ports.port import Port
+from gc_ref.conformance import Port
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 #: Those that NumPy has by itself.

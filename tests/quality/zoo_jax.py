@@ -10,9 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gc_ref._conformance.ports.case import Case, Trajectory
-from gc_ref._conformance.ports.port import Port
-from gc_ref.conformance import operator_port, optax_port
+from gc_ref.conformance import Case, Port, Trajectory, operator_port, optax_port
 
 from .zoo_entry import DTYPES, Entry
 

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from _correct_centralize import WAYS, Way, flushed
 
-from gc_ref._conformance.ports.case import Case, Trajectory
-from gc_ref._conformance.ports.port import Port
-from gc_ref.conformance import operator_port
+from gc_ref.conformance import Case, Port, Trajectory, operator_port
 
 from . import operators
 from .zoo_entry import DTYPES, NUMPY_DTYPES, Entry, has_bfloat16

@@ -17,9 +17,8 @@ from _correct_steps import STYLES, Options, Style
 from _correct_steps import Port as Written
 from _hard_data import Format, Rows
 
-from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
-from gc_ref._conformance.ports.port import Port
-from gc_ref.conformance import numpy_port
+from gc_ref._conformance.ports.case import Array
+from gc_ref.conformance import Case, Parameter, Port, Trajectory, numpy_port
 
 from . import optimizers
 from .zoo_entry import DTYPES, Entry, has_bfloat16

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gc_ref._conformance.ports.port import Port
-from gc_ref.conformance import operator_port, torch_port
+from gc_ref.conformance import Port, operator_port, torch_port
 
 from . import zoo_torch_optimizers as optimizers
 from .zoo_entry import Entry

@@ -6,10 +6,11 @@ from functools import cache
 
 import numpy as np
 
-from gc_ref._conformance.catalogue.deviations import CONTROL, DEVIATIONS
+from gc_ref._conformance.catalogue.deviations import CONTROL
 from gc_ref._conformance.ports.port import SkippedError
+from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.wrong_ports.numpy import make_plant
-from gc_ref.conformance import check, operator_port
+from gc_ref.conformance import DEVIATIONS, check, operator_port
 
 EVIL = "<script>alert(1)</script>|`x`*_[a](http://b)&amp;\u202e@you\x1b[31m\nline"
 
@@ -100,6 +101,15 @@ def report(name):
 
 def text(name):
     return _text(name)
+
+
+def read(found):
+    """A report that JSON has, as the renderers take it."""
+    return ReportData.from_dict(found)
+
+
+def data(name):
+    return read(report(name))
 
 
 def with_failures_known(found):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gc_ref._conformance.cli.options import make_parser
+from gc_ref._conformance.cli.main import parse_words
 
 ACTION = Path(__file__).parents[2] / "conformance" / "action" / "action.yml"
 PORT = """\
@@ -148,6 +148,5 @@ def test_the_reports_are_kept_whatever_happened():
 
 
 def test_the_options_that_the_steps_use_exist():
-    parser = make_parser()
-    parser.parse_args(["check", "operator:x.py:y", "--json", "a", "--html", "b"])
-    parser.parse_args(["report", "a.json", "--markdown", "b", "--html", "c"])
+    parse_words(["check", "operator:x.py:y", "--json", "a", "--html", "b"])
+    parse_words(["report", "a.json", "--markdown", "b", "--html", "c"])

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import pytest
 
-from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.ports.conventions import CONVENTIONS
+from gc_ref.conformance import CHECKS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (

@@ -8,14 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.adapters.calls import is_plain, one_line, quietly, refuse_coroutine
+from gc_ref._conformance.adapters.shared.calls import (
+    is_plain,
+    one_line,
+    quietly,
+    refuse_coroutine,
+)
+from gc_ref._conformance.adapters.shared.factory import label_of
+from gc_ref._conformance.adapters.shared.hyperparameters import ALIASES
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
-from gc_ref._conformance.ports.conventions import parse_conventions
 from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
 
-__all__ = ["numpy_port"]
-
-#: For who gives a function of a gradient where one of a whole training run is expected.
+#: For a user who gives a function of a gradient where one of a training run is expected.
 HINT = ". If this is a function gradient -> centralized gradient, use operator: (operator_port)"
 
 
@@ -86,8 +90,7 @@ def numpy_port(
     """
     if not callable(run):
         raise PortLoadError(f"{run!r} is not a function run(case)")
-    label: str = name or getattr(run, "__name__", None) or type(run).__name__
-    arguments = dict(settings or {})
+    label, arguments = label_of(run, name), dict(settings or {})
 
     def drive(case: Case) -> Trajectory:
         copies = tuple({k: np.array(v) for k, v in g.items()} for g in case.gradients)
@@ -103,7 +106,13 @@ def numpy_port(
             message = f"{label} raised in case {case.id}: {one_line(error)}{hint}"
             raise PortError(message) from error
         refuse_coroutine(answer, label)
-        return _trajectory(label, handed, case, answer)
+        steps, dtypes = _read(answer, label, case.id)
+        writes = any(
+            not np.array_equal(a[k], b[k], equal_nan=True)
+            for a, b in zip(copies, case.gradients, strict=True)
+            for k in b
+        )
+        return Trajectory(steps, dtypes=dtypes, writes_gradient=writes)
 
     return Port(
         name=label,
@@ -111,10 +120,10 @@ def numpy_port(
         run=drive,
         layout=layout,
         takes_unused=True,
-        takes=frozenset({"lr", "momentum", "beta1", "beta2", "eps", "weight_decay"}),
+        takes=frozenset(ALIASES),
         algorithm=algorithm,
         base=base,
-        conventions=parse_conventions(conventions or {}),
+        conventions=dict(conventions or {}),
         dtypes=("float32", "float64"),
         target=target,
         options=tuple(options),
@@ -123,47 +132,33 @@ def numpy_port(
     )
 
 
-def _trajectory(label: str, handed: Case, case: Case, answer: Any) -> Trajectory:
-    """Check a function's answer and turn it into a trajectory."""
-    if isinstance(answer, Trajectory):
-        steps: Any = answer.steps
-    elif isinstance(answer, (list, tuple)):
-        steps = answer
-    else:
+def _read(
+    answer: Any, label: str, case: str
+) -> tuple[tuple[dict[str, Array], ...], dict[str, str]]:
+    """Return copies of the arrays in a function's answer, step by step, and their dtypes."""
+    steps: Any = answer.steps if isinstance(answer, Trajectory) else answer
+    if not isinstance(steps, (list, tuple)):
         raise PortError(
-            f"{label} answered {type(answer).__name__} in case {case.id}; "
+            f"{label} answered {type(answer).__name__} in case {case}; "
             "expected a list with one mapping {parameter name: array} per step"
             f"{HINT if isinstance(answer, (np.ndarray, np.generic)) else ''}"
         )
-    checked: list[dict[str, Array]] = []
     dtypes: dict[str, str] = {}
     for number, step in enumerate(steps, 1):
         if not isinstance(step, Mapping):
             raise PortError(
-                f"{label}: step {number} of case {case.id} is {type(step).__name__}, "
+                f"{label}: step {number} of case {case} is {type(step).__name__}, "
                 "expected a mapping {parameter name: array}"
             )
         for key, value in step.items():
+            where, kind = f"{label}: {key} in step {number} of case {case}", type(value).__name__
             if not isinstance(value, (np.ndarray, np.generic)):
-                raise PortError(
-                    f"{label}: {key} in step {number} of case {case.id} is "
-                    f"{type(value).__name__}, expected a NumPy array"
-                )
+                raise PortError(f"{where} is {kind}, expected a NumPy array")
             if not is_plain(value):
-                raise PortError(
-                    f"{label}: {key} in step {number} of case {case.id} is a "
-                    f"{type(value).__name__}, expected a plain NumPy array"
-                )
+                raise PortError(f"{where} is a {kind}, expected a plain NumPy array")
             if value.dtype.kind not in "fiubc":
                 raise PortError(
-                    f"{label}: {key} in step {number} of case {case.id} has dtype {value.dtype}, "
-                    "expected an array of real numbers"
+                    f"{where} has dtype {value.dtype}, expected an array of real numbers"
                 )
             dtypes[key] = str(value.dtype)
-        checked.append({k: np.array(v).real for k, v in step.items()})
-    writes = any(
-        not np.array_equal(a[k], b[k], equal_nan=True)
-        for a, b in zip(handed.gradients, case.gradients, strict=True)
-        for k in b
-    )
-    return Trajectory(tuple(checked), dtypes=dtypes, writes_gradient=writes)
+    return tuple({k: np.array(v).real for k, v in step.items()} for step in steps), dtypes

@@ -8,19 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.adapters.calls import is_plain, one_line, quietly, refuse_coroutine
+from gc_ref._conformance.adapters.optax import training as optax_training
+from gc_ref._conformance.adapters.shared.calls import (
+    is_plain,
+    one_line,
+    quietly,
+    raising,
+    refuse_coroutine,
+)
+from gc_ref._conformance.adapters.shared.factory import label_of
+from gc_ref._conformance.adapters.torch import training as torch_training
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
-from gc_ref._conformance.ports.conventions import parse_conventions
 from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
+from gc_ref._conformance.ports.storage import STORAGE
 
-__all__ = ["operator_port"]
-
-#: Dtypes that can be held against the exact value; only the gradient's own is right.
+#: How names of dtypes begin that can be held against the exact value.
 NUMBERS = ("float", "bfloat", "int", "uint", "bool", "complex")
 
 
 @dataclass(frozen=True)
-class Backend:
+class _Backend:
     """How a framework's arrays are made, read and named."""
 
     make: Callable[[Array, str], Any]
@@ -29,8 +36,9 @@ class Backend:
     is_array: Callable[[Any], bool]
     dtypes: tuple[str, ...]
     layout: str
-    flush_to_zero: bool
     environment: Mapping[str, str]
+    flush_to_zero: bool = False
+    per_run_cost: str = "cheap"
 
 
 def operator_port(
@@ -87,44 +95,39 @@ def operator_port(
     if not callable(function):
         raise PortLoadError(f"{function!r} is not a function of a gradient")
     backend = _backend(framework)
-    label: str = name or getattr(function, "__name__", None) or type(function).__name__
-    arguments = dict(settings or {})
+    label, arguments = label_of(function, name), dict(settings or {})
+
+    def centralized(handed: Any, where: str) -> Any:
+        """Call the function; refuse an answer that is no array of real numbers."""
+        with raising(PortError, f"{label} raised {where}"), quietly():
+            answer = function(handed, **arguments)
+        refuse_coroutine(answer, label)
+        if not backend.is_array(answer) or not is_plain(answer):
+            plain = "" if is_plain(answer) else "plain "
+            raise PortError(
+                f"{label} returned {type(answer).__name__} {where}; "
+                f"expected a {plain}{framework} array"
+            )
+        if not backend.dtype(answer).startswith(NUMBERS):
+            raise PortError(
+                f"{label} returned dtype {backend.dtype(answer)} {where}; "
+                "expected an array of real numbers"
+            )
+        return answer
 
     def drive(case: Case) -> Trajectory:
         steps, dtypes, writes = [], {}, False
         for gradients in case.gradients:
-            answers = []
+            answers = {}
             for p in case.parameters:
                 handed = backend.make(gradients[p.name], case.dtype)
                 where = f"for {p.name} of shape {p.shape} and dtype {case.dtype}"
-                try:
-                    with quietly():
-                        answer = function(handed, **arguments)
-                except KeyboardInterrupt:
-                    raise
-                except BaseException as error:
-                    raise PortError(f"{label} raised {where}: {one_line(error)}") from error
-                refuse_coroutine(answer, label)
-                if not backend.is_array(answer) or not is_plain(answer):
-                    plain = "" if is_plain(answer) else "plain "
-                    raise PortError(
-                        f"{label} returned {type(answer).__name__} {where}; "
-                        f"expected a {plain}{framework} array"
-                    )
-                dtypes[p.name] = backend.dtype(answer)
-                if not dtypes[p.name].startswith(
-                    ("float", "bfloat", "int", "uint", "bool", "complex")
-                ):
-                    raise PortError(
-                        f"{label} returned dtype {dtypes[p.name]} {where}; "
-                        "expected an array of real numbers"
-                    )
+                answers[p.name] = centralized(handed, where)
+                dtypes[p.name] = backend.dtype(answers[p.name])
                 same = np.array_equal(backend.read(handed), gradients[p.name], equal_nan=True)
                 writes = writes or not same
-                answers.append(answer)
             # Read only now, as an optimizer would: an answer may be a buffer used again.
-            names = [p.name for p in case.parameters]
-            steps.append(dict(zip(names, map(backend.read, answers), strict=True)))
+            steps.append({name: backend.read(answer) for name, answer in answers.items()})
         return Trajectory(tuple(steps), dtypes=dtypes, writes_gradient=writes)
 
     return Port(
@@ -133,10 +136,10 @@ def operator_port(
         run=drive,
         operator=True,
         layout=layout or backend.layout,
-        conventions=parse_conventions(conventions or {}),
+        conventions=dict(conventions or {}),
         dtypes=backend.dtypes,
         flush_to_zero=backend.flush_to_zero,
-        per_run_cost="dear" if framework == "jax" else "cheap",  # it compiles for each shape
+        per_run_cost=backend.per_run_cost,
         target=target,
         options=tuple(options),
         environment=backend.environment,
@@ -144,7 +147,7 @@ def operator_port(
     )
 
 
-def _backend(framework: str) -> Backend:
+def _backend(framework: str) -> _Backend:
     makers = {"numpy": _numpy, "torch": _torch, "jax": _jax}
     if framework not in makers:
         raise PortLoadError(f"unknown framework {framework!r}; known: {', '.join(makers)}")
@@ -156,59 +159,45 @@ def _backend(framework: str) -> Backend:
         ) from error
 
 
-def _numpy() -> Backend:
-    return Backend(
+def _numpy() -> _Backend:
+    return _Backend(
         make=lambda values, dtype: np.array(values, dtype=dtype),
         read=lambda array: np.array(array).real,  # complex ones fail by their dtype
         dtype=lambda array: str(array.dtype),
         is_array=lambda x: isinstance(x, (np.ndarray, np.generic)),
         dtypes=("float16", "float32", "float64"),
         layout="output-last",
-        flush_to_zero=False,
         environment={"numpy": np.__version__},
     )
 
 
-def _torch() -> Backend:
+def _torch() -> _Backend:
     import torch
 
-    def make(values: Array, dtype: str) -> Any:
-        return torch.from_numpy(np.array(values)).to(getattr(torch, dtype))
-
-    def read(tensor: Any) -> Array:
-        tensor = tensor.detach().cpu()
-        half = tensor.dtype in (torch.bfloat16, torch.float16)
-        found: Array = (tensor.float() if half else tensor).clone().numpy()
-        return found
-
-    return Backend(
-        make=make,
-        read=read,
-        dtype=lambda t: str(t.dtype).removeprefix("torch."),
+    return _Backend(
+        make=lambda values, dtype: torch.from_numpy(np.array(values)).to(getattr(torch, dtype)),
+        read=lambda tensor: torch_training.array_of(tensor).copy(),
+        dtype=lambda tensor: str(tensor.dtype).removeprefix("torch."),
         is_array=lambda x: isinstance(x, torch.Tensor),
-        dtypes=("float16", "bfloat16", "float32", "float64"),
+        dtypes=tuple(STORAGE),
         layout="output-first",
-        flush_to_zero=False,
         environment={"numpy": np.__version__, "torch": torch.__version__},
     )
 
 
-def _jax() -> Backend:
+def _jax() -> _Backend:
     import jax
     import jax.numpy as jnp
 
-    def read(array: Any) -> Array:
-        half = str(array.dtype) in ("float16", "bfloat16")
-        return np.array(array.astype(jnp.float32) if half else array)
-
-    dtypes = ("float16", "bfloat16", "float32")
-    return Backend(
+    wide = jnp.zeros(0).dtype == jnp.float64
+    return _Backend(
         make=lambda values, dtype: jnp.asarray(values, dtype=dtype),
-        read=read,
+        read=optax_training.array_of,
         dtype=lambda array: str(array.dtype),
         is_array=lambda x: isinstance(x, jax.Array),
-        dtypes=(*dtypes, "float64") if jnp.zeros(0).dtype == jnp.float64 else dtypes,
+        dtypes=tuple(dtype for dtype in STORAGE if dtype != "float64" or wide),
         layout="output-last",
         flush_to_zero=True,
+        per_run_cost="dear",  # JAX compiles for each shape
         environment={"numpy": np.__version__, "jax": jax.__version__},
     )

@@ -1,1 +1,1 @@
-"""What ports are given, and what is right: cases, exact values, comparison, frozen vectors."""
+"""What ports are given and what is right: cases, exact values, comparison, frozen vectors."""

@@ -1,4 +1,4 @@
-"""Hold what a port answered against its exact values, element by element."""
+"""Compare what a port answered with the exact values, element by element."""
 
 from __future__ import annotations
 
@@ -10,84 +10,64 @@ from functools import cached_property
 import numpy as np
 
 from gc_ref import exact
+from gc_ref._conformance.findings.outcome import Comparison
 from gc_ref._conformance.ports.case import Array
-
-__all__ = ["Comparison", "Expected", "compare", "float_ulp"]
-
-#: Precision in bits, and exponent of the smallest normal number, of each dtype.
-FORMATS = {
-    "float16": (11, -14),
-    "bfloat16": (8, -126),
-    "float32": (24, -126),
-    "float64": (53, -1022),
-}
 
 
 @dataclass(frozen=True)
 class Expected:
-    """An array as the second witness has it, with the allowance of a correct port."""
+    """An array as the second witness has it, and how far off a correct port may be."""
 
-    lower: exact.ExactArray
-    upper: exact.ExactArray
-    tau: Array
+    lower: exact.ExactArray  # ends of an enclosure of each element; one and the same array where
+    upper: exact.ExactArray  # the values are known exactly
+    tau: Array  # largest error of a correct port, element by element
 
     @cached_property
     def floats(self) -> tuple[Array, Array, Array]:
-        """Ends of the enclosures, correctly rounded, and where both are that very float."""
+        """Ends of the enclosures, correctly rounded, and where a float is the exact value."""
         low = [_float(n, self.lower.denominator) for n in self.lower.numerators]
-        high = (
-            low
-            if self.upper is self.lower
-            else [_float(n, self.upper.denominator) for n in self.upper.numerators]
-        )
-        sharp = [
-            a == b and self.distance(a, i) == 0
-            for i, (a, b) in enumerate(zip(low, high, strict=True))
-        ]
+        high = low
+        if self.upper is not self.lower:
+            high = [_float(n, self.upper.denominator) for n in self.upper.numerators]
+        pairs = enumerate(zip(low, high, strict=True))
+        sharp = [a == b and self.distance(a, i) == 0 for i, (a, b) in pairs]
         return np.asarray(low), np.asarray(high), np.asarray(sharp, dtype=bool)
 
     def distance(self, value: float, position: int) -> float:
-        """Distance from a value to the enclosure of one element, never rounded down to 0."""
-        return _distance(
-            value, self.lower.numerators[position], self.lower.denominator,
-            self.upper.numerators[position], self.upper.denominator,
-        )  # fmt: skip
+        """Return the distance from a value to the enclosure of one element.
+
+        It is never rounded down to 0.
+        """
+        if not math.isfinite(value):
+            return math.inf
+        p, q = value.as_integer_ratio()
+        below = self.lower.numerators[position] * q - p * self.lower.denominator
+        if below > 0:
+            return _quotient(below, q * self.lower.denominator)
+        above = p * self.upper.denominator - self.upper.numerators[position] * q
+        return _quotient(above, q * self.upper.denominator) if above > 0 else 0.0
+
+    def ends(self, position: int) -> tuple[Fraction, Fraction]:
+        """Return the ends of the enclosure of one element."""
+        return (
+            Fraction(self.lower.numerators[position], self.lower.denominator),
+            Fraction(self.upper.numerators[position], self.upper.denominator),
+        )
 
     def middle(self, position: int) -> Fraction:
-        """Exact value (or the middle of its enclosure) of one element."""
-        total = Fraction(self.lower.numerators[position], self.lower.denominator)
-        total += Fraction(self.upper.numerators[position], self.upper.denominator)
-        return total / 2
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How far an array is from the expected one: its worst element."""
-
-    ratio: float
-    ulps: float
-    position: int
-    got: float
-    expected: Fraction
-    tau: float
-    inexact: int
-    undecided: int = 0
-
-    @property
-    def within(self) -> bool:
-        """Whether every element is within its bound."""
-        return self.ratio <= 1.0
+        """Return the exact value of one element, or the middle of its enclosure."""
+        return sum(self.ends(position), Fraction(0)) / 2
 
 
 def compare(got: Array, want: Expected, dtype: str, *, useless: Array | None = None) -> Comparison:
-    """Hold an array against its expected values, element by element.
+    """Compare an array with its expected values, element by element.
 
     Parameters
     ----------
     got : numpy.ndarray
         What the port answered.
     want : Expected
-        Exact values and allowances, of the same number of elements.
+        Exact values and allowances; another number of them raises ValueError.
     dtype : str
         Dtype of the answer, for the ulps.
     useless : numpy.ndarray of bool, optional
@@ -97,11 +77,6 @@ def compare(got: Array, want: Expected, dtype: str, *, useless: Array | None = N
     -------
     Comparison
         Of the element with the largest ratio of error to allowance.
-
-    Raises
-    ------
-    ValueError
-        If the sizes differ.
     """
     values = np.asarray(got, dtype=np.float64).ravel()
     taus = np.asarray(want.tau, dtype=np.float64).ravel()
@@ -135,7 +110,7 @@ def compare(got: Array, want: Expected, dtype: str, *, useless: Array | None = N
 def _candidates(
     values: Array, low: Array, high: Array, taus: Array, off: Array, used: Array
 ) -> list[int]:
-    """Elements that may have the largest ratio of all: floats bound each from both sides.
+    """Return the elements that may have the largest ratio of all, by bounds in floats.
 
     ``low`` and ``high`` are within half an ulp of the exact ends, so that an error computed
     from them is off by no more than an ulp of what is subtracted.
@@ -145,24 +120,11 @@ def _candidates(
         slack = np.where(off, 2.0**-51 * (np.abs(values) + np.abs(low) + np.abs(high)), 0.0)
         slack = slack + np.where(off, 5e-324, 0.0)
         most, least = (error + slack) / taus, np.maximum(error - slack, 0.0) / taus
-    # 0/0 is no error where none is allowed; whatever else is no number may be anything.
+    # NaN is either 0/0, no error where none is allowed, or may be any number.
     most = np.where(off, np.where(np.isnan(most), math.inf, most), 0.0)
     least = np.where(off & ~np.isnan(least), least, 0.0)
-    floor = float(least[used].max())
-    chosen = used & off & (most >= floor)
+    chosen = used & off & (most >= least[used].max())
     return [int(i) for i in np.flatnonzero(chosen)]
-
-
-def _distance(value: float, low: int, low_den: int, high: int, high_den: int) -> float:
-    """Distance from ``value`` to the enclosure [low/low_den, high/high_den], as a float."""
-    if not math.isfinite(value):
-        return math.inf
-    p, q = value.as_integer_ratio()
-    below = low * q - p * low_den
-    if below > 0:
-        return _quotient(below, q * low_den)
-    above = p * high_den - high * q
-    return _quotient(above, q * high_den) if above > 0 else 0.0
 
 
 def _float(p: int, q: int) -> float:
@@ -182,12 +144,5 @@ def _quotient(p: int, q: int) -> float:
 
 
 def float_ulp(x: Fraction, dtype: str) -> float:
-    """Distance between the numbers of ``dtype`` around ``x``."""
-    precision, smallest = FORMATS[dtype]
-    exponent = smallest
-    if x:
-        n, d = abs(x.numerator), x.denominator
-        exponent = n.bit_length() - d.bit_length()
-        exponent -= (n << max(0, -exponent)) < (d << max(0, exponent))
-    spacing = max(exponent, smallest) - precision + 1
-    return math.ldexp(1.0, spacing) if spacing < 1024 else math.inf
+    """Return the distance between the numbers of ``dtype`` around ``x``."""
+    return float(exact.ulp(x, dtype))

@@ -1,23 +1,25 @@
-"""What a correct port does, from the second witness, and how far off one may be."""
+"""What a correct port answers, from the second witness, and how far off it may be."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from gc_ref import bounds, exact
 from gc_ref._conformance.cases.comparison import Expected
-from gc_ref._conformance.ports.case import Array, Case, Parameter
+from gc_ref._conformance.ports.case import Case, Parameter
 from gc_ref._conformance.ports.conventions import Conventions
 from gc_ref._layouts import is_convolution, output_axes
-
-__all__ = ["axes_in_scope", "expected_steps"]
+from gc_ref._slices import matrix_shape
 
 
 def axes_in_scope(
     parameter: Parameter, conventions: Conventions, *, rule: str | None = None
 ) -> tuple[int, ...] | None:
-    """Output axes of a parameter under the port's conventions; None: GC leaves it alone."""
+    """Return the output axes of a parameter under the port's conventions.
+
+    None means that GC leaves it alone. ``rule`` takes the place of the convention ``axes_rule``.
+    """
     axes = output_axes(
         parameter.kind,
         len(parameter.shape),
@@ -28,7 +30,7 @@ def axes_in_scope(
         return None
     if conventions.get("scope") == "conv-only" and not is_convolution(parameter.kind):
         return None
-    fan_in = math.prod(n for i, n in enumerate(parameter.shape) if i not in axes)
+    fan_in = matrix_shape(parameter.shape, axes)[1]
     if fan_in == 1 and conventions.get("fan_in_one") == "keep":
         return None
     return axes
@@ -45,7 +47,7 @@ def expected_steps(
     profile: bounds.Profile,
     steps: int | None = None,
 ) -> list[Expected]:
-    """Exact values and allowances of one parameter, after each step of a case.
+    """Return exact values and allowances of one parameter of a case, after each step.
 
     Parameters
     ----------
@@ -55,79 +57,36 @@ def expected_steps(
         Output axes (Eq. 1); None where GC leaves the parameter alone.
     algorithm : {"operator", "sgdm", "adam"}
         What is done with the centralized gradient.
-    conventions : mapping
-        Placement, momentum, first momentum, epsilon and decay of the port.
-    hyperparameters : mapping
-        Canonical names; all that the algorithm needs.
+    conventions, hyperparameters : mapping
+        Those of the port that the algorithm needs.
     profile : gc_ref.bounds.Profile
         The port's arithmetic.
     steps : int, optional
         Only the first so many steps.
-
-    Returns
-    -------
-    list of Expected
     """
+    weight, hyper = parameter.value, hyperparameters
     gradients = [g[parameter.name] for g in case.gradients[:steps]]
     if algorithm == "operator":
-        return [_operator(g, axes, profile) for g in gradients]
-    if algorithm == "sgdm":
-        return _sgdm(parameter.value, gradients, axes, conventions, hyperparameters, profile)
-    return _adam(parameter.value, gradients, axes, conventions, hyperparameters, profile)
-
-
-def _operator(grad: Array, axes: tuple[int, ...] | None, profile: bounds.Profile) -> Expected:
-    value = exact.centralize(grad, output_axis=axes)
-    return Expected(value, value, bounds.centralize(grad, output_axis=axes, profile=profile))
-
-
-def _decay(conventions: Mapping[str, str], hyper: Mapping[str, float]) -> dict[str, object]:
+        values = [exact.centralize(g, output_axis=axes) for g in gradients]
+        taus = [bounds.centralize(g, output_axis=axes, profile=profile) for g in gradients]
+        return [Expected(v, v, t) for v, t in zip(values, taus, strict=True)]
     decay = conventions.get("decay", "none")
-    return {
+    options: dict[str, Any] = {
+        "lr": hyper["lr"],
+        "output_axis": axes,
         "placement": conventions.get("placement", "gradient"),
         "weight_decay": 0.0 if decay == "none" else hyper.get("weight_decay", 0.0),
         "decay": "l2" if decay == "none" else decay,
     }
-
-
-def _sgdm(
-    weight: Array,
-    gradients: Sequence[Array],
-    axes: tuple[int, ...] | None,
-    conventions: Mapping[str, str],
-    hyper: Mapping[str, float],
-    profile: bounds.Profile,
-) -> list[Expected]:
-    options: dict[str, object] = {
-        "lr": hyper["lr"],
-        "momentum": hyper.get("momentum", 0.0),
-        "dampening": None if conventions.get("momentum", "ema") == "ema" else 0.0,
-        "first_momentum": conventions.get("first_momentum", "zero"),
-        "output_axis": axes,
-        **_decay(conventions, hyper),
-    }
-    values = exact.sgdm(weight, gradients, **options)  # type: ignore[arg-type]
-    taus = bounds.sgdm(weight, gradients, **options, profile=profile)  # type: ignore[arg-type]
-    return [Expected(v, v, t) for v, t in zip(values, taus, strict=True)]
-
-
-def _adam(
-    weight: Array,
-    gradients: Sequence[Array],
-    axes: tuple[int, ...] | None,
-    conventions: Mapping[str, str],
-    hyper: Mapping[str, float],
-    profile: bounds.Profile,
-) -> list[Expected]:
-    options: dict[str, object] = {
-        "lr": hyper["lr"],
-        "beta1": hyper["beta1"],
-        "beta2": hyper["beta2"],
-        "eps": hyper["eps"],
-        "epsilon": conventions.get("epsilon", "outside"),
-        "output_axis": axes,
-        **_decay(conventions, hyper),
-    }
-    values = exact.adam(weight, gradients, **options)  # type: ignore[arg-type]
-    taus = bounds.adam(weight, gradients, **options, profile=profile)  # type: ignore[arg-type]
-    return [Expected(v.lower, v.upper, t) for v, t in zip(values, taus, strict=True)]
+    if algorithm == "sgdm":
+        options["momentum"] = hyper.get("momentum", 0.0)
+        options["dampening"] = None if conventions.get("momentum", "ema") == "ema" else 0.0
+        options["first_momentum"] = conventions.get("first_momentum", "zero")
+        values = exact.sgdm(weight, gradients, **options)
+        taus = bounds.sgdm(weight, gradients, **options, profile=profile)
+        return [Expected(v, v, t) for v, t in zip(values, taus, strict=True)]
+    options |= {name: hyper[name] for name in ("beta1", "beta2", "eps")}
+    options["epsilon"] = conventions.get("epsilon", "outside")
+    enclosed = exact.adam(weight, gradients, **options)
+    taus = bounds.adam(weight, gradients, **options, profile=profile)
+    return [Expected(v.lower, v.upper, t) for v, t in zip(enclosed, taus, strict=True)]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["BOUNDED_LAYERS", "FEW", "INTEGER_LAYERS", "UNAMBIGUOUS", "Layer"]
-
 
 @dataclass(frozen=True)
 class Layer:

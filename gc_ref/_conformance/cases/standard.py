@@ -1,21 +1,21 @@
-"""The cases that ports are given: exact-integer, hard-regime, decay and isolation cases.
+"""The cases that every port is given: exact-integer, hard-regime, decay and isolation cases.
 
-The *integer* cases are the zero-tolerance class: fan-ins are powers of two and
+The *integer* cases are the zero-tolerance class: fan-ins n are powers of two and
 n max|g| stays below 2^(p-1), so that every sum of gradients is exact in every
-order, with FMA and with flush-to-zero. A mean that is off cannot hide there.
-The *bounded* cases hold what integers cannot show: sums that cancel, a mean
+order, with FMA and with flush-to-zero. There a wrong mean always shows.
+The *bounded* cases have what integers cannot show: sums that cancel, a mean
 far above the deviations, tiny and spiky gradients, odd fan-ins.
 """
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import REGIMES, integers, representable, rng_for
+from gc_ref._conformance.cases.gradients import REGIMES, integers, rng_for
 from gc_ref._conformance.cases.layers import (
     BOUNDED_LAYERS,
     FEW,
@@ -24,20 +24,9 @@ from gc_ref._conformance.cases.layers import (
     Layer,
 )
 from gc_ref._conformance.ports.case import Array, Case, Parameter
+from gc_ref._conformance.ports.storage import STORAGE, representable
 from gc_ref._layouts import output_axes, weight_shape
-from gc_ref._slices import from_rows, to_rows
-
-__all__ = [
-    "FEW",
-    "Layer",
-    "bounded_case",
-    "decay_case",
-    "integer_case",
-    "long_case",
-    "parameters_of",
-    "part_of",
-    "poisoned_case",
-]
+from gc_ref._slices import from_rows, matrix_shape, slice_index
 
 #: Hyperparameters whose steps are exact in binary arithmetic (Adam: at t = 1).
 DYADIC: Mapping[str, Mapping[str, float]] = {
@@ -54,22 +43,16 @@ TYPICAL: Mapping[str, Mapping[str, float]] = {
 def parameters_of(
     layers: Iterable[Layer], layout: str, dtype: str, weight: Callable[[tuple[int, ...]], Array]
 ) -> tuple[Parameter, ...]:
-    """Return the parameters of a model's layers, with the weights that a function draws."""
-    storage = np.float32 if dtype == "bfloat16" else np.dtype(dtype)
+    """Return the parameters of a model's layers; ``weight(shape)`` draws each value."""
     found: list[Parameter] = []
     for layer in layers:
-        shape = weight_shape(
-            layer.kind,
-            layout=layout,
-            fan_in=layer.fan_in,
-            fan_out=layer.fan_out,
-            window=layer.window,
-        )
-        value = np.array(weight(shape), dtype=storage)
-        found.append(Parameter(layer.name, layer.kind, value, layer.kind))
+        sizes = {"fan_in": layer.fan_in, "fan_out": layer.fan_out, "window": layer.window}
+        shapes = {layer.kind: weight_shape(layer.kind, layout=layout, **sizes)}
         if layer.bias:
-            size = layer.fan_out
-            found.append(Parameter(layer.name, "bias", weight((size,)).astype(storage), layer.kind))
+            shapes["bias"] = (layer.fan_out,)
+        for kind, shape in shapes.items():
+            value = np.array(weight(shape), dtype=STORAGE[dtype])
+            found.append(Parameter(layer.name, kind, value, layer.kind))
     return tuple(found)
 
 
@@ -93,28 +76,18 @@ def integer_case(
 
     Parameters
     ----------
-    layout : {"output-first", "output-last"}
-        Layout of the port's framework.
-    seed : int
-        Seed of the run.
+    layout, seed, steps, layers
+        Layout of the weights, seed of the run, number of training steps, and the model.
     algorithm : {"sgdm", "adam"} or None
-        Whose dyadic hyperparameters; None gives both (a port takes what it knows).
+        Whose dyadic hyperparameters; None gives both (a port takes those it knows).
     dtype : str
         For half types only the layers whose sums stay exact are kept.
-    steps : int
-        Number of training steps.
     operator : bool
         Only layers whose output axis the array's rank tells.
     eps : float, optional
         Replaces the ε of the dyadic Adam (½ makes the hat form exact).
     label : str
         Id of the case.
-    layers : iterable of Layer
-        The model.
-
-    Returns
-    -------
-    Case
     """
     rng = rng_for(seed, f"{label}/{layout}/{dtype}")
     parameters = parameters_of(
@@ -122,15 +95,12 @@ def integer_case(
     )
     if operator:
         parameters = tuple(p for p in parameters if p.kind in UNAMBIGUOUS)
-    gradients = [
-        {
-            p.name: integers(rng, p.shape, _by_rank(p, layout), _smallest_mean(p, step)).astype(
-                p.value.dtype
-            )
-            for p in parameters
-        }
-        for step in range(steps)
-    ]
+
+    def gradient(p: Parameter, step: int) -> Array:
+        drawn = integers(rng, p.shape, _by_rank(p, layout), _smallest_mean(p, step))
+        return drawn.astype(p.value.dtype)
+
+    gradients = [{p.name: gradient(p, step) for p in parameters} for step in range(steps)]
     if dtype in ("float16", "bfloat16"):
         limit = {"float16": 2.0**10, "bfloat16": 2.0**7}[dtype]
         keep = {p.name for p in parameters if _sum_bound(p, gradients, layout) <= limit}
@@ -143,27 +113,26 @@ def integer_case(
 
 
 def _smallest_mean(p: Parameter, step: int) -> float:
-    """From the second step on, means have more digits than a half type holds.
+    """Return a mean that from the second step on has more digits than a half type holds.
 
-    Not where the fan-in is large: a correct port that sums otherwise (Welford) would be
-    granted so much rounding that Adam's bound decides nothing.
+    Not of a large weight: there a correct port that sums otherwise (Welford) may round so much
+    that Adam's bound decides nothing.
     """
     return 4097.0 if step and p.value.size <= 1024 else 3.0
 
 
 def _sum_bound(p: Parameter, gradients: list[dict[str, Array]], layout: str) -> float:
+    """Return n max|g| of a parameter."""
     axes = _by_rank(p, layout)
-    fan_in = 1 if axes is None else math.prod(n for i, n in enumerate(p.shape) if i not in axes)
-    return float(fan_in * max(np.abs(g[p.name]).max(initial=0) for g in gradients))
+    fan_in = 1 if axes is None else matrix_shape(p.shape, axes)[1]
+    return fan_in * max(float(np.abs(g[p.name]).max(initial=0)) for g in gradients)
 
 
 def _hyperparameters(
     table: Mapping[str, Mapping[str, float]], algorithm: str | None
 ) -> dict[str, float]:
-    if algorithm:
-        return {**table[algorithm], "weight_decay": 0.0}
-    both = {**table["sgdm"], **table["adam"], "weight_decay": 0.0}
-    return both
+    chosen = table[algorithm] if algorithm else {**table["sgdm"], **table["adam"]}
+    return {**chosen, "weight_decay": 0.0}
 
 
 def bounded_case(
@@ -185,23 +154,18 @@ def bounded_case(
     parameters = parameters_of(BOUNDED_LAYERS, layout, dtype, np.zeros)
     if operator:
         parameters = tuple(p for p in parameters if p.kind in UNAMBIGUOUS)
-    gradients: list[dict[str, Array]] = []
-    names = list(REGIMES)
-    for _ in range(steps):
-        step: dict[str, Array] = {}
-        for i, p in enumerate(parameters):
-            # The regime of a parameter stays: Adam's second moment remembers the largest.
-            draw = REGIMES[names[i % len(names)]]
-            axes = _by_rank(p, layout)
-            if axes is None:
-                values = 100.0 * rng.normal(size=p.shape) + 2.0
-            else:
-                outputs = math.prod(p.shape[j] for j in axes)
-                matrix = draw(rng, outputs, math.prod(p.shape) // outputs)
-                values = from_rows(matrix, p.shape, axes)
-            step[p.name] = representable(values, dtype)
-        gradients.append(step)
-    return Case(label, parameters, tuple(gradients), _hyperparameters(TYPICAL, algorithm), dtype)
+
+    def gradient(p: Parameter, regime: str) -> Array:
+        axes = _by_rank(p, layout)
+        if axes is None:
+            return representable(100.0 * rng.normal(size=p.shape) + 2.0, dtype)
+        drawn = REGIMES[regime](rng, *matrix_shape(p.shape, axes))
+        return representable(from_rows(drawn, p.shape, axes), dtype)
+
+    # A parameter is in one regime at every step: Adam's second moment remembers the largest.
+    regimes = list(zip(parameters, itertools.cycle(REGIMES), strict=False))
+    gradients = tuple({p.name: gradient(p, regime) for p, regime in regimes} for _ in range(steps))
+    return Case(label, parameters, gradients, _hyperparameters(TYPICAL, algorithm), dtype)
 
 
 def part_of(case: Case, layers: Iterable[str], label: str) -> Case:
@@ -213,7 +177,7 @@ def part_of(case: Case, layers: Iterable[str], label: str) -> Case:
 
 
 def long_case(layout: str, *, seed: int, algorithm: str | None, steps: int) -> Case:
-    """Build a long run of two small weights and a bias: GC must not fade with time.
+    """Build a long run of two small weights and a bias: GC must be as good at its end.
 
     Parameters and result are as in `integer_case`.
     """
@@ -225,7 +189,7 @@ def long_case(layout: str, *, seed: int, algorithm: str | None, steps: int) -> C
 
 
 def decay_case(layout: str, *, seed: int, algorithm: str | None, eps: float | None = None) -> Case:
-    """Integer gradients with a weight decay of ¼: shows where the decay enters."""
+    """Build a case of integer gradients with a weight decay of ¼: shows where the decay enters."""
     whole = integer_case(layout, seed=seed, algorithm=algorithm, eps=eps, steps=2, label="decay")
     few = part_of(whole, FEW, "decay")
     return replace(few, hyperparameters={**few.hyperparameters, "weight_decay": 0.25})
@@ -256,16 +220,15 @@ def poisoned_case(case: Case, layout: str) -> tuple[Case, dict[str, Array], froz
             for g in gradients:
                 g[p.name] = -8 * g[p.name]
             continue
-        mask = to_rows(np.zeros(p.shape, dtype=bool), axes).copy()
-        mask[0] = True
-        masks[p.name] = from_rows(mask, p.shape, axes)
+        first = slice_index(0, None, p.shape, axes)
+        masks[p.name] = np.zeros(p.shape, dtype=bool)
+        masks[p.name][first] = True
         for g in gradients:
-            matrix = to_rows(g[p.name], axes).copy()
+            g[p.name] = g[p.name].copy()
             if i % 2 == 0:
                 poisoned.add(p.name)
-                matrix[0, 0] = np.nan
+                g[p.name][slice_index(0, 0, p.shape, axes)] = np.nan
             else:
-                matrix[0] *= 1024
-            g[p.name] = from_rows(matrix, p.shape, axes)
+                g[p.name][first] *= 1024
     changed = Case("isolation", case.parameters, tuple(gradients), case.hyperparameters, case.dtype)
     return changed, masks, frozenset(poisoned)

@@ -12,18 +12,17 @@ from typing import Any
 import numpy as np
 
 from gc_ref._conformance.ports.case import Array, Case, Parameter
-from gc_ref._conformance.ports.numbers import STORAGE, read_number
-
-__all__ = ["FILES", "HYPERPARAMETERS", "LATEST", "MEMBERS", "RELEASED", "SCHEMA"]
-__all__ += ["Vector", "VectorError", "dump", "folder", "frozen", "versions_up_to"]
+from gc_ref._conformance.ports.serialization import read_number, read_numbers
+from gc_ref._conformance.ports.storage import STORAGE
 
 SCHEMA = "gc-ref-vectors/1"
-#: Released suites, oldest first, each with the digest over all of its files (digest.json): what
-#: is released never changes.
+#: Released suites, oldest first, each with the digest over all of its files (digest.json). A
+#: released suite never changes.
 RELEASED: Mapping[str, str] = {
     "2026.1": "4bf4d85bfbbc9bd4cfb2dc8399ce33366dd5b68b9a3bca07f714ba95a2d1a303",
 }
 LATEST = list(RELEASED)[-1]
+#: Names of the files by algorithm, and the hyperparameters that a vector of it has.
 FILES = {"operator": "eq-1", "sgdm": "algorithm-1", "adam": "algorithm-2"}
 HYPERPARAMETERS = {
     "operator": (),
@@ -39,7 +38,7 @@ MEMBERS = (
 
 
 class VectorError(ValueError):
-    """A file of vectors, or of results, cannot be used; says where and what is wrong."""
+    """A file of vectors or of results that cannot be used; says where and what is wrong."""
 
 
 class Vector:
@@ -83,12 +82,12 @@ class Vector:
         """Weight before the first step; zeros where the vector has no steps."""
         if "weight" not in self.raw:
             return np.zeros(self.shape, STORAGE[self.dtype])
-        return self._array(self.raw["weight"])
+        return read_numbers(self.raw["weight"], self.dtype).reshape(self.shape)
 
     @cached_property
     def gradients(self) -> tuple[Array, ...]:
         """Gradient of each step."""
-        return tuple(self._array(g) for g in self.raw["gradients"])
+        return tuple(read_numbers(g, self.dtype).reshape(self.shape) for g in self.raw["gradients"])
 
     @cached_property
     def expected(self) -> tuple[tuple[float, ...], ...]:
@@ -100,13 +99,8 @@ class Vector:
         """Largest |got − expected|, in float64, of a correct port."""
         return tuple(tuple(map(read_number, step)) for step in self.raw["bound"])
 
-    def _array(self, values: Sequence[str]) -> Array:
-        flat = np.array([read_number(v) for v in values], dtype=np.float64)
-        stored: Array = flat.astype(STORAGE[self.dtype]).reshape(self.shape)
-        return stored
-
     def misses(self, values: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
-        """Step and position of each value that is out of its bound; the rule of the files.
+        """Return step and position of each value that is out of its bound.
 
         Where the bound is infinite any value is right, NaN included.
         """
@@ -132,7 +126,7 @@ class Vector:
 
 
 def folder() -> Path:
-    """Where the frozen vectors are: in the installed package, or in a checkout."""
+    """Return the folder of the frozen vectors: in the installed package, or in a checkout."""
     here = Path(__file__).resolve()
     inside = here.parent / "vectors"  # a wheel puts them there
     return inside if inside.is_dir() else here.parents[3] / "conformance" / "vectors"
@@ -144,7 +138,7 @@ def versions_up_to(version: str | None) -> list[str]:
     Raises
     ------
     ValueError
-        For a version that is not known.
+        For an unknown version.
     """
     known = list(RELEASED)
     if version is not None and version not in known:

@@ -1,1 +1,1 @@
-"""What ports are seen to do: semantics, right and wrong, and the known deviations."""
+"""What is known beforehand: the checks, the known deviations, and the semantics of ports."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
@@ -14,54 +14,40 @@ from gc_ref import strategies
 from gc_ref._conformance.cases.vectors import HYPERPARAMETERS
 from gc_ref._conformance.checks.counterexamples import counterexample
 from gc_ref._conformance.findings.outcome import Outcome, failed
+from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.judging.matching import Match, match
+from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Case, Parameter, describe
-from gc_ref._conformance.ports.numbers import write_number, write_numbers
 from gc_ref._conformance.ports.port import PortError, SkippedError
-
-if TYPE_CHECKING:
-    from gc_ref._conformance.judging.judge import Judge
-    from gc_ref._conformance.judging.settled import Match
-
-__all__ = ["fuzz"]
+from gc_ref._conformance.ports.serialization import write_number, write_numbers
 
 #: Conventions that decide about the steps of an algorithm.
-_OF_STEPS = {
+OF_ALGORITHM = {
     "operator": (),
     "sgdm": ("momentum", "first_momentum", "decay", "placement"),
     "adam": ("epsilon", "decay", "placement"),
 }
-#: Both rules for the axes agree on these.
 #: Not the values next to overflow: how an operator fails there is not about GC.
 REGIMES = tuple(name for name in strategies.REGIMES if name != "huge")
+#: Kinds of weight whose output axes are the same under both rules.
 KINDS = ("dense", "conv1d", "conv2d", "conv3d")
 
 
 def fuzz(judge: Judge) -> Outcome | None:
-    """Look for a small case that the port gets wrong; None where no example is found.
-
-    Parameters
-    ----------
-    judge : Judge
-        Of a port with a formula whose runs are cheap. Its ``max_examples`` is the number
-        of examples, its seed makes the search repeatable.
-
-    Returns
-    -------
-    Outcome or None
-        A failed outcome with the shrunken counterexample.
-    """
-    raised: list[PortError] = []
+    """Look for a small case that a port with a formula gets wrong; None where none is found."""
     skipped: list[SkippedError] = []
 
     def wrong(example: Any) -> bool:
+        trial = judge.afresh()  # Hypothesis tries an example again to see if it depends on others
         try:
-            return not _match(judge, _case(judge, example)).within
-        except PortError as error:  # shrunken like any other finding, then reported as it is
-            raised.append(error)
+            return not _match(judge, trial, _case(judge, example)).within
+        except PortError:  # shrunken like any other finding, then reported as it is
             return True
         except SkippedError as error:
             skipped.append(error)
             return False
+        finally:
+            judge.writes_gradient |= trial.writes_gradient
 
     try:
         example = hypothesis.find(
@@ -86,15 +72,11 @@ def fuzz(judge: Judge) -> Outcome | None:
             "the answer depends on what the port was given before",
             fuzzed=True,
         )
-    case = _case(judge, example)
-    match = _match(judge, case)  # raises again what the smallest example raises
-    axes = judge.axes(match.parameter, judge.rule_for(match.parameter, judge.settled))
+    found = _match(judge, judge, _case(judge, example))  # raises what the example raises
     return failed(
-        f"fuzzing found {describe(match.parameter)} wrong at step {match.step + 1}",
-        comparison=match.comparison,
-        counterexample=replace(
-            counterexample(judge, case, match, axes), frozen=whole_case(judge, case, match)
-        ),
+        f"fuzzing found {describe(found.parameter)} wrong at step {found.step + 1}",
+        comparison=found.comparison,
+        counterexample=replace(counterexample(judge, found), frozen=_frozen(judge, found)),
         fuzzed=True,
     )
 
@@ -109,7 +91,7 @@ def _strategy(judge: Judge) -> Any:
             )
         )
     return strategies.training_cases(
-        algorithm=judge.settled.mode, dtype="float32", max_steps=3, max_size=48, **where
+        algorithm=judge.specification.mode, dtype="float32", max_steps=3, max_size=48, **where
     )
 
 
@@ -124,31 +106,32 @@ def _case(judge: Judge, example: Any) -> Case:
     return Case("fuzz", (parameter,), steps, hyper, example.dtype)
 
 
-def _match(judge: Judge, case: Case) -> Match:
-    [parameter] = case.parameters
-    return judge.match(case, parameter, judge.rule_for(parameter, judge.settled), judge.settled)
+def _match(judge: Judge, trial: Trial, case: Case) -> Match:
+    [p] = case.parameters
+    return match(trial, case, p, judge.specification.rule(p), judge.specification)
 
 
-def whole_case(judge: Judge, case: Case, match: Match) -> dict[str, Any]:
-    """Return all that a case of one parameter is, for the ``frozen`` member of a counterexample."""
-    [p], settled = case.parameters, judge.settled
-    axes = judge.axes(p, judge.rule_for(p, settled))
-    hyper = judge.hyperparameters(case, settled.assumed)
-    chosen = {f: settled.conventions.get(f) for f in _OF_STEPS[settled.mode]}
+def _frozen(judge: Judge, found: Match) -> dict[str, Any]:
+    """Return all that the case is, for the ``frozen`` member of a counterexample."""
+    p, case, axes, held_to = found.parameter, found.case, found.axes, judge.specification
+    hyper = judge.hyperparameters(case, held_to.assumed)
+    chosen = {f: held_to.conventions.get(f) for f in OF_ALGORITHM[held_to.mode]}
     if "decay" in chosen and hyper["weight_decay"] == 0:
         chosen["decay"] = "none"
-    chosen |= {"scope": settled.conventions.get("scope")} if axes is None else {}
-    chosen |= {"fan_in_one": settled.conventions.get("fan_in_one")} if judge.fan_in(p) == 1 else {}
-    found: dict[str, Any] = {
-        "algorithm": settled.mode,
+    if axes is None:
+        chosen["scope"] = held_to.conventions.get("scope")
+    if judge.fan_in(p) == 1:
+        chosen["fan_in_one"] = held_to.conventions.get("fan_in_one")
+    frozen: dict[str, Any] = {
+        "algorithm": held_to.mode,
         "kind": p.kind,
         "layout": judge.layout,
         "shape": list(p.shape),
         "output_axes": None if axes is None else list(axes),
         "dtype": case.dtype,
         "conventions": chosen,
-        "hyperparameters": {k: write_number(hyper[k]) for k in HYPERPARAMETERS[settled.mode]},
+        "hyperparameters": {k: write_number(hyper[k]) for k in HYPERPARAMETERS[held_to.mode]},
     }
-    if settled.mode != "operator":
-        found["weight"] = write_numbers(p.value)
-    return found | {"gradients": [write_numbers(g[p.name]) for g in case.gradients]}
+    if held_to.mode != "operator":
+        frozen["weight"] = write_numbers(p.value)
+    return frozen | {"gradients": [write_numbers(g[p.name]) for g in case.gradients]}

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
+from gc_ref._conformance.judging.dtypes import driven
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.judging.runs import WRITES_GRADIENT
+from gc_ref._conformance.judging.trial import WRITES_GRADIENT
 from gc_ref._conformance.ports.case import Case, Trajectory, describe
-from gc_ref._conformance.ports.port import PortError, ShapeChangedError
-
-__all__ = [
-    "checkpoint",
-    "deterministic",
-    "dtype_kept",
-    "gradient_unmutated",
-    "shape_kept",
-    "state_isolated",
-]
+from gc_ref._conformance.ports.port import PortError
 
 
 def dtype_kept(judge: Judge) -> Outcome:
@@ -29,24 +22,14 @@ def dtype_kept(judge: Judge) -> Outcome:
     for dtype in judge.port.dtypes:
         case = judge.integers
         if dtype != case.dtype:
-            case = judge.known.case(
-                cases.integer_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm,
-                dtype=dtype, steps=1,
-                operator=judge.operator, label="dtype",
-            )  # fmt: skip
-        try:
-            trajectory = judge.run(case)
-        except ShapeChangedError:
-            raise
-        except PortError as error:
-            if dtype == judge.integers.dtype:
-                raise
-            note = f"could not be driven in {dtype}: {error}"
-            judge.notes += [note] if note not in judge.notes else []
+            case = judge.case(
+                cases.integer_case, dtype=dtype, steps=1, operator=judge.operator, label="dtype"
+            )
+        if not driven(judge, case):
             continue
         tried.append(dtype)
         for p in case.parameters:
-            got = trajectory.dtypes.get(p.name, dtype)
+            got = judge.run(case).dtypes.get(p.name, dtype)
             if got != dtype:
                 return failed(f"{describe(p)} of dtype {dtype} comes back as {got}")
     return passed(", ".join(tried))
@@ -63,13 +46,11 @@ def gradient_unmutated(judge: Judge) -> Outcome:
     if not judge.port.shows_gradient:
         return not_applicable("a program is given a copy: what it does to it cannot be seen")
     judge.run(judge.integers)
-    if judge.writes_gradient:
-        return passed(f"note: the port {WRITES_GRADIENT}")
-    return passed()
+    return passed(f"note: the port {WRITES_GRADIENT}" if judge.writes_gradient else "")
 
 
-def _same(judge: Judge, case: Case, left: Trajectory, right: Trajectory) -> str:
-    """Name the first parameter in which two trajectories differ, or return nothing."""
+def _difference(case: Case, left: Trajectory, right: Trajectory) -> str:
+    """Name the first parameter in which two trajectories differ; empty where none does."""
     for step, (a, b) in enumerate(zip(left.steps, right.steps, strict=True), 1):
         for p in case.parameters:
             if not np.array_equal(a[p.name], b[p.name], equal_nan=True):
@@ -77,27 +58,37 @@ def _same(judge: Judge, case: Case, left: Trajectory, right: Trajectory) -> str:
     return ""
 
 
-def _differs(judge: Judge, case: Case, driven: Trajectory) -> str:
-    """Name the first parameter that differs from both plain ways of training, or nothing.
+def _difference_from_plain(judge: Judge, case: Case, other: Trajectory) -> str:
+    """Name the first parameter that differs from both plain ways of training; empty for none.
 
     The end of Keras' ``fit`` may change the weights (``use_ema``): a loop that calls it for
     each step is held against one that does so too.
     """
-    different = _same(judge, case, judge.run(case), driven)
+    different = _difference(case, judge.run(case), other)
     if different and "fit-per-step" in judge.port.drives:
-        different = _same(judge, case, judge.run(case.with_drive("fit-per-step")), driven)
+        different = _difference(case, judge.run(case.with_drive("fit-per-step")), other)
     return different
 
 
 def deterministic(judge: Judge) -> Outcome:
     """hygiene/deterministic: the same case twice gives the same bits."""
-    case = judge.small
-    first = judge.run(case)
-    again = judge.run_again(case)
-    different = _same(judge, case, first, again)
+    different = _difference_again(judge)
     if different:
         return failed(f"two runs of one case differ: {different}")
     return passed()
+
+
+def _difference_again(judge: Judge) -> str:
+    """Name the first parameter in which two runs of one case differ; empty where none does."""
+    return _difference(judge.small, judge.run(judge.small), judge.run_again(judge.small))
+
+
+#: Ways of driving a port that show shared state, and when it shows.
+SHARED = {
+    "reuse-gradients": "when the gradient's buffer is used again at the next step "
+    "(zero_grad(set_to_none=False)): the state is an alias of the gradient",
+    "twin": "when a second instance of the optimizer trains beside it: they share state",
+}
 
 
 def state_isolated(judge: Judge) -> Outcome:
@@ -106,24 +97,19 @@ def state_isolated(judge: Judge) -> Outcome:
         return _calls_independent(judge)
     case = judge.small
     tried = []
-    ways = {
-        "reuse-gradients": "when the gradient's buffer is used again at the next step "
-        "(zero_grad(set_to_none=False)): the state is an alias of the gradient",
-        "twin": "when a second instance of the optimizer trains beside it: they share state",
-    }
-    for way, words in ways.items():
+    for way, when in SHARED.items():
         if way not in judge.port.drives:
             continue
         try:
-            driven = judge.run(case.with_drive(way))
+            driven_so = judge.run(case.with_drive(way))
         except PortError as error:
-            judge.notes.append(f"cannot be driven with {way}: {error}")
+            judge.note(f"cannot be driven with {way}: {error}")
             continue
-        different = _differs(judge, case, driven)
-        if different and _same(judge, case, judge.run(case), judge.run_again(case)):
+        different = _difference_from_plain(judge, case, driven_so)
+        if different and _difference_again(judge):
             return not_applicable("two runs of one case differ: see hygiene/deterministic")
         if different:
-            return failed(f"{different} {words}")
+            return failed(f"{different} {when}")
         tried.append(way)
     if not tried:
         return not_applicable("the driver of this kind of port cannot show it")
@@ -135,11 +121,10 @@ def _calls_independent(judge: Judge) -> Outcome:
     case = judge.small
     plain = judge.run(case)
     turned = replace(case, id="turned", parameters=case.parameters[::-1])
-    different = _same(judge, case, plain, judge.run(turned))
+    different = _difference(case, plain, judge.run(turned))
     if different:
         return failed(f"{different} when the weights come in another order: calls share state")
-    twins = _twins(judge.small)
-    different = _same(judge, judge.small, judge.run(judge.small), judge.run(twins))
+    different = _difference(case, plain, judge.run(_twins(case)))
     if different:
         return failed(
             f"{different} once a second weight of that shape was given: results share memory"
@@ -166,7 +151,18 @@ def checkpoint(judge: Judge) -> Outcome:
         restored = judge.run(case.with_drive("checkpoint"))
     except PortError as error:
         return failed(f"cannot go on from a checkpoint: {error}")
-    different = _differs(judge, case, restored)
+    different = _difference_from_plain(judge, case, restored)
     if different:
         return failed(f"{different} after saving and restoring the optimizer")
     return passed()
+
+
+#: Id of each check of this module to its function.
+RUNS: Mapping[str, Callable[[Judge], Outcome]] = {
+    "hygiene/shape": shape_kept,
+    "hygiene/dtype": dtype_kept,
+    "hygiene/gradient-unmutated": gradient_unmutated,
+    "hygiene/state": state_isolated,
+    "hygiene/deterministic": deterministic,
+    "hygiene/checkpoint": checkpoint,
+}

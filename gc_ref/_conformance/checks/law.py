@@ -1,14 +1,14 @@
-"""law/*: the clauses of Eq. 2 and Theorem 4.2, on Φ as the port shows it (see `_phi`).
+"""law/*: the clauses of Eq. 2 and Theorem 4.2, on Φ as the port shows it (see `observed_phi`).
 
-An optimizer that nobody has a formula for is held to the laws that need none: it must not
+An optimizer without a known formula is held to the laws that need none: it must not
 tell g from Φ(g), nor from g plus a constant.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,47 +16,25 @@ import numpy as np
 
 from gc_ref import bounds, laws
 from gc_ref._conformance.cases import standard as cases
-from gc_ref._conformance.checks.unknown import responds_to_shift, same_trajectory
+from gc_ref._conformance.checks.without_formula import shift_ignored
 from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
+from gc_ref._conformance.judging import observed_phi
+from gc_ref._conformance.judging.base_law import fed, phi
+from gc_ref._conformance.judging.invariance import same_trajectory
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.judging.phi import THROUGH, Phi, ask, call, hidden, recorder, replay
+from gc_ref._conformance.judging.known import Known, kept
+from gc_ref._conformance.judging.specification import Axes
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 from gc_ref._slices import to_rows
 
-__all__ = [
-    "contraction",
-    "idempotent",
-    "linear",
-    "orthogonal",
-    "permutation",
-    "shift",
-    "zero_mean",
-]
-
-Axes = tuple[int, ...]
-#: A law with its further inputs bound: called with phi, a gradient, a second one, the axes.
+Phi = Callable[[Any], Any]
+#: A law: called with Φ, a gradient, a second one, output axes and a profile; gives the ratio.
 Law = Callable[[Phi, Array, Array, Axes, bounds.Profile], float]
 
-Group = list[tuple[Parameter, Array, Array, Axes]]
 #: Weights that the laws are held to: kinds for which the axes leave no choice.
 LAYERS = ("dense_1", "dense_2", "conv1d_0", "conv2d_0", "conv3d_0")
 FEW_LAYERS = ("dense_1", "conv2d_0")  # where each weight more is more to compile
-
-
-def _zero_mean(f: Phi, g: Array, h: Array, a: Axes, u: bounds.Profile) -> float:
-    return laws.zero_mean(f, g, output_axis=a, profile=u)
-
-
-def _idempotent(f: Phi, g: Array, h: Array, a: Axes, u: bounds.Profile) -> float:
-    return laws.idempotent(f, g, output_axis=a, profile=u)
-
-
-def _orthogonal(f: Phi, g: Array, h: Array, a: Axes, u: bounds.Profile) -> float:
-    return laws.orthogonal(f, g, h, output_axis=a, profile=u)
-
-
-def _linear(f: Phi, g: Array, h: Array, a: Axes, u: bounds.Profile) -> float:
-    return laws.linear(f, g, h, output_axis=a, profile=u)
+HARD_LAYERS = ("dense_0", "dense_1", "dense_5", "conv1d_0")
 
 
 def _shift(f: Phi, g: Array, h: Array, a: Axes, u: bounds.Profile) -> float:
@@ -74,84 +52,41 @@ def _permutation(f: Phi, g: Array, h: Array, a: Axes, u: bounds.Profile) -> floa
     )
 
 
-def _contraction(f: Phi, g: Array, h: Array, a: Axes, u: bounds.Profile) -> float:
-    return laws.contraction(f, g, output_axis=a, profile=u)
+LAWS: Mapping[str, Law] = {
+    "zero-mean": lambda f, g, h, a, u: laws.zero_mean(f, g, output_axis=a, profile=u),
+    "idempotent": lambda f, g, h, a, u: laws.idempotent(f, g, output_axis=a, profile=u),
+    "orthogonal": lambda f, g, h, a, u: laws.orthogonal(f, g, h, output_axis=a, profile=u),
+    "linear": lambda f, g, h, a, u: laws.linear(f, g, h, output_axis=a, profile=u),
+    "shift-invariant": _shift,
+    "permutation-equivariant": _permutation,
+    "contraction": lambda f, g, h, a, u: laws.contraction(f, g, output_axis=a, profile=u),
+}
 
 
-LAWS = (_zero_mean, _idempotent, _orthogonal, _linear, _shift, _permutation, _contraction)
+@dataclass(frozen=True)
+class _Weight:
+    """A weight that laws are held to, with its gradients in the first step of two cases."""
+
+    parameter: Parameter
+    axes: Axes
+    first: Case
+    second: Case
+
+    @property
+    def gradients(self) -> tuple[Array, Array]:
+        name = self.parameter.name
+        return self.first.gradients[0][name], self.second.gradients[0][name]
 
 
-def zero_mean(judge: Judge) -> Outcome:
-    """law/zero-mean."""
-    return _hold(judge, _zero_mean)
-
-
-def orthogonal(judge: Judge) -> Outcome:
-    """law/orthogonal."""
-    return _hold(judge, _orthogonal)
-
-
-def linear(judge: Judge) -> Outcome:
-    """law/linear."""
-    return _hold(judge, _linear)
-
-
-def permutation(judge: Judge) -> Outcome:
-    """law/permutation-equivariant."""
-    return _hold(judge, _permutation)
-
-
-def contraction(judge: Judge) -> Outcome:
-    """law/contraction."""
-    return _hold(judge, _contraction)
-
-
-def shift(judge: Judge) -> Outcome:
-    """law/shift-invariant."""
-    if _formula(judge):
-        return _hold(judge, _shift)
-    if _update_placed(judge):
-        return not_applicable("Φ acts on the update: a shift may change the step")
-    return responds_to_shift(judge)
-
-
-def idempotent(judge: Judge) -> Outcome:
-    """law/idempotent."""
-    if _formula(judge):
-        return _hold(judge, _idempotent)
-    if _update_placed(judge):
-        return not_applicable("Φ acts on the update: g and Φ(g) may move a weight differently")
-    case = judge.small if judge.settled.mode == "base" else judge.integers
-    fed = judge.run(judge.fed(case, "by-rank")).steps
-    for p in sorted(case.parameters, key=lambda p: p.value.size):
-        same = judge.axes(p, "by-rank") == judge.axes(p, "by-kind")
-        left_alone = judge.rule_for(p, judge.settled) == "none"
-        if judge.fan_in(p) == 1 or left_alone or not same:  # what these become is its choice
-            continue
-        plain = [s[p.name] for s in judge.run(case).steps]
-        worst = same_trajectory(judge, [s[p.name] for s in fed], plain, p.value)
-        if not worst.within:
-            return failed(f"{describe(p)} moves otherwise for g than for Φ(g)", comparison=worst)
-    return passed("the port does not tell g from Φ(g)")
-
-
-def _formula(judge: Judge) -> bool:
-    return judge.settled.mode in THROUGH
-
-
-def _update_placed(judge: Judge) -> bool:
-    return judge.settled.conventions.get("placement") == "update"
-
-
-def _hold(judge: Judge, law: Law) -> Outcome:
+def law(judge: Judge, name: str) -> Outcome:
     """Hold Φ, as the port shows it, to one law on weights of several kinds."""
-    reason = hidden(judge)
+    reason = observed_phi.hidden(judge)
     if reason:
         return not_applicable(reason)
-    groups = [group for group in _gradients(judge) if group]
-    if not groups:
+    weights = _weights(judge)
+    if not weights:
         return not_applicable("no weight of the kinds that show it is in the port's scope")
-    inflation = THROUGH[judge.settled.mode]
+    inflation = observed_phi.ROUNDINGS[judge.specification.mode]
     profile = judge.profile(judge.integers.dtype)
     profile = replace(
         profile,
@@ -159,91 +94,112 @@ def _hold(judge: Judge, law: Law) -> Outcome:
         accumulator=profile.accumulator * inflation,
     )
     worst = 0.0
-    for group in groups:
-        for (p, g, h, axes), phi in zip(group, _operators(judge, law, group, profile), strict=True):
-            try:
-                ratio = law(phi, g, h, axes, profile)
-            except laws.LawError as error:
-                return Outcome("failed", f"{describe(p)}: {error.message}", error.ratio)
-            worst = max(worst, ratio)
+    for weight in weights:
+        observed = _observed(judge, name, weight)
+        try:
+            ratio = LAWS[name](observed, *weight.gradients, weight.axes, profile)
+        except laws.LawError as error:
+            message = f"{describe(weight.parameter)}: {error.message}"
+            return Outcome("failed", message, error.ratio)
+        worst = max(worst, ratio)
     return passed(ratio=worst)
 
 
-def _operators(judge: Judge, law: Law, group: Group, profile: bounds.Profile) -> list[Phi]:
-    """Φ as the port shows it, one for each weight of the group.
+def shift_invariant(judge: Judge) -> Outcome:
+    """law/shift-invariant."""
+    if judge.specification.mode in observed_phi.ROUNDINGS:
+        return law(judge, "shift-invariant")
+    if judge.specification.placement == "update":
+        return not_applicable("Φ acts on the update: a shift may change the step")
+    return shift_ignored(judge)
 
-    An optimizer answers from one run: see `_answers`.
-    """
+
+def idempotent(judge: Judge) -> Outcome:
+    """law/idempotent."""
+    if judge.specification.mode in observed_phi.ROUNDINGS:
+        return law(judge, "idempotent")
+    if judge.specification.placement == "update":
+        return not_applicable("Φ acts on the update: g and Φ(g) may move a weight differently")
+    case = judge.small if judge.specification.mode == "base" else judge.integers
+    centralized = fed(judge, case, "by-rank")
+    for p in sorted(case.parameters, key=lambda p: p.value.size):
+        left_alone = judge.specification.rule(p) == "none"
+        if judge.fan_in(p) == 1 or left_alone or judge.leaves_choice(p):
+            continue  # what these become is the port's choice
+        worst = same_trajectory(judge, judge.steps(centralized, p), judge.steps(case, p), p.value)
+        if not worst.within:
+            return failed(f"{describe(p)} moves otherwise for g than for Φ(g)", comparison=worst)
+    return passed("the port does not tell g from Φ(g)")
+
+
+def _weights(judge: Judge) -> list[_Weight]:
+    """Weights with pairs of integer gradients; for an operator, of hard regimes as well."""
+    few = judge.port.per_run_cost != "cheap"
+    options = {"steps": 1, "operator": judge.operator, "label": "laws"}
+    second = judge.case(cases.integer_case, **options)
+    found = [*_pairs(judge, judge.integers, second, FEW_LAYERS if few else LAYERS)]
     if judge.operator:
-        return [partial(call, judge, p) for p, *_ in group]
-    answers = _answers(judge)
-    asked = _asked(judge, law, group, profile)
-    return [replay([answers[_key(p, a)] for p, a in questions]) for questions in asked]
-
-
-def _asked(
-    judge: Judge, law: Law, group: Group, profile: bounds.Profile
-) -> list[list[tuple[Parameter, Array]]]:
-    """What a law asks about each weight: it is held to the exact Φ, which remembers."""
-    found = []
-    for p, g, h, axes in group:
-        key = (law, profile, p.name, axes, g.tobytes(), h.tobytes())
-        if key not in judge.known.asked:
-            questions: list[tuple[Parameter, Array]] = []
-            law(recorder(questions, p, axes, judge), g, h, axes, profile)
-            judge.known.asked[key] = questions
-        found.append(judge.known.asked[key])
+        second = judge.case(cases.bounded_case, **options)
+        found += _pairs(judge, judge.bounded, second, HARD_LAYERS)
     return found
 
 
+def _pairs(judge: Judge, first: Case, second: Case, layers: Sequence[str]) -> Iterator[_Weight]:
+    for p in first.parameters:
+        axes = judge.specification.axes(p)
+        if p.layer in layers and axes is not None:
+            yield _Weight(p, axes, first, second)
+
+
+def _observed(judge: Judge, name: str, weight: _Weight) -> Phi:
+    """Φ of one weight as the port shows it; an optimizer has answered all laws in one run."""
+    if judge.operator:
+        return partial(observed_phi.call, judge, weight.parameter)
+    answers, profile = _answers(judge), judge.profile(judge.integers.dtype)
+    asked = _asked(judge.known, name, weight, profile)
+    replies = iter([answers[_key(weight.parameter, array)] for array in asked])
+    return lambda _: next(replies)
+
+
+@kept
+def _asked(known: Known, name: str, weight: _Weight, profile: bounds.Profile) -> list[Array]:
+    """Gradients whose Φ a law asks for: recorded while the law is held to the exact Φ."""
+    asked: list[Array] = []
+
+    def recorded(grad: Any) -> Array:
+        array = np.array(grad, dtype=weight.parameter.value.dtype)
+        asked.append(array)
+        return phi(array, weight.axes, weight.first.dtype)
+
+    LAWS[name](recorded, *weight.gradients, weight.axes, profile)
+    return asked
+
+
+@kept
 def _answers(judge: Judge) -> dict[tuple[str, bytes], Any]:
     """Φ of everything that any law asks: all of it are gradients of one model, run once."""
-    if not judge.answers:
-        profile = judge.profile(judge.integers.dtype)
-        questions: dict[tuple[str, bytes], tuple[Parameter, Array]] = {}
-        for law in LAWS:
-            for group in _gradients(judge):
-                for asked in _asked(judge, law, group, profile):
-                    questions |= {_key(p, array): (p, array) for p, array in asked}
-        answers = ask(judge, list(questions.values()))
-        judge.answers.update(zip(questions, answers, strict=True))
-    return judge.answers
+    profile = judge.profile(judge.integers.dtype)
+    questions = {
+        _key(weight.parameter, array): (weight.parameter, array)
+        for name in LAWS
+        for weight in _weights(judge)
+        for array in _asked(judge.known, name, weight, profile)
+    }
+    answers = observed_phi.answers(judge, list(questions.values()))
+    return dict(zip(questions, answers, strict=True))
 
 
 def _key(p: Parameter, array: Array) -> tuple[str, bytes]:
     return p.name, array.tobytes()
 
 
-def _gradients(judge: Judge) -> list[Group]:
-    """Pairs of integer gradients; for an operator, hard regimes as well."""
-    settled = judge.settled
-    first = judge.integers
-    second = judge.known.case(
-        cases.integer_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm, steps=1,
-        operator=judge.operator, label="laws",
-    )  # fmt: skip
-    layers = LAYERS if judge.port.per_run_cost == "cheap" else FEW_LAYERS
-    groups = [_pairs(judge, first, second, layers)]
-    if settled.mode == "operator":
-        third = judge.known.case(
-            cases.bounded_case,
-            judge.layout,
-            seed=judge.seed,
-            algorithm=None,
-            steps=1,
-            operator=True,
-            label="laws",
-        )
-        groups.append(
-            _pairs(judge, judge.bounded, third, ("dense_0", "dense_1", "dense_5", "conv1d_0"))
-        )
-    return groups
-
-
-def _pairs(judge: Judge, one: Case, other: Case, layers: Sequence[str]) -> Group:
-    found = []
-    for p in one.parameters:
-        axes = judge.axes(p, judge.rule_for(p, judge.settled))
-        if p.layer in layers and axes is not None:
-            found.append((p, one.gradients[0][p.name], other.gradients[0][p.name], axes))
-    return found
+#: Id of each check of this module to its function.
+RUNS: Mapping[str, Callable[[Judge], Outcome]] = {
+    "law/zero-mean": partial(law, name="zero-mean"),
+    "law/idempotent": idempotent,
+    "law/orthogonal": partial(law, name="orthogonal"),
+    "law/linear": partial(law, name="linear"),
+    "law/shift-invariant": shift_invariant,
+    "law/permutation-equivariant": partial(law, name="permutation-equivariant"),
+    "law/contraction": partial(law, name="contraction"),
+}

@@ -2,119 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from gc_ref import laws
-from gc_ref._conformance.checks.counterexamples import counterexample
-from gc_ref._conformance.checks.unknown import own_base_law
+from gc_ref._conformance.checks.counterexamples import failure
 from gc_ref._conformance.checks.value import matches
-from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
+from gc_ref._conformance.checks.without_formula import own_base_law
+from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed
 from gc_ref._conformance.judging.base_law import base_couples
-from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.judging.judge import NO_STEPS, Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 from gc_ref._slices import to_rows
 
-__all__ = ["base_law", "constraint", "theorem_4_1", "unconstrained"]
-
 #: The laws are evaluated in rational numbers: on weights of at most so many elements.
 LARGEST = 128
-NO_STEPS = "an operator takes no steps"
 
 
 def base_law(judge: Judge) -> Outcome:
     """step/base-law: the port is its base optimizer, fed with Φ(g)."""
     if judge.operator:
         return not_applicable(NO_STEPS)
-    if judge.settled.mode == "unknown":
+    if judge.specification.mode == "unknown":
         return own_base_law(judge)
     base = judge.port.base
     if base is None:
         return not_applicable("no --base given: the port is held to its algorithm")
-    reading = replace(judge.settled, mode="base")
-    ratio, tried = 0.0, [judge.integers]
+    reading = replace(judge.specification, mode="base")
     coupled = base_couples(judge)
+    tried = [judge.integers, judge.long]
     if not coupled:  # else the rounding of one parameter's Φ reaches all others
-        tried.append(judge.bounded)
-    tried.append(judge.long)
-    update = reading.conventions.get("placement") == "update"
-    if "weight_decay" in judge.port.takes & base.takes and not update:
+        tried.insert(1, judge.bounded)
+    if "weight_decay" in judge.port.takes & base.takes and reading.placement != "update":
         tried.append(judge.decayed)
+    ratio = 0.0
     for case in tried:
         found = matches(judge, case, reading)
-        wrong = [(m, axes) for m, axes in found if not m.within]
+        wrong = [m for m in found if not m.within]
         if wrong:
-            first, axes = wrong[0]
-            shown = counterexample(judge, case, first, axes)
-            return failed(
+            first = wrong[0]
+            return failure(
+                judge,
+                first,
                 f"{len(wrong)} of {len(found)} parameters do not move as under the base optimizer "
                 f"fed with Φ(g), first {describe(first.parameter)} at step {first.step + 1}",
-                comparison=first.comparison,
-                counterexample=shown,
             )
-        ratio = max(ratio, *(m.comparison.ratio for m, _ in found))
+        ratio = max(ratio, *(m.comparison.ratio for m in found))
     message = "the base optimizer fed with Φ(g)" + (": bit for bit" if ratio == 0 else "")
     if coupled:
         message += "; not on hard regimes, as the base couples its parameters"
     return passed(message, ratio=ratio)
 
 
-def unconstrained(judge: Judge) -> str:
-    """Reason why the weight constraint does not bind this port, or nothing."""
-    if judge.operator:
-        return NO_STEPS
-    settled = judge.settled
-    if settled.mode == "unknown":
-        return "without --algorithm nothing says whether the constraint holds (not for Adam)"
-    if settled.conventions.get("placement") == "update":
-        return ""
-    if settled.mode == "base":
-        return "the constraint need not hold for other optimizers than SGD and SGDM"
-    if settled.mode == "adam":
-        return "Adam's element-wise scaling leaves the hyperplane: the constraint does not hold"
-    if judge.port.fixed.get("weight_decay"):
-        return "the settings fix a weight decay that moves the weight sums"
-    return ""
+def on_weights(judge: Judge, *, theorem: bool) -> Outcome:
+    """step/constraint, step/theorem-4.1: a law about every weight in scope, after every step.
 
-
-def _cases(judge: Judge) -> list[Case]:
-    """Cases under which the constraint binds: without decay, or with the decay inside Φ."""
-    found = [judge.integers, judge.bounded]
-    conventions = judge.settled.conventions
-    inside = conventions.get("placement") in ("decayed-gradient", "update")
-    if inside and conventions.get("decay") == "l2" and "weight_decay" in judge.port.takes:
-        found.append(judge.decayed)
-    return found
-
-
-def constraint(judge: Judge) -> Outcome:
-    """step/constraint: the sum of each neuron's weights stays where it began."""
-    reason = unconstrained(judge)
-    if reason:
-        return not_applicable(reason)
-    return _on_weights(judge, theorem=False)
-
-
-def theorem_4_1(judge: Judge) -> Outcome:
-    """step/theorem-4.1: the response to a constant added to the input never changes."""
-    reason = unconstrained(judge)
-    if reason:
-        return not_applicable(reason)
-    return _on_weights(judge, theorem=True)
-
-
-def _on_weights(judge: Judge, *, theorem: bool) -> Outcome:
-    """Hold a law about weights to every weight in scope, after every step."""
-    settled, worst, count = judge.settled, 0.0, 0
+    The sum of each neuron's weights stays where it began; and so does (Theorem 4.1) its
+    response to a constant added to the input.
+    """
+    if judge.unconstrained:
+        return not_applicable(judge.unconstrained)
+    worst, count = 0.0, 0
     for case in _cases(judge):
-        steps = judge.run(case).steps
         for p in sorted(case.parameters, key=lambda p: p.value.size):
-            axes = judge.axes(p, judge.rule_for(p, settled))
+            axes = judge.specification.axes(p)
             if axes is None or p.value.size > LARGEST:
                 continue
-            weights = [s[p.name] for s in steps]
-            allowances = [_allowance(judge, case, p, t) for t in range(len(steps))]
+            weights, allowances = judge.steps(case, p), _allowances(judge, case, p)
             try:
                 if theorem:
                     fan_in = to_rows(p.value, axes).shape[1]
@@ -133,13 +90,30 @@ def _on_weights(judge: Judge, *, theorem: bool) -> Outcome:
     return passed(f"{count} weights", ratio=worst)
 
 
-def _allowance(judge: Judge, case: Case, p: Parameter, step: int) -> Array:
+def _cases(judge: Judge) -> list[Case]:
+    """Cases under which the constraint binds: without decay, or with the decay inside Φ."""
+    found = [judge.integers, judge.bounded]
+    inside = judge.specification.placement in ("decayed-gradient", "update")
+    l2 = judge.specification.conventions.get("decay") == "l2"
+    if inside and l2 and "weight_decay" in judge.port.takes:
+        found.append(judge.decayed)
+    return found
+
+
+def _allowances(judge: Judge, case: Case, p: Parameter) -> list[Array]:
     """How far each element of a correct port's weight may be from the exact one."""
-    settled = judge.settled
-    if settled.mode == "base":
-        unit = judge.profile(case.dtype).unit_roundoff
-        raw = judge.run(case, port=judge.port.base).steps  # Φ's rounding grows with the raw update
-        values = [p.value, *(s[p.name] for s in (*judge.run(case).steps, *raw))]
-        reach = max(float(np.abs(v).max(initial=0.0)) for v in values)
-        return np.full(p.shape, 32 * (step + 1) * unit * reach)
-    return judge.expected(case, p, judge.rule_for(p, settled), settled)[step].tau
+    if judge.specification.mode != "base":
+        return [expected.tau for expected in judge.exact_steps(case, p)]
+    unit = judge.profile(case.dtype).unit_roundoff
+    raw = judge.steps(case, p, port=judge.port.base)  # Φ's rounding grows with the raw update
+    values = [p.value, *judge.steps(case, p), *raw]
+    reach = max(float(np.abs(v).max(initial=0.0)) for v in values)
+    return [np.full(p.shape, 32 * step * unit * reach) for step in range(1, len(raw) + 1)]
+
+
+#: Id of each check of this module to its function.
+RUNS: Mapping[str, Callable[[Judge], Outcome]] = {
+    "step/base-law": base_law,
+    "step/constraint": partial(on_weights, theorem=False),
+    "step/theorem-4.1": partial(on_weights, theorem=True),
+}

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import compare
-from gc_ref._conformance.checks.counterexamples import counterexample
+from gc_ref._conformance.checks.counterexamples import failure
 from gc_ref._conformance.checks.vectors import hold_vectors
-from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
+from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed
 from gc_ref._conformance.judging.dtypes import driven, sums_in_half
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.judging.settled import Match, Settled
+from gc_ref._conformance.judging.matching import Match
+from gc_ref._conformance.judging.specification import Specification
 from gc_ref._conformance.ports.case import Case, describe
 from gc_ref._conformance.ports.port import PortError
-
-__all__ = ["hold", "step_algorithm", "value_bounded", "value_exact"]
 
 #: Largest fraction of elements that a bound may leave undecided.
 BUDGET = 0.05
@@ -25,43 +25,39 @@ SHRUNK = "; the example shown is a smaller one, found and shrunk by fuzzing"
 NO_FORMULA = "no formula for this optimizer: step/base-law holds it to its base"
 
 
-def matches(
-    judge: Judge, case: Case, settled: Settled | None = None
-) -> list[tuple[Match, tuple[int, ...] | None]]:
-    """Hold every parameter of a case against the settled reading, smallest weights first.
+def matches(judge: Judge, case: Case, held_to: Specification | None = None) -> list[Match]:
+    """Hold every parameter of a case against a reading of the port, smallest weights first.
 
     Whether biases and norm scales decay too is the user's choice, often a mask or a group.
     """
-    settled = settled or judge.settled
+    held_to = held_to or judge.specification
     found = []
     for p in sorted(case.parameters, key=lambda p: p.value.size):
-        rule = judge.rule_for(p, settled)
-        match = judge.match(case, p, rule, settled)
-        if case is judge.decayed and len(p.shape) < 2 and not match.within:
-            if settled.mode == "base":
+        match = judge.match(case, p, held_to=held_to)
+        if case == judge.decayed and len(p.shape) < 2 and not match.within:
+            if held_to.mode == "base":
                 continue  # its base may decay vectors though it does not, or the reverse
-            undecayed = judge.match(case, p, rule, settled, {"decay": "none"})
+            undecayed = judge.match(case, p, held_to=held_to.but(decay="none"))
             match = undecayed if undecayed.within else match
-        found.append((match, judge.axes(p, rule)))
-    judge.measured[case.id, case.dtype] = [m for m, _ in found]
+        found.append(match)
+    judge.measured[case.id, case.dtype] = found
     return found
 
 
-def hold(judge: Judge, case: Case, what: str) -> Outcome:
-    """Pass if every parameter of the case follows the settled reading within its bounds."""
+def _hold(judge: Judge, case: Case, what: str) -> Outcome:
+    """Pass if every parameter of the case follows the port's formula within its bounds."""
     found = matches(judge, case)
-    wrong = [(m, axes) for m, axes in found if not m.within]
-    worst = max((m for m, _ in found), key=lambda m: m.comparison.ratio)
+    wrong = [m for m in found if not m.within]
     if wrong:
-        first, axes = wrong[0]
-        message = (
+        first = wrong[0]
+        return failure(
+            judge,
+            first,
             f"{what}: {len(wrong)} of {len(found)} parameters are off, first "
-            f"{describe(first.parameter)} at step {first.step + 1}"
+            f"{describe(first.parameter)} at step {first.step + 1}",
         )
-        shown = counterexample(judge, case, first, axes)
-        return failed(message, comparison=first.comparison, counterexample=shown)
-    undecided = sum(m.undecided for m, _ in found)
-    total = sum(m.elements for m, _ in found)
+    undecided = sum(m.undecided for m in found)
+    total = sum(m.elements for m in found)
     if undecided > BUDGET * total:
         return Outcome(
             "indeterminate",
@@ -69,49 +65,40 @@ def hold(judge: Judge, case: Case, what: str) -> Outcome:
             f"(budget {BUDGET:.0%}): Adam amplifies rounding where ĝ is nearly 0",
         )
     note = f"{undecided} of {total} elements undecided (within the budget)" if undecided else ""
-    return passed(note, ratio=worst.comparison.ratio, ulps=worst.comparison.ulps)
+    worst = max((m.comparison for m in found), key=lambda c: c.ratio)
+    return passed(note, ratio=worst.ratio, ulps=worst.ulps)
 
 
 def value_exact(judge: Judge) -> Outcome:
     """value/exact: integer gradients whose sums are exact in every order."""
-    if judge.settled.mode in ("base", "unknown"):
+    if judge.specification.mode in ("base", "unknown"):
         return not_applicable(NO_FORMULA)
-    outcome = hold(judge, judge.integers, "integer gradients")
+    outcome = _hold(judge, judge.integers, "integer gradients")
     if outcome.status != "passed":
         return outcome
     count, total = _inexact(judge, judge.integers)
     for dtype in _other_dtypes(judge):
-        case = judge.known.case(
-            cases.integer_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm,
-            dtype=dtype,
-            steps=1, operator=judge.operator,
-        )  # fmt: skip
+        case = judge.case(cases.integer_case, dtype=dtype, steps=1, operator=judge.operator)
         other = _tolerating_refusal(judge, case, f"integer gradients in {dtype}")
         if other.status != "passed":
             return other
         n, t = _inexact(judge, case)
         count, total = count + n, total + t
-    note = ""
-    if count:
-        note = f"{count} of {total} elements are within the bound but not bit-exact"
-    return hold_vectors(judge, "value/exact", replace(outcome, message=note))
+    note = f"{count} of {total} elements are within the bound but not bit-exact" if count else ""
+    return hold_vectors(judge, "exact", replace(outcome, message=note))
 
 
 def _inexact(judge: Judge, case: Case) -> tuple[int, int]:
     """Count elements that differ from the exact value where none needs to (t = 1)."""
-    settled = judge.settled
-    try:
-        steps = judge.run(case).steps
-    except PortError:
-        return 0, 0
     count = total = 0
-    for p in case.parameters:
-        rule = judge.rule_for(p, settled)
-        if judge.axes(p, rule) not in (None, judge.axes(p, "by-rank")):
-            continue
-        want = judge.expected(case, p, rule, settled)[0]
-        count += compare(steps[0][p.name], want, case.dtype).inexact
-        total += p.value.size
+    try:
+        for p in case.parameters:
+            if judge.specification.axes(p) in (None, judge.axes(p, "by-rank")):
+                want = judge.exact_steps(case, p)[0]
+                count += compare(judge.steps(case, p)[0], want, case.dtype).inexact
+                total += p.value.size
+    except PortError:  # a dtype that the port refuses
+        return 0, 0
     return count, total
 
 
@@ -123,7 +110,7 @@ def _tolerating_refusal(judge: Judge, case: Case, what: str) -> Outcome:
     """Hold a case of another dtype; a port that cannot be driven in it is noted, not judged."""
     if not driven(judge, case):
         return passed()
-    outcome = hold(judge, case, what)
+    outcome = _hold(judge, case, what)
     if outcome.status == "failed" and sums_in_half(judge, case, case.parameters):
         return passed()
     return outcome
@@ -131,9 +118,9 @@ def _tolerating_refusal(judge: Judge, case: Case, what: str) -> Outcome:
 
 def value_bounded(judge: Judge) -> Outcome:
     """value/bounded: hard regimes, within the rounding-error bound."""
-    if judge.settled.mode in ("base", "unknown"):
+    if judge.specification.mode in ("base", "unknown"):
         return not_applicable(NO_FORMULA)
-    outcome = hold(judge, judge.bounded, "hard regimes")
+    outcome = _hold(judge, judge.bounded, "hard regimes")
     if outcome.status != "passed":
         if "value/bounded" in judge.unshrunk:
             return outcome
@@ -141,22 +128,19 @@ def value_bounded(judge: Judge) -> Outcome:
         if found is None or found.counterexample is None:
             return outcome
         return replace(found, message=outcome.message + SHRUNK, fuzzed=False)
+    steps = 1 if judge.operator else 4
     for dtype in _other_dtypes(judge):
-        case = judge.known.case(
-            cases.bounded_case, judge.layout, seed=judge.seed, algorithm=judge.algorithm,
-            dtype=dtype,
-            steps=1 if judge.operator else 4, operator=judge.operator,
-        )  # fmt: skip
+        case = judge.case(cases.bounded_case, dtype=dtype, steps=steps, operator=judge.operator)
         other = _tolerating_refusal(judge, case, f"hard regimes in {dtype}")
         if other.status != "passed":
             return other
         outcome = max(outcome, other, key=lambda o: o.ratio or 0.0)
-    outcome = hold_vectors(judge, "value/bounded", outcome)
+    outcome = hold_vectors(judge, "bounded", outcome)
     return outcome if outcome.status != "passed" else _fuzzed(judge) or outcome
 
 
 def _fuzzed(judge: Judge) -> Outcome | None:
-    """Fuzz a port whose runs are cheap; Hypothesis is imported for nobody else."""
+    """Fuzz a port whose runs are cheap; only then is Hypothesis needed."""
     if not judge.max_examples or judge.port.per_run_cost != "cheap":
         return None
     from gc_ref._conformance.checks.fuzz import fuzz
@@ -166,7 +150,7 @@ def _fuzzed(judge: Judge) -> Outcome | None:
 
 def step_algorithm(judge: Judge, algorithm: str) -> Outcome:
     """step/sgdm, step/adam: Algorithm 1 or 2 over several steps, with and without decay."""
-    if judge.settled.mode != algorithm:
+    if judge.specification.mode != algorithm:
         held = {"sgdm": "Algorithm 1", "adam": "Algorithm 2"}[algorithm]
         return not_applicable(f"the port is not held to {held}")
     tried = [(judge.integers, "integer gradients"), (judge.bounded, "hard regimes")]
@@ -175,8 +159,17 @@ def step_algorithm(judge: Judge, algorithm: str) -> Outcome:
     tried.append((judge.long, f"{len(judge.long.gradients)} steps"))
     outcomes = []
     for case, what in tried:
-        outcomes.append(hold(judge, case, what))
+        outcomes.append(_hold(judge, case, what))
         if outcomes[-1].status != "passed":
             return outcomes[-1]
     worst = max(outcomes, key=lambda o: o.ratio or 0.0)
-    return hold_vectors(judge, f"step/{algorithm}", worst)
+    return hold_vectors(judge, "steps", worst)
+
+
+#: Id of each check of this module to its function.
+RUNS: Mapping[str, Callable[[Judge], Outcome]] = {
+    "value/exact": value_exact,
+    "value/bounded": value_bounded,
+    "step/sgdm": partial(step_algorithm, algorithm="sgdm"),
+    "step/adam": partial(step_algorithm, algorithm="adam"),
+}

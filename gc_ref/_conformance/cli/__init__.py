@@ -1,1 +1,1 @@
-"""The command `gc-ref`."""
+"""The command ``gc-ref``."""

@@ -1,40 +1,39 @@
-"""What the id of a check or of a deviation, or the name of a convention, stands for."""
+"""``gc-ref explain``: what the id of a check or a deviation, or a convention, stands for."""
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import textwrap
 from collections.abc import Iterable, Iterator
 
 from gc_ref._conformance.catalogue.checks import CHECKS, Check
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, UNSEEN, Deviation
-from gc_ref._conformance.cli.targets import UsageError
+from gc_ref._conformance.cli.usage import CONFORMS, UsageError
 from gc_ref._conformance.ports.conventions import CONVENTIONS
 
-__all__ = ["explain", "listed"]
+__all__ = ["add_options", "explain", "list_all", "run"]
+
+WIDTH = 96
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the words of ``gc-ref explain``."""
+    parser.description = "What an id stands for."
+    parser.add_argument(
+        "id", nargs="?", metavar="ID", help="of a check, a deviation or a convention; none: a list"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the explanation of an id, or the list of all ids."""
+    print(explain(options.id) if options.id else list_all(), end="")
+    return CONFORMS
 
 
 def explain(id: str) -> str:
     """Explain a check or a deviation: clause, meaning, where it was seen; or a convention.
 
-    Parameters
-    ----------
-    id : str
-        Id of either, for instance ``"law/zero-mean"`` or ``"layout-swapped"``, or the name
-        of a convention: ``"placement"``.
-
-    Returns
-    -------
-    str
-        Lines of text.
-
-    Raises
-    ------
-    UsageError
-        If there is no such name; the message names the nearest.
-
-    Examples
-    --------
     >>> print(explain("lr-twice"), end="")
     lr-twice (deviation)
       breaks:   Algorithm 1
@@ -46,35 +45,20 @@ def explain(id: str) -> str:
         return _table(id, "check", _of_check(CHECKS[id]))
     if id in DEVIATIONS:
         return _table(id, "deviation", _of_deviation(DEVIATIONS[id]))
-    deviation, _, form = id.partition("/")  # as the frozen vectors name what they kill
+    deviation, _, form = id.partition("/")  # the frozen vectors name forms: "partial/half"
     if deviation in DEVIATIONS and any(form == p.label for p in DEVIATIONS[deviation].plants):
         return _table(id, "form of a deviation", _of_deviation(DEVIATIONS[deviation]))
     if id in CONVENTIONS:
         return _table(id, "convention: a choice, never a failure", CONVENTIONS[id].values.items())
-    known = [*CHECKS, *DEVIATIONS, *CONVENTIONS]
-    near = difflib.get_close_matches(id, known, n=3)
-    hint = (
-        f"did you mean {' or '.join(near)}?" if near else "gc-ref explain alone lists what there is"
-    )
+    near = difflib.get_close_matches(id, [*CHECKS, *DEVIATIONS, *CONVENTIONS], n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "gc-ref explain alone lists them all"
     raise UsageError(f"no check, deviation or convention is called {id!r}; {hint}")
 
 
-def listed() -> str:
-    """Return all names that `explain` knows, in groups.
-
-    Examples
-    --------
-    >>> print(listed().splitlines()[0])
-    checks
-    """
+def list_all() -> str:
+    """Return all names that `explain` knows, in groups."""
     groups = {"checks": CHECKS, "deviations": DEVIATIONS, "conventions": CONVENTIONS}
-    lines = []
-    for title, names in groups.items():
-        lines += [title, *textwrap.wrap(
-            ", ".join(names), 96, initial_indent="  ", subsequent_indent="  ",
-            break_on_hyphens=False,
-        )]  # fmt: skip
-    return "\n".join(lines) + "\n"
+    return "".join(f"{title}\n{_fill('  ', ', '.join(names))}" for title, names in groups.items())
 
 
 def _of_check(check: Check) -> Iterator[tuple[str, str]]:
@@ -94,12 +78,21 @@ def _of_deviation(deviation: Deviation) -> Iterator[tuple[str, str]]:
 
 
 def _table(id: str, what: str, rows: Iterable[tuple[str, str]]) -> str:
-    lines = [f"{id} ({what})"]
-    listed = list(rows)
-    width = max(len(name) for name, _ in listed) + 2
-    for name, words in listed:
-        head = f"  {name + ':':{width}}"
-        lines += textwrap.wrap(
-            head + words, 96, subsequent_indent=" " * len(head), break_on_hyphens=False
+    rows = list(rows)
+    width = max(len(name) for name, _ in rows) + 2
+    lines = [_fill(f"  {name + ':':{width}}", text) for name, text in rows]
+    return f"{id} ({what})\n" + "".join(lines)
+
+
+def _fill(head: str, text: str) -> str:
+    """Break a text into lines, indented as its head is long."""
+    return (
+        textwrap.fill(
+            text,
+            WIDTH,
+            initial_indent=head,
+            subsequent_indent=" " * len(head),
+            break_on_hyphens=False,
         )
-    return "\n".join(lines) + "\n"
+        + "\n"
+    )

@@ -1,36 +1,34 @@
-"""The command ``gc-ref``."""
+"""The command ``gc-ref``: finds the module of a subcommand, runs it, gives its exit status.
+
+Each subcommand is the module of this package that is called like it. Only that one is imported:
+``gc-ref explain`` loads nothing that judges.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
-from gc_ref._conformance.adapters.calls import process_kept
-from gc_ref._conformance.cases.vectors import VectorError, versions_up_to
-from gc_ref._conformance.catalogue.checks import CHECKS
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS
-from gc_ref._conformance.cli.explain import explain, listed
-from gc_ref._conformance.cli.options import USAGE, parse_words
-from gc_ref._conformance.cli.outputs import Outputs
-from gc_ref._conformance.cli.port_options import port_of
-from gc_ref._conformance.cli.report import join
-from gc_ref._conformance.cli.targets import UsageError
-from gc_ref._conformance.cli.vectors import run_vectors_command
-from gc_ref._conformance.known_failures.accept import accept, read_before
-from gc_ref._conformance.known_failures.expectations import ExpectationError, read_file, sections_of
+import gc_ref
+from gc_ref._conformance.cli.usage import NOT_DRIVEN, USAGE, UsageError, complain
 from gc_ref._conformance.ports.port import PortError
-from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.reports.words import counted
-from gc_ref._conformance.running.progress import watching
-from gc_ref._conformance.running.run import judge_port
-from gc_ref._conformance.vector_files.read import load_all
-from gc_ref._conformance.wrong_ports.numpy import FRAMEWORKS
+from gc_ref._conformance.writing.extras import MissingExtraError
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main", "parse_words"]
 
-CONFORMS, DEVIATES, NOT_DRIVEN, TOO_FEW = 0, 1, 3, 4
+#: Subcommand to what it does. Its module has ``add_options(parser)`` and ``run(options)``.
+COMMANDS: Mapping[str, str] = {
+    "check": "judge a port",
+    "identify": "say in words which semantics a port has",
+    "selftest": "judge every catalogued wrong port",
+    "report": "render reports, or join many into one table",
+    "explain": "explain a check, deviation or convention",
+    "vectors": "copy, verify or add frozen vectors",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,104 +50,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     CONFORMS: ...
     0
     """
-    for stream in (sys.stdout, sys.stderr):  # Φ on an ASCII terminal must not be the end
+    for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    options = parse_words(argv)
+            stream.reconfigure(errors="backslashreplace")  # a terminal may be unable to show Φ
+    options = parse_words(sys.argv[1:] if argv is None else argv)
     try:
-        if options.command == "explain":
-            print(explain(options.id) if options.id else listed(), end="")
-            return 0
-        if options.command == "selftest":
-            return _selftest(options)
-        if options.command == "vectors":
-            status, problem = run_vectors_command(options)
-            return _complain(status, problem) if problem else status
-        if options.command == "report":
-            return join(options)
-        return _judge(options)
-    except (UsageError, ExpectationError, VectorError) as error:
-        return _complain(USAGE, str(error))
+        status: int = _module(options.command).run(options)
+        return status
+    except (UsageError, MissingExtraError) as error:
+        return complain(USAGE, str(error))
     except PortError as error:
-        return _complain(NOT_DRIVEN, str(error))
+        return complain(NOT_DRIVEN, str(error))
 
 
-def _judge(options: argparse.Namespace) -> int:
-    """Run ``check`` or ``identify``: the same judgment, shown in two ways."""
-    outputs = Outputs(options)  # what cannot be written is said before the run, not after
-    try:
-        versions_up_to(options.suite_version)
-        given = load_all(options.vectors)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    known = read_file(options.expected) if options.expected else None
-    before = read_before(options.accept) if options.accept else None
-    with (
-        process_kept(),
-        watching(sys.stderr, total=len(CHECKS), verbose=options.verbose) as watch,
-    ):
-        port = port_of(options)
-        expected = sections_of([port.name], known, options.expected)[port.name] if known else None
-        report = judge_port(
-            port, suite=options.suite, seed=options.seed, max_examples=options.max_examples,
-            suite_version=options.suite_version, given=given, watch=watch, replays=True,
-            unshrunk=CHECKS if options.accept else (), expectations=expected,
-        )  # fmt: skip
-    if outputs.direct is None:
-        try:
-            print(report.to_text(identify=options.command == "identify"), end="", flush=True)
-        except OSError as error:
-            raise UsageError(f"standard output: {error.strerror}") from error
-    outputs.write({
-        "json": report.to_json, "markdown": report.to_markdown, "html": report.to_html,
-        "badge": lambda: report.to_badge(least=options.min_checks),
-    })  # fmt: skip
-    if before is not None and report.verdict != "error":
-        _complain(0, accept(report, options.accept, before))
-    return _status(report, options.min_checks)
-
-
-def _status(report: Report, least: int) -> int:
-    if report.verdict == "error":
-        return NOT_DRIVEN
-    ran = report.checks_run
-    if not ran and least == 1:  # as it is unless told otherwise
-        return _complain(TOO_FEW, "no check said anything of the port, so nothing was judged")
-    if ran < least:
-        return _complain(
-            TOO_FEW, f"only {counted(ran, 'check')} ran, --min-checks asks for {least}"
+def parse_words(words: Sequence[str]) -> argparse.Namespace:
+    """Parse a command line; wrong usage ends the process with status 2."""
+    parser = _Parser(prog="gc-ref", description="Reference and oracle of Gradient Centralization.")
+    parser.add_argument("--version", action="version", version=f"gc-ref {gc_ref.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=purpose,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-    return CONFORMS if report.verdict == "conforms" else DEVIATES
+        if name in words:
+            _module(name).add_options(command)
+    options, rest = parser.parse_known_args(words)
+    if rest:
+        target = getattr(options, "target", None) or ""
+        quote = f"; quote a program with its words: '{target} {rest[0]}'"
+        hint = quote if target.startswith("exec:") and not rest[0].startswith("--") else ""
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+    return options
 
 
-def _selftest(options: argparse.Namespace) -> int:
-    """Print the kill matrix as it grows."""
-    from gc_ref._conformance.running import selftest
-
-    chosen = options.deviation or list(DEVIATIONS)
-    if unknown := sorted(set(chosen) - set(DEVIATIONS)):
-        raise UsageError(f"--deviation {unknown[0]}: unknown; known: {', '.join(DEVIATIONS)}")
-    there = selftest.installed()
-    frameworks = options.framework or there
-    if missing := sorted(set(frameworks) - set(there)):
-        raise UsageError(f"--framework {missing[0]}: not installed")
-    print(selftest.legend(), end="\n\n")
-    missed = total = 0
-    for row in selftest.rows(frameworks, seed=options.seed, only=chosen.__contains__):
-        print(selftest.line(row), flush=True)
-        total, missed = total + 1, missed + (not row.killed)
-    absent = [f for f in FRAMEWORKS if f not in frameworks]
-    print(f"\n{total - missed} of {total} ports judged as they must be; " + (
-        f"not judged: {', '.join(absent)}" if absent else "in all frameworks"
-    ))  # fmt: skip
-    return DEVIATES if missed else CONFORMS
+def _module(command: str) -> Any:
+    return importlib.import_module(f"gc_ref._conformance.cli.{command}")
 
 
-def _complain(status: int, message: str) -> int:
-    if sys.stdout is not None:  # as it is where it was closed
-        sys.stdout.flush()
-    print(f"gc-ref: {message}", file=sys.stderr)
-    return status
+class _Parser(argparse.ArgumentParser):
+    """Usage errors in one line and with status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"gc-ref: {message} (see {self.prog} --help)\n")
 
 
 if __name__ == "__main__":

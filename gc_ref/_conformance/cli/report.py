@@ -8,69 +8,65 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from gc_ref._conformance.cli.outputs import Outputs
-from gc_ref._conformance.cli.targets import UsageError
+from gc_ref._conformance.cli.output_files import FORMATS, OutputFiles, add_output_options
+from gc_ref._conformance.cli.usage import CONFORMS, UsageError
+from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.reports.schema import problem, schema_text
-from gc_ref._conformance.reports.words import clean
+from gc_ref._conformance.writing.extras import require
+from gc_ref._conformance.writing.words import clean
 
-__all__ = ["REPORT", "join", "read_reports"]
+__all__ = ["add_options", "read_reports", "run"]
 
-REPORT = """\
+DESCRIPTION = """\
 Render reports that gc-ref check --json wrote. One report becomes the page (or the Markdown) that
 gc-ref check would have written itself; several become one table of ports and checks. Without
 --markdown or --html, Markdown goes to the standard output.
+"""
+EXIT_STATUS = """\
+exit status:
+  0 rendered, whatever the reports say   2 wrong usage, or a file that is no report
 """
 #: Larger files are no reports: those of the full suite have some 100 kB.
 LARGEST = 64 * 2**20
 
 
-def join(options: argparse.Namespace) -> int:
-    """Run ``gc-ref report``.
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the words of ``gc-ref report``."""
+    parser.description, parser.epilog = DESCRIPTION, EXIT_STATUS
+    parser.add_argument("files", nargs="*", metavar="FILE", help="that gc-ref check --json wrote")
+    add_output_options(parser, many=True)
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of reports, and nothing else"
+    )
 
-    Parameters
-    ----------
-    options : argparse.Namespace
-        ``files``, ``markdown``, ``html`` and ``schema``.
 
-    Returns
-    -------
-    int
-        0: whatever the reports say, they were rendered.
-
-    Raises
-    ------
-    UsageError
-        If a file is no report, or two are the same run of the same port.
-    """
+def run(options: argparse.Namespace) -> int:
+    """Render reports, whatever their verdicts are."""
+    given = [name for name in FORMATS if getattr(options, name, None) is not None]
     if options.schema:
-        if options.files or options.markdown or options.html:
+        if options.files or given:
             raise UsageError("--schema goes alone")
         print(schema_text(), end="")
-        return 0
+        return CONFORMS
     if not options.files:
         raise UsageError("report needs one or more FILEs that gc-ref check --json wrote")
-    if options.markdown is None and options.html is None:
+    if not given:
         options.markdown = "-"
-    outputs = Outputs(options)
+    outputs = OutputFiles(options)
+    require("jsonschema", "gc-ref report")
     reports = read_reports(options.files)
 
-    def markdown() -> str:
-        from gc_ref._conformance.reports.markdown import render_markdown
-        from gc_ref._conformance.reports.matrix import matrix_markdown
+    def render(name: str) -> str:
+        format = FORMATS[name]
+        if len(reports) > 1 and format.many is not None:
+            return format.many(reports)
+        return format.one(reports[0], 1)
 
-        return render_markdown(reports[0]) if len(reports) == 1 else matrix_markdown(reports)
-
-    def html() -> str:
-        from gc_ref._conformance.reports.html import render_html
-        from gc_ref._conformance.reports.matrix_html import matrix_html
-
-        return render_html(reports[0]) if len(reports) == 1 else matrix_html(reports)
-
-    outputs.write({"markdown": markdown, "html": html})
-    return 0
+    outputs.write(render)
+    return CONFORMS
 
 
-def read_reports(paths: Sequence[str]) -> list[Mapping[str, Any]]:
+def read_reports(paths: Sequence[str]) -> list[Report]:
     """Read reports from files, each of another run; a file may hold a list of them.
 
     Reports of one port differ in versions, backend, suite or seed, or the port has changed
@@ -89,7 +85,7 @@ def read_reports(paths: Sequence[str]) -> list[Mapping[str, Any]]:
             name = clean(report["port"]["name"])
             raise UsageError(f"{seen[key]} and {path} are the same run of the same port, {name}")
         seen[key] = path
-        found.append(report)
+        found.append(Report.from_dict(report))
     return found
 
 

@@ -1,41 +1,73 @@
-"""Targets of the command line: KIND:MODULE_OR_FILE.py:ATTRIBUTE, loaded into ports."""
+"""Targets of the command line: their kinds, and the port that one names.
+
+A target is ``KIND:MODULE_OR_FILE.py:ATTRIBUTE``, or ``exec:COMMAND``.
+"""
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gc_ref._conformance import adapters
-from gc_ref._conformance.adapters.calls import one_line, quietly
-from gc_ref._conformance.adapters.keras.port import select_backend
+from gc_ref._conformance.adapters.exec.port import exec_port
+from gc_ref._conformance.adapters.keras.port import keras_port, select_backend
+from gc_ref._conformance.adapters.numpy import numpy_port
+from gc_ref._conformance.adapters.operator import operator_port
+from gc_ref._conformance.adapters.optax.port import optax_port
+from gc_ref._conformance.adapters.shared.calls import one_line, quietly
+from gc_ref._conformance.adapters.torch.port import torch_port
+from gc_ref._conformance.cli.usage import UsageError, usage_error_for
 from gc_ref._conformance.ports.port import Port, PortLoadError
 
-__all__ = ["KINDS", "UsageError", "load_attribute", "make_port", "parse_settings", "parse_target"]
+__all__ = ["KINDS", "Kind", "load_attribute", "make_port", "parse_target"]
 
-KINDS = ("operator", "torch", "keras", "optax", "numpy", "exec")
+OPTIMIZER = frozenset({"algorithm", "base"})
 
 
-class UsageError(Exception):
-    """The command line itself is wrong."""
+@dataclass(frozen=True)
+class Kind:
+    """A kind of target."""
+
+    #: The adapter: makes a port of the object that a target names.
+    make: Callable[..., Port]
+    #: What the object is, for the help.
+    purpose: str
+    #: Which of the options framework, algorithm, base and timeout go with it.
+    takes: frozenset[str] = OPTIMIZER
+    #: Called before the object is imported.
+    prepare: Callable[[], object] | None = None
+
+
+KINDS: Mapping[str, Kind] = {
+    "operator": Kind(
+        operator_port,
+        "a function gradient -> centralized gradient, on arrays of --framework",
+        frozenset({"framework"}),
+    ),
+    "torch": Kind(
+        torch_port, "a torch.optim.Optimizer class, or a factory (params, **hyperparameters)"
+    ),
+    "keras": Kind(
+        keras_port,
+        "a keras Optimizer class, or a factory (**hyperparameters)",
+        prepare=select_backend,  # keras reads its backend when it is imported
+    ),
+    "optax": Kind(optax_port, "a factory (**hyperparameters) -> optax.GradientTransformation"),
+    "numpy": Kind(numpy_port, "a function run(case) -> trajectory"),
+    "exec": Kind(exec_port, "", OPTIMIZER | {"timeout"}),
+}
+NAMED = [kind for kind in KINDS if kind != "exec"]
 
 
 def parse_target(target: str) -> tuple[str, str, str]:
     """Split a target into kind, module or file, attribute; ``exec:COMMAND`` has none.
 
-    Raises
-    ------
-    UsageError
-        If the target is not of the form KIND:MODULE_OR_FILE.py:ATTRIBUTE.
-
-    Examples
-    --------
     >>> parse_target("torch:my/optim.py:GCSGD")
     ('torch', 'my/optim.py', 'GCSGD')
     """
@@ -44,7 +76,7 @@ def parse_target(target: str) -> tuple[str, str, str]:
     if kind not in KINDS:
         raise UsageError(
             f"target {target!r}: unknown kind {kind!r}; a target is "
-            f"KIND:MODULE_OR_FILE.py:ATTRIBUTE with KIND one of {', '.join(KINDS[:-1])}, "
+            f"KIND:MODULE_OR_FILE.py:ATTRIBUTE with KIND one of {', '.join(NAMED)}, "
             "or exec:COMMAND"
         )
     if kind == "exec":
@@ -59,17 +91,26 @@ def parse_target(target: str) -> tuple[str, str, str]:
     return kind, where, attribute
 
 
-def load_attribute(where: str, attribute: str, *, here: Path | None = None) -> Any:
-    """Import a module or a file and get an attribute, dots allowed.
+def make_port(target: str, *, here: Path | None = None, **arguments: Any) -> Port:
+    """Make the port that a target names, with arguments of its adapter such as ``settings``.
 
-    Files and modules are looked for in ``here``, the working directory by default: a base
-    that was loaded before may have changed that one.
-
-    Raises
-    ------
-    PortLoadError
-        If the file is missing, the import fails, or the attribute does not exist.
+    Its file or module is looked for in ``here``, the working directory by default: a base that
+    was loaded before may have changed that one.
     """
+    kind, where, attribute = parse_target(target)
+    arguments |= {"target": target}
+    if kind == "exec":
+        with usage_error_for(ValueError, prefix="--convention: "):  # the program says what it is
+            return exec_port(where, **arguments)
+    adapter = KINDS[kind]
+    if adapter.prepare is not None:
+        adapter.prepare()
+    found = load_attribute(where, attribute, here=here)
+    return adapter.make(found, name=attribute, **arguments)
+
+
+def load_attribute(where: str, attribute: str, *, here: Path | None = None) -> Any:
+    """Import a module or a file and get an attribute, dots allowed; else a `PortLoadError`."""
     is_file = where.endswith(".py") or "/" in where or "\\" in where
     try:
         with quietly():
@@ -103,7 +144,7 @@ def _load_file(where: str, here: Path | None) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with _on_path(str(resolved.parent)):  # as `python FILE.py` does
+        with _first_on_path(str(resolved.parent)):  # as `python FILE.py` does
             spec.loader.exec_module(module)
     except BaseException:
         sys.modules.pop(name, None)
@@ -115,94 +156,15 @@ def _load_module(name: str, here: Path | None) -> Any:
     place = str(here or Path.cwd())
     if place in sys.path:
         return importlib.import_module(name)
-    with _on_path(place):  # the command is run where the user's module lies
+    with _first_on_path(place):
         return importlib.import_module(name)
 
 
 @contextlib.contextmanager
-def _on_path(place: str) -> Iterator[None]:
-    """Look for modules in this place first."""
+def _first_on_path(place: str) -> Iterator[None]:
     sys.path.insert(0, place)
     try:
         yield
     finally:
         with contextlib.suppress(ValueError):  # the module may have changed the path
             sys.path.remove(place)
-
-
-def parse_settings(words: Iterable[str], option: str) -> dict[str, Any]:
-    """Read NAME=VALUE words; a value is a Python literal, or else a string.
-
-    Raises
-    ------
-    UsageError
-        If a word has no ``=`` or no name.
-
-    Examples
-    --------
-    >>> parse_settings(["use_gc=True", "betas=(0.9, 0.99)", "mode=fast"], "--set")
-    {'use_gc': True, 'betas': (0.9, 0.99), 'mode': 'fast'}
-    """
-    found: dict[str, Any] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not name.isidentifier():
-            raise UsageError(f"{option} {word!r}: expected NAME=VALUE")
-        try:
-            found[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            found[name] = value
-    return found
-
-
-def make_port(
-    target: str,
-    *,
-    settings: Mapping[str, Any],
-    framework: str = "numpy",
-    layout: str | None = None,
-    algorithm: str | None = None,
-    base: Port | None = None,
-    conventions: Mapping[str, str] | None = None,
-    options: Iterable[str] = (),
-    here: Path | None = None,
-    timeout: float | None = None,
-) -> Port:
-    """Make the port that a target names.
-
-    Raises
-    ------
-    UsageError
-        For a malformed target.
-    PortLoadError
-        If the port cannot be loaded.
-    """
-    kind, where, attribute = parse_target(target)
-    common: dict[str, Any] = {
-        "settings": dict(settings),
-        "conventions": dict(conventions or {}),
-        "target": target,
-        "options": tuple(options),
-    }
-    if layout is not None:
-        common["layout"] = layout
-    if kind == "exec":
-        if timeout is not None:
-            common["timeout"] = timeout
-        try:
-            return adapters.exec_port(where, algorithm=algorithm, base=base, **common)
-        except ValueError as error:  # only now is it known what the program is
-            raise UsageError(f"--convention: {error}") from error
-    common["name"] = attribute
-    if kind == "keras":  # before anything imports keras: it reads its backend then
-        select_backend()
-    loaded = load_attribute(where, attribute, here=here)
-    if kind == "operator":
-        return adapters.operator_port(loaded, framework=framework, **common)
-    maker = {
-        "torch": adapters.torch_port,
-        "keras": adapters.keras_port,
-        "optax": adapters.optax_port,
-        "numpy": adapters.numpy_port,
-    }[kind]
-    return maker(loaded, algorithm=algorithm, base=base, **common)

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from gc_ref._conformance.cases.vectors import VectorError, folder
+from gc_ref._conformance.cli.usage import (
+    CONFORMS,
+    DEVIATES,
+    EXIT_STATUS,
+    TOO_FEW,
+    complain,
+    usage_error_for,
+    whole_number,
+)
+from gc_ref._conformance.vector_files.from_report import add_findings
+from gc_ref._conformance.vector_files.text import render
+from gc_ref._conformance.vector_files.verify import verify
 
-__all__ = ["add_vectors_command", "run_vectors_command"]
+__all__ = ["add_options", "run"]
 
-CONFORMS, DEVIATES, TOO_FEW = 0, 1, 4
+DESCRIPTION = """\
+Frozen vectors are inputs with their exact expected values and bounds, in files that a program in
+any language can read: see the README among them.
+"""
 
 
-def add_vectors_command(vectors: argparse.ArgumentParser, count: Callable[[str], int]) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the words of ``gc-ref vectors``."""
-    actions = vectors.add_subparsers(dest="action", required=True, metavar="ACTION")
+    parser.description, parser.epilog = DESCRIPTION, EXIT_STATUS
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    def add(name: str, words: str) -> argparse.ArgumentParser:
-        return actions.add_parser(name, help=words, description=words, allow_abbrev=False)
+    def add(name: str, purpose: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
 
     copy = add("copy", "copy the frozen vectors, their schema, digest and README into a folder")
     copy.add_argument("folder", metavar="DIR", help="made if it is not there")
@@ -30,54 +45,49 @@ def add_vectors_command(vectors: argparse.ArgumentParser, count: Callable[[str],
     )
     verify.add_argument("--json", metavar="FILE|-", help="write the result as JSON (- for stdout)")
     verify.add_argument(
-        "--min-checks", type=count, default=1, metavar="N", help="vectors that must be answered"
+        "--min-checks",
+        type=whole_number,
+        default=1,
+        metavar="N",
+        help="vectors that must be answered",
     )
     found = add("add", "freeze what fuzzing found in a report, as vectors for --vectors")
     found.add_argument("report", metavar="REPORT.json", help="of gc-ref check --json")
     found.add_argument("file", metavar="FILE.json", help="made if it is not there")
 
 
-def run_vectors_command(options: argparse.Namespace) -> tuple[int, str]:
-    """Run ``gc-ref vectors``: exit status, and what is wrong where it is no verdict.
-
-    Raises
-    ------
-    VectorError
-        For a file that cannot be used.
-    """
-    if options.action == "copy":
-        print(_copy(Path(options.folder)), end="")
-        return CONFORMS, ""
-    if options.action == "add":
-        from gc_ref._conformance.vector_files.found import add_findings
-
-        added, known = add_findings(options.report, options.file)
-        for key in added:
-            print(f"{options.file}: added {key}")
-        for key in known:
-            print(f"{options.file}: {key} is there already")
-        return CONFORMS, ""
-    return _verify(options)
+def run(options: argparse.Namespace) -> int:
+    """Copy, verify or add vectors."""
+    action = {"copy": _copy, "verify": _verify, "add": _add}[options.action]
+    with usage_error_for(VectorError):
+        return action(options)
 
 
-def _verify(options: argparse.Namespace) -> tuple[int, str]:
-    from gc_ref._conformance.vector_files.text import render
-    from gc_ref._conformance.vector_files.verify import verify
+def _add(options: argparse.Namespace) -> int:
+    added, known = add_findings(options.report, options.file)
+    for id in added:
+        print(f"{options.file}: added {id}")
+    for id in known:
+        print(f"{options.file}: {id} is there already")
+    return CONFORMS
 
+
+def _verify(options: argparse.Namespace) -> int:
     found = verify(options.file, suite_version=options.suite_version, files=options.vectors)
     print(found.to_json() if options.json == "-" else render(found), end="")
     if options.json and options.json != "-":
         _write(Path(options.json), found.to_json().encode())
     if found.count < options.min_checks:
-        return TOO_FEW, (
-            f"only {found.count} vectors were verified, --min-checks asks for {options.min_checks}"
+        return complain(
+            TOO_FEW,
+            f"only {found.count} vectors were verified, --min-checks asks for {options.min_checks}",
         )
-    return CONFORMS if found.verdict == "conforms" else DEVIATES, ""
+    return CONFORMS if found.verdict == "conforms" else DEVIATES
 
 
-def _copy(target: Path) -> str:
+def _copy(options: argparse.Namespace) -> int:
     """Copy all files, or none where one is there already and is another."""
-    source = folder()
+    source, target = folder(), Path(options.folder)
     names = sorted(p.relative_to(source) for p in source.rglob("*") if p.is_file())
     if not names:
         raise VectorError(f"no vectors in {source}: this installation of gc-ref is broken")
@@ -93,7 +103,8 @@ def _copy(target: Path) -> str:
         if name not in there:
             _write(target / name, (source / name).read_bytes())
         lines.append(f"{target / name}{' (unchanged)' if name in there else ''}\n")
-    return "".join(lines)
+    print("".join(lines), end="")
+    return CONFORMS
 
 
 def _write(path: Path, content: bytes) -> None:

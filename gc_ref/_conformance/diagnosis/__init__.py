@@ -1,1 +1,1 @@
-"""Which semantics a port has that fails."""
+"""The diagnosis: which semantics a judged port has, and which known deviations that is."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import rng_for
+from gc_ref._conformance.cases.gradients import rng_for
 from gc_ref._conformance.cases.layers import INTEGER_LAYERS, UNAMBIGUOUS, Layer
 from gc_ref._conformance.cases.standard import parameters_of
 from gc_ref._conformance.ports.case import Array, Case, Parameter

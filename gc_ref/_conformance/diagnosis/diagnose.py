@@ -46,10 +46,13 @@ class Diagnosis:
         Ids of known deviations, nearest first; empty where none is known to explain it.
     words : tuple of str
         The same in sentences, or what is known instead.
+    ambiguous : bool
+        Whether several known semantics do the same on every case tried.
     """
 
     identified: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    ambiguous: bool = False
 
 
 def diagnose(judge: Judge, checks: Sequence[CheckReport]) -> Diagnosis:
@@ -79,7 +82,7 @@ def diagnose(judge: Judge, checks: Sequence[CheckReport]) -> Diagnosis:
 
 def _right(judge: Judge) -> tuple[str, ...]:
     """Say what a port does that conforms."""
-    values = judge.settled.conventions.values
+    values = judge.specification.conventions.values
     axis = "first" if judge.layout == "output-first" else "last"
     said = f"removes the mean over all inputs of each output neuron, the outputs on the {axis} axis"
     return (said, *(f"{f} = {v}: {CONVENTIONS[f].values[v]}" for f, v in values.items()))
@@ -87,13 +90,13 @@ def _right(judge: Judge) -> tuple[str, ...]:
 
 def _search(judge: Judge, failed: dict[str, CheckReport]) -> Diagnosis:
     by_checks = _from_checks(judge, failed)
-    if judge.settled.mode == "base":
+    if judge.specification.mode == "base":
         found = explain_by_base(judge) or Search(judge).explanations()
         found = [e for e in found if e.deviations]
         if not found and not by_checks:
             return Diagnosis(words=(UNKNOWN_BASE,))
         ids = tuple(dict.fromkeys([*(i for e in found for i in e.deviations), *by_checks]))
-        return Diagnosis(ids, _sentences(found, by_checks))
+        return Diagnosis(ids, _sentences(found, by_checks), ambiguous=len(found) > 1)
     search = Search(judge)
     found = search.explanations()
     if len(found) == 1 and not found[0].deviations:
@@ -110,7 +113,7 @@ def _search(judge: Judge, failed: dict[str, CheckReport]) -> Diagnosis:
     ids = tuple(dict.fromkeys([*(i for e in found for i in e.deviations), *by_checks]))
     if not ids:
         return _right_but(failed, found[0])
-    return Diagnosis(ids, _sentences(found, by_checks))
+    return Diagnosis(ids, _sentences(found, by_checks), ambiguous=len(found) > 1)
 
 
 NOT_REPEATABLE = (

@@ -1,1 +1,1 @@
-"""What the pictures of a report show, read off the runs of the checks."""
+"""The numbers that the pictures of a report show, read off the runs of the checks."""

@@ -7,23 +7,19 @@ report: those that JSON lacks are ``"nan"``, ``"inf"`` and ``"-inf"``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.checks.step import unconstrained
 from gc_ref._conformance.evidence.means import means
-from gc_ref._conformance.findings.check_report import smallest
+from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.findings.counterexample import named
+from gc_ref._conformance.judging.base_law import fed
+from gc_ref._conformance.judging.dtypes import half_sums_note
+from gc_ref._conformance.judging.judge import NO_STEPS, Judge
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.port import PortError, SkippedError
 from gc_ref._slices import to_rows
-
-if TYPE_CHECKING:
-    from gc_ref._conformance.findings.check_report import CheckReport
-    from gc_ref._conformance.judging.judge import Judge
-
-__all__ = ["collect"]
 
 #: Steps of the long case that are shown, evenly spread, the last always.
 POINTS = 50
@@ -43,7 +39,7 @@ def collect(judge: Judge, checks: Sequence[CheckReport]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``means``, ``ratios``, ``drift`` and ``counterexample``, as JSON has them.
+        ``means``, ``ratios`` and ``drift``, as JSON has them.
     """
     parts = {"means": means, "ratios": _ratios, "drift": _drift}
     found: dict[str, Any] = {}
@@ -53,24 +49,20 @@ def collect(judge: Judge, checks: Sequence[CheckReport]) -> dict[str, Any]:
             found[name] = {"omitted": ENDED} if ended else part(judge)
         except (PortError, SkippedError) as error:  # a shape changed, say
             found[name] = {"omitted": str(error)}
-    found["counterexample"] = _counterexample(checks)
     return found
 
 
 def _ratios(judge: Judge) -> dict[str, Any]:
     """Worst error of each case and dtype that was held to a formula or a base."""
-    from gc_ref._conformance.judging.dtypes import ACCUMULATES
-
     rows = []
     for (case, dtype), found in judge.measured.items():
         worst = max(found, key=lambda m: m.comparison.ratio)
-        note = ACCUMULATES.format(dtype)
         rows.append({
             "case": case, "dtype": dtype, "ratio": named(worst.comparison.ratio),
             "parameter": worst.parameter.name, "step": worst.step + 1,
             "elements": sum(m.elements for m in found),
             "undecided": sum(m.undecided for m in found),
-            "note": note if note in judge.notes else "",
+            "note": half_sums_note(dtype) if dtype in judge.half_sums else "",
         })  # fmt: skip
     if not rows:
         return {"omitted": "no case was held to a formula or to a base optimizer"}
@@ -80,16 +72,16 @@ def _ratios(judge: Judge) -> dict[str, Any]:
 def _drift(judge: Judge) -> dict[str, Any]:
     """How far the sums of the weights of each output neuron go from where they began."""
     if judge.operator:
-        return {"omitted": "an operator takes no steps"}
-    case, settled = judge.long, judge.settled
+        return {"omitted": NO_STEPS}
+    case, specification = judge.long, judge.specification
     if not judge.has_run(case) and judge.port.per_run_cost != "cheap":
         case = judge.integers  # it failed before the long case, and a run of that is dear
     steps = judge.run(case).steps
     weights = [(p, axes) for p in case.parameters
-               if (axes := judge.axes(p, judge.rule_for(p, settled))) is not None]  # fmt: skip
+               if (axes := specification.axes(p)) is not None]  # fmt: skip
     if not weights:
         return {"omitted": "no weight is in scope"}
-    why = unconstrained(judge)
+    why = judge.unconstrained
     shown = sorted({round(t) for t in np.linspace(1, len(steps), min(POINTS, len(steps)))})
     reference: list[Any] | None = [0.0] * len(shown)
     if why:
@@ -118,28 +110,17 @@ def _moved(
 
 def _reference(judge: Judge, case: Case) -> Sequence[Mapping[str, Array]] | None:
     """Weights that the port was held to in a case, if it was held to any."""
-    settled = judge.settled
+    specification = judge.specification
     if (case.id, case.dtype) not in judge.measured:
         return None
-    if settled.mode == "base":
-        if settled.conventions.get("placement") == "update":
+    if specification.mode == "base":
+        if specification.placement == "update":
             return None
-        rule = settled.conventions.get("axes_rule")
-        fed = judge.fed(case, rule, settled.conventions.get("placement"))
-        return list(judge.run(fed, port=judge.port.base).steps)
+        rule = specification.conventions.get("axes_rule")
+        centralized = fed(judge, case, rule, specification.placement)
+        return list(judge.run(centralized, port=judge.port.base).steps)
     found: list[dict[str, Array]] = [{} for _ in case.gradients]
     for p in case.parameters:
-        for step, want in zip(
-            found, judge.expected(case, p, judge.rule_for(p, settled), settled), strict=True
-        ):
+        for step, want in zip(found, judge.exact_steps(case, p), strict=True):
             step[p.name] = want.floats[0].reshape(p.shape)
     return found
-
-
-def _counterexample(checks: Sequence[CheckReport]) -> dict[str, Any]:
-    """The smallest counterexample, with all inputs of its output neuron: expected and got."""
-    check = smallest(checks)
-    if check is None or check.counterexample is None:
-        return {"omitted": "no check that failed has one"}
-    shown = check.counterexample
-    return {"check": check.id, "shown": shown.easiest_to_json(), **shown.neuron.to_json()}

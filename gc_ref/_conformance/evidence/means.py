@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gc_ref._conformance.findings.counterexample import named
+from gc_ref._conformance.judging.base_law import fed
+from gc_ref._conformance.judging.invariance import shifted
+from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.case import Array, Parameter
 from gc_ref._slices import to_rows
-
-if TYPE_CHECKING:
-    from gc_ref._conformance.judging.judge import Judge
-
-__all__ = ["means"]
 
 #: Output neurons that are shown of a weight.
 OUTPUTS = 8
@@ -53,7 +51,7 @@ def means(judge: Judge) -> dict[str, Any]:
     dict
         As the report's ``evidence.means``.
     """
-    case, mode = judge.integers, judge.settled.mode
+    case, mode = judge.integers, judge.specification.mode
     got = judge.run(case).steps[0]
     kinds: dict[str, list[dict[str, Any]]] = {}
     for p in sorted(case.parameters, key=lambda p: p.value.size):
@@ -70,8 +68,7 @@ def means(judge: Judge) -> dict[str, Any]:
 
 def _rows(judge: Judge, p: Parameter, got: Array) -> dict[str, Any] | None:
     """Means of one weight, in full; the choice among weights of its kind is made on them."""
-    settled = judge.settled
-    axes = judge.axes(p, judge.rule_for(p, settled)) or judge.axes(p, "by-rank")
+    axes = judge.specification.axes(p) or judge.axes(p, "by-rank")
     assert axes is not None
     start = np.zeros(p.shape) if judge.operator else p.value.astype(np.float64)
 
@@ -92,31 +89,28 @@ def _rows(judge: Judge, p: Parameter, got: Array) -> dict[str, Any] | None:
 
 def _reference(judge: Judge, p: Parameter) -> Array | None:
     """Weight (or Φ) after one step as it should be; computed by the checks already."""
-    case, settled = judge.integers, judge.settled
-    rule = judge.rule_for(p, settled)
-    if settled.mode == "unknown":
-        shifted = judge.cases_made.get((id(case.gradients), "shifted-by-rank"))
-        if shifted is None or not judge.has_run(shifted):
+    case, specification = judge.integers, judge.specification
+    if specification.mode == "unknown":
+        other = shifted(judge, case, "by-rank")
+        return judge.steps(other, p)[0] if judge.has_run(other) else None
+    if specification.mode == "base":
+        if specification.placement == "update":
             return None
-        return judge.run(shifted).steps[0][p.name]
-    if settled.mode == "base":
-        placement = settled.conventions.get("placement")
-        fed = None if placement == "update" else judge.fed(case, rule, placement)
-        if fed is None or not judge.has_run(fed, port=judge.port.base):
-            return None
-        return judge.run(fed, port=judge.port.base).steps[0][p.name]
-    return judge.expected(case, p, rule, settled)[0].floats[0].reshape(p.shape)
+        other = fed(judge, case, specification.rule(p), specification.placement)
+        base = judge.port.base
+        return judge.steps(other, p, port=base)[0] if judge.has_run(other, port=base) else None
+    return judge.exact_steps(case, p)[0].floats[0].reshape(p.shape)
 
 
 def _without(judge: Judge, p: Parameter) -> Array | None:
     """Weight after one step without GC, where that costs no run."""
-    case, settled = judge.integers, judge.settled
+    case, mode, base = judge.integers, judge.specification.mode, judge.port.base
     if judge.operator:
         return case.gradients[0][p.name]
-    if settled.mode in ("sgdm", "adam"):
-        return judge.expected(case, p, "none", settled)[0].floats[0].reshape(p.shape)
-    if settled.mode == "base" and judge.has_run(case, port=judge.port.base):
-        return judge.run(case, port=judge.port.base).steps[0][p.name]
+    if mode in ("sgdm", "adam"):
+        return judge.exact_steps(case, p, rule="none")[0].floats[0].reshape(p.shape)
+    if mode == "base" and judge.has_run(case, port=base):
+        return judge.steps(case, p, port=base)[0]
     return None
 
 

@@ -1,1 +1,1 @@
-"""What a check found, and the entry that a report has for it."""
+"""What a check found: its outcome, its counterexample, its entry in the report."""

@@ -11,8 +11,6 @@ from gc_ref._conformance.catalogue.checks import CHECKS, Check
 from gc_ref._conformance.findings.counterexample import Counterexample, Replay, named, numeric
 from gc_ref._conformance.findings.outcome import Outcome
 
-__all__ = ["CheckReport", "Expectation", "smallest"]
-
 
 @dataclass(frozen=True)
 class Expectation:
@@ -138,6 +136,7 @@ class CheckReport:
             counterexample=found,
             rerun=entry["rerun"],
             expectation=Expectation(**expectation) if expectation else None,
+            found=entry.get("found", ""),
             fuzzed=entry.get("fuzzed", False),
         )
 
@@ -161,6 +160,8 @@ class CheckReport:
             "rerun": self.rerun,
             "sentence": self.sentence,
         }
+        if self.found:
+            entry["found"] = self.found
         if self.fuzzed:
             entry["fuzzed"] = True
         if shown and shown.replay and shown.replay.text:
@@ -175,8 +176,11 @@ class CheckReport:
         return (self.found or self.status) not in ("not-applicable", "error")
 
 
-def smallest(checks: Sequence[CheckReport]) -> CheckReport | None:
-    """Return the failed check whose counterexample is the easiest to work by hand, if any has one.
+def smallest(
+    checks: Sequence[CheckReport],
+    statuses: Sequence[str] = ("failed", "indeterminate", "unexpected-pass"),
+) -> CheckReport | None:
+    """Return the check of these statuses whose counterexample is the easiest to work by hand.
 
     Finite numbers come first, then weights before vectors, several inputs before one, whole
     numbers, a mean that is not 0, few inputs, an early step, and the order of the checks.
@@ -189,14 +193,8 @@ def smallest(checks: Sequence[CheckReport]) -> CheckReport | None:
         odd = not all(map(math.isfinite, (worst.expected, worst.got, worst.bound)))
         whole = all(math.isfinite(g) and g == round(g) for g in first)
         plain = whole and sum(first) != 0
-        return (
-            odd, shown.output_axis is None, len(first) < 2, not whole, not plain,
-            len(first), worst.step,
-        )  # fmt: skip
+        vector, single = shown.output_axis is None, len(first) < 2
+        return odd, vector, single, not whole, not plain, len(first), worst.step
 
-    wrong = [
-        c
-        for c in checks
-        if c.counterexample and c.status in ("failed", "indeterminate", "unexpected-pass")
-    ]
-    return min(wrong, key=key, default=None)
+    shown = [c for c in checks if c.counterexample and c.status in statuses]
+    return min(shown, key=key, default=None)

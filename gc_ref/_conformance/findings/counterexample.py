@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["REPLAY_FORMS", "Counterexample", "Element", "Neuron", "Replay", "named", "numeric"]
-
 #: What the text of a `Replay` is: a program that needs the framework alone, one that imports
 #: gc-ref too, or the reason why there is no program.
 REPLAY_FORMS = ("standalone", "with-gc-ref", "reason")
@@ -56,18 +54,6 @@ class Element:
     got: float
     bound: float
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the element as the JSON report has it."""
-        return {
-            "step": self.step,
-            "index": list(self.index),
-            "gradient": [[named(v) for v in step] for step in self.gradient],
-            "weight": None if self.weight is None else named(self.weight),
-            "expected": named(self.expected),
-            "got": named(self.got),
-            "bound": named(self.bound),
-        }
-
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Element:
         """Read the inverse of `to_json`; other members are left alone."""
@@ -103,12 +89,8 @@ class Neuron:
 
     def to_json(self) -> dict[str, Any]:
         """Return the neuron as the JSON report has it."""
-        return {
-            "algorithm": self.algorithm,
-            "hyperparameters": {k: named(v) for k, v in self.hyperparameters.items()},
-            "expected": [named(v) for v in self.expected],
-            "got": [named(v) for v in self.got],
-        }
+        found: dict[str, Any] = _as_json(vars(self))
+        return found
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Neuron:
@@ -135,6 +117,11 @@ class Replay:
 
     text: str
     form: str = "standalone"
+
+    @property
+    def reason(self) -> str:
+        """Why there is no program; empty where there is one."""
+        return self.text.removeprefix("# ").strip() if self.form == "reason" else ""
 
 
 @dataclass(frozen=True)
@@ -182,13 +169,11 @@ class Counterexample:
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``counterexample`` of a check as the JSON report has it."""
-        shown = self._place() | self.worst.to_json()
-        return shown if self.frozen is None else shown | {"frozen": dict(self.frozen)}
+        return self._to_json(self.worst)
 
     def easiest_to_json(self) -> dict[str, Any]:
         """Return the same with the element that is easiest to work by hand."""
-        shown = self._place() | self.easiest.to_json()
-        return shown if self.frozen is None else shown | {"frozen": dict(self.frozen)}
+        return self._to_json(self.easiest)
 
     @classmethod
     def from_json(
@@ -216,15 +201,22 @@ class Counterexample:
             frozen=entry.get("frozen"),
         )
 
-    def _place(self) -> dict[str, Any]:
-        return {
-            "case": self.case,
-            "dtype": self.dtype,
-            "parameter": self.parameter,
-            "kind": self.kind,
-            "shape": list(self.shape),
-            "output_axis": None if self.output_axis is None else list(self.output_axis),
-        }
+    def _to_json(self, shown: Element) -> dict[str, Any]:
+        members = ("case", "dtype", "parameter", "kind", "shape", "output_axis")
+        found = {name: getattr(self, name) for name in members} | vars(shown)
+        if self.frozen is not None:
+            found["frozen"] = self.frozen
+        entry: dict[str, Any] = _as_json(found)
+        return entry
+
+
+def _as_json(value: Any) -> Any:
+    """Return what JSON can hold: tuples as lists, non-finite numbers by name."""
+    if isinstance(value, Mapping):
+        return {k: _as_json(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [_as_json(v) for v in value]
+    return named(value) if isinstance(value, float) else value
 
 
 def _numbers(values: Sequence[float | str]) -> tuple[float, ...]:

@@ -1,1 +1,1 @@
-"""Run a port on cases, and settle which algorithm and conventions it is held to."""
+"""The judge: runs a port on cases, and settles which algorithm and conventions it is held to."""

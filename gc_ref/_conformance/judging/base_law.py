@@ -10,30 +10,30 @@ correct Φ may be.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gc_ref import bounds, exact
-from gc_ref._conformance.cases.comparison import Comparison, float_ulp
-from gc_ref._conformance.cases.draws import representable, rng_for
-from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
-from gc_ref._conformance.ports.port import PortError
+from gc_ref._conformance.cases.comparison import float_ulp
+from gc_ref._conformance.cases.gradients import rng_for
+from gc_ref._conformance.findings.outcome import Comparison
+from gc_ref._conformance.judging.known import kept
+from gc_ref._conformance.judging.specification import Axes
+from gc_ref._conformance.judging.trial import Trial
+from gc_ref._conformance.ports.case import Array, Case, Parameter
+from gc_ref._conformance.ports.port import Port, PortError
+from gc_ref._conformance.ports.storage import representable
 
-if TYPE_CHECKING:
-    from gc_ref._conformance.judging.judge import Judge
-
-__all__ = ["base_couples", "base_fed_with", "compare_arrays", "compare_to_base", "phi"]
-
-#: Perturbed runs of the base (fewer where each compiles a model), and how often their
-#: spread a port may be away.
+#: Perturbed runs of the base, by its cost of a run; and how many times their spread a port
+#: may be off.
 DRAWS, SPREADS = {"cheap": 5, "dear": 1}, 8.0
 #: Roundings of a step's arithmetic that the base law grants, in units of u(|w| + path).
 ROUNDINGS = 32.0
 
 
-def phi(grad: Array, axes: tuple[int, ...] | None, dtype: str) -> Array:
+def phi(grad: Array, axes: Axes | None, dtype: str) -> Array:
     """Φ(g) of Eq. 1 by the exact witness, rounded once to ``dtype``."""
     if axes is None:
         return grad
@@ -42,63 +42,74 @@ def phi(grad: Array, axes: tuple[int, ...] | None, dtype: str) -> Array:
     return representable(np.asarray(floats, dtype=np.float64).reshape(grad.shape), dtype)
 
 
-def base_fed_with(judge: Judge, case: Case, rule: str, *, decayed: bool) -> Case:
-    """Return the case with Φ(g) for g, under a rule for the output axes.
+@kept
+def fed(trial: Trial, case: Case, rule: str, placement: str = "gradient") -> Case:
+    """Return the case with Φ(g) in place of g, under a rule for the output axes.
 
-    ``decayed``: with Φ(g + λw) instead, where w is the port's own weight at that step, and
-    without weight decay: what is left to the base of a port that decays inside Φ.
+    For a port that decays inside Φ it is Φ(g + λw), where w is the port's own weight before
+    that step; the base is then left without weight decay.
     """
     hyper = dict(case.hyperparameters)
+    decay = hyper.get("weight_decay") if placement == "decayed-gradient" else None
     before = {p.name: p.value for p in case.parameters}
-    after = judge.run(case).steps if decayed else case.gradients
     gradients = []
-    for step, weights in zip(case.gradients, after, strict=True):
-        fed = {}
+    for number, step in enumerate(case.gradients):
+        centralized = {}
         for p in case.parameters:
             grad = step[p.name]
-            if decayed:
-                grad = grad + np.asarray(before[p.name]) * grad.dtype.type(hyper["weight_decay"])
-            fed[p.name] = phi(grad, judge.axes(p, rule), case.dtype)
-        gradients.append(fed)
-        before = dict(weights)
-    if decayed:
+            if decay:
+                grad = grad + np.asarray(before[p.name]) * grad.dtype.type(decay)
+            centralized[p.name] = phi(grad, trial.axes(p, rule), case.dtype)
+        gradients.append(centralized)
+        if decay:
+            before = dict(trial.run(case).steps[number])
+    if decay:
         hyper["weight_decay"] = 0.0
-    label = f"{case.id}-{'decayed-' if decayed else ''}centralized-{rule}"
+    label = f"{case.id}-{'decayed-' if decay else ''}centralized-{rule}"
     return Case(label, case.parameters, tuple(gradients), hyper, case.dtype)
 
 
+def base_steps(trial: Trial, case: Case, p: Parameter, rule: str, placement: str) -> list[Array]:
+    """Weights after each step of the base optimizer fed with Φ(g), in float64."""
+    plain = fed(trial, case, _shared(trial, p, rule), placement)
+    return [np.asarray(w, dtype=np.float64) for w in trial.steps(plain, p, port=_base(trial))]
+
+
+def _shared(trial: Trial, p: Parameter, rule: str) -> str:
+    """Return, of the rules that are the same for a parameter, the one that is run anyway."""
+    return "by-rank" if trial.axes(p, "by-rank") is None else rule
+
+
+def _base(trial: Trial) -> Port:
+    assert trial.port.base is not None
+    return trial.port.base
+
+
 def compare_to_base(
-    judge: Judge, case: Case, parameter: Parameter, rule: str, placement: str
+    trial: Trial, case: Case, parameter: Parameter, rule: str, placement: str
 ) -> list[Comparison]:
     """Compare port and base, step by step, for one parameter."""
-    base = judge.port.base
-    assert base is not None
-    if judge.axes(parameter, "by-rank") is None:
-        rule = "by-rank"  # the same for a vector, and a run that is needed anyway
-    got = judge.run(case)
-    name = parameter.name
-    if placement == "update" and judge.axes(parameter, rule) is not None:
-        want, spread = _centralized_updates(judge, case, parameter, rule)
+    got = trial.steps(case, parameter)
+    axes = trial.axes(parameter, rule)
+    if placement == "update" and axes is not None:
+        want, spread = _centralized_updates(trial, case, parameter, axes)
     else:
-        fed = judge.fed(case, rule, placement)
-        want = [np.asarray(s[name], dtype=np.float64) for s in judge.run(fed, port=base).steps]
-        same = all(
-            np.array_equal(g[name], w, equal_nan=True) for g, w in zip(got.steps, want, strict=True)
-        )
+        rule = _shared(trial, parameter, rule)
+        want = base_steps(trial, case, parameter, rule, placement)
         spread = [np.zeros(parameter.shape)] * len(want)
-        if not same:
-            spread = _spread(judge, case, rule, placement, name)
-            if case is judge.bounded:  # on integers Φ(g) has no rounding to differ in
-                spread = _evaluated_twice(judge, case, parameter, rule, want, spread)
+        if not all(np.array_equal(g, w, equal_nan=True) for g, w in zip(got, want, strict=True)):
+            spread = _spread(trial, case, parameter, rule, placement)
+            if case == trial.bounded:  # on integers Φ(g) has no rounding to differ in
+                spread = _evaluated_twice(trial, case, parameter, axes, want, spread)
     unit = bounds.profile(case.dtype).unit_roundoff
     path = np.zeros(parameter.shape)
     before = parameter.value.astype(np.float64)
     found = []
-    for step, expected, wide in zip(got.steps, want, spread, strict=True):
+    for step, expected, wide in zip(got, want, spread, strict=True):
         path = path + np.abs(expected - before)
         before = expected
         tau = SPREADS * wide + ROUNDINGS * unit * (np.abs(expected) + path)
-        found.append(compare_arrays(step[name], expected, tau, case.dtype))
+        found.append(compare_arrays(step, expected, tau, case.dtype))
     return found
 
 
@@ -115,32 +126,31 @@ def compare_arrays(got: Array, want: Array, tau: Array, dtype: str) -> Compariso
     at = int(np.argmax(ratio))
     expected = want.ravel()[at]
     exactly = Fraction(float(expected)) if math.isfinite(expected) else Fraction(0)
-    ulps = float(error.ravel()[at]) / float_ulp(exactly, dtype)
-    inexact = int(np.sum((error != 0) & ~both_nan))
     return Comparison(
-        float(ratio.ravel()[at]), ulps, at, float(value.ravel()[at]), exactly,
-        float(np.broadcast_to(tau, want.shape).ravel()[at]), inexact,
-    )  # fmt: skip
+        ratio=float(ratio.ravel()[at]),
+        ulps=float(error.ravel()[at]) / float_ulp(exactly, dtype),
+        position=at,
+        got=float(value.ravel()[at]),
+        expected=exactly,
+        tau=float(np.broadcast_to(tau, want.shape).ravel()[at]),
+        inexact=int(np.sum((error != 0) & ~both_nan)),
+    )
 
 
 def _centralized_updates(
-    judge: Judge, case: Case, p: Parameter, rule: str
+    trial: Trial, case: Case, p: Parameter, axes: Axes
 ) -> tuple[list[Array], list[Array]]:
     """Weights when Φ acts on the base's update: w + ΣΦ(Δ) (the authors' ``gc_loc=False``).
 
     An update that is read off two rounded weights is off by a rounding of either.
     """
-    assert judge.port.base is not None
-    axes = judge.axes(p, rule)
-    assert axes is not None
     inputs = tuple(i for i in range(len(p.shape)) if i not in axes)
-    unit = judge.profile(case.dtype).unit_roundoff
-    raw: Trajectory = judge.run(case, port=judge.port.base)
+    unit = trial.profile(case.dtype).unit_roundoff
     before = weight = p.value.astype(np.float64)
     off = np.zeros(p.shape)
     found, spread = [], []
-    for step in raw.steps:
-        after = np.asarray(step[p.name], dtype=np.float64)
+    for step in trial.steps(case, p, port=_base(trial)):
+        after = np.asarray(step, dtype=np.float64)
         update = after - before
         off = off + unit * (np.abs(before).max(initial=0.0) + np.abs(after).max(initial=0.0))
         before = after
@@ -150,32 +160,35 @@ def _centralized_updates(
     return found, spread
 
 
-def _spread(judge: Judge, case: Case, rule: str, placement: str, name: str) -> list[Array]:
+def _spread(trial: Trial, case: Case, p: Parameter, rule: str, placement: str) -> list[Array]:
     """How far the base moves when its gradient is off by what a correct Φ may be off."""
-    base = judge.port.base
-    assert base is not None
-    plain = judge.run(judge.fed(case, rule, placement), port=base).steps
-    spread = [np.zeros(plain[0][name].shape) for _ in plain]
+    base = _base(trial)
+    want = base_steps(trial, case, p, rule, placement)
+    spread = [np.zeros(p.shape) for _ in want]
     for draw in range(DRAWS[base.per_run_cost]):
-        moved = judge.run(_perturbed(judge, case, rule, placement, draw), port=base).steps
-        for i, (a, b) in enumerate(zip(moved, plain, strict=True)):
-            away = np.abs(np.asarray(a[name], np.float64) - np.asarray(b[name], np.float64))
+        moved = trial.steps(_perturbed(trial, case, rule, placement, draw), p, port=base)
+        for i, (a, b) in enumerate(zip(moved, want, strict=True)):
+            away = np.abs(np.asarray(a, np.float64) - b)
             spread[i] = np.maximum(spread[i], np.where(np.isnan(away), 0.0, away))
     return spread
 
 
 def _evaluated_twice(
-    judge: Judge, case: Case, p: Parameter, rule: str, want: list[Array], spread: list[Array]
+    trial: Trial,
+    case: Case,
+    p: Parameter,
+    axes: Axes | None,
+    want: list[Array],
+    spread: list[Array],
 ) -> list[Array]:
-    """Add what a port may be off that rounds Φ(g) otherwise at each of its uses.
+    """Add what a port may be off if it rounds Φ(g) anew at each of its uses.
 
-    A compiler that fuses loops (XLA) does so: the Φ(g) that is squared for a second moment is
-    not to the last bit the Φ(g) in the numerator. First order: |Δw| times τ/|Φ(g)|.
+    A compiler that fuses loops (XLA) does so: the Φ(g) that is squared for a second moment and
+    the Φ(g) in the numerator differ in their last bits. First order: |Δw| times τ/|Φ(g)|.
     """
-    axes = judge.axes(p, rule)
     if axes is None:
         return spread
-    profile = judge.profile(case.dtype)
+    profile = trial.profile(case.dtype)
     before, path, relative = p.value.astype(np.float64), np.zeros(p.shape), np.zeros(p.shape)
     found = []
     for step, expected, wide in zip(case.gradients, want, spread, strict=True):
@@ -189,46 +202,37 @@ def _evaluated_twice(
     return found
 
 
-def _perturbed(judge: Judge, case: Case, rule: str, placement: str, draw: int) -> Case:
-    """Φ(g), off by a rounding and by the bound of `gc_ref.bounds.centralize`, signs at random."""
-    fed = judge.fed(case, rule, placement)
-    key = (id(fed.gradients), f"perturbed-{draw}")
-    if key not in judge.cases_made:
-        rng = rng_for(judge.seed, f"{fed.id}/{draw}")
-        profile = judge.profile(case.dtype)
-        gradients = []
-        for raw, step in zip(case.gradients, fed.gradients, strict=True):
-            moved = {}
-            for p in case.parameters:
-                g = np.asarray(step[p.name], dtype=np.float64)
-                off = 8 * profile.unit_roundoff * np.abs(g)
-                axes = judge.axes(p, rule)
-                if axes is not None:
-                    wide = np.asarray(raw[p.name], dtype=np.float64)
-                    off = off + bounds.centralize(wide, output_axis=axes, profile=profile)
-                signs = rng.choice([-1.0, 1.0], size=g.shape)
-                moved[p.name] = representable(g + signs * off, case.dtype)
-            gradients.append(moved)
-        judge.cases_made[key] = Case(
-            f"{fed.id}-perturbed-{draw}",
-            case.parameters,
-            tuple(gradients),
-            fed.hyperparameters,
-            case.dtype,
-        )
-    return judge.cases_made[key]
+@kept
+def _perturbed(trial: Trial, case: Case, rule: str, placement: str, draw: int) -> Case:
+    """Feed Φ(g) that is off by a rounding and by the bound of centralizing, signs at random."""
+    plain = fed(trial, case, rule, placement)
+    rng = rng_for(trial.seed, f"{plain.id}/{draw}")
+    profile = trial.profile(case.dtype)
+    gradients = []
+    for raw, step in zip(case.gradients, plain.gradients, strict=True):
+        moved = {}
+        for p in case.parameters:
+            g = np.asarray(step[p.name], dtype=np.float64)
+            off = 8 * profile.unit_roundoff * np.abs(g)
+            axes = trial.axes(p, rule)
+            if axes is not None:
+                wide = np.asarray(raw[p.name], dtype=np.float64)
+                off = off + bounds.centralize(wide, output_axis=axes, profile=profile)
+            signs = rng.choice([-1.0, 1.0], size=g.shape)
+            moved[p.name] = representable(g + signs * off, case.dtype)
+        gradients.append(moved)
+    return replace(plain, id=f"{plain.id}-perturbed-{draw}", gradients=tuple(gradients))
 
 
-def base_couples(judge: Judge) -> bool:
+@kept
+def base_couples(trial: Trial) -> bool:
     """Whether the base alone lets parameters act on each other (by a global norm, say)."""
-    base = judge.port.base
-    assert base is not None
-    case, masks, _ = judge.poisoned
+    case, masks, _ = trial.poisoned
     try:
-        changed = judge.run(case, port=base).steps
+        changed = trial.run(case, port=_base(trial)).steps
     except PortError:
         return True
-    plain = judge.run(judge.small, port=base).steps
+    plain = trial.run(trial.small, port=_base(trial)).steps
     return any(
         not np.array_equal(
             np.where(masks.get(p.name, False), 0, a[p.name]),

@@ -1,38 +1,37 @@
-"""What is granted in dtypes other than that of the main cases: to refuse them, and half sums."""
+"""What a port is granted in each dtype: to refuse it, and to sum half types in themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from gc_ref._conformance.cases.comparison import compare
 from gc_ref._conformance.cases.expected import expected_steps
+from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Case, Parameter
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 
-if TYPE_CHECKING:
-    from gc_ref._conformance.judging.judge import Judge
-
-__all__ = ["ACCUMULATES", "HALF", "driven", "granted", "sums_in_half"]
-
 HALF = ("float16", "bfloat16")
-#: Note on a port whose half-precision sums are not in float32, as they need to be.
-ACCUMULATES = "accumulates {0} sums in {0}; training in it needs float32 sums"
 
 
-def driven(judge: Judge, case: Case) -> bool:
-    """Whether the port runs a case: in the main dtype it must; another that it refuses is noted."""
+def driven(trial: Trial, case: Case) -> bool:
+    """Whether the port runs a case: a dtype that it refuses is noted, unless it is the main one."""
     try:
-        judge.run(case)
+        trial.run(case)
     except ShapeChangedError:
         raise
     except PortError as error:
-        if case.dtype == judge.integers.dtype:
+        if case.dtype == trial.integers.dtype:
             raise
-        judge.note(f"could not be driven in {case.dtype}: {error}")
-        judge.refused.add(case.dtype)
+        trial.note(f"could not be driven in {case.dtype}: {error}")
+        trial.refused.add(case.dtype)
         return False
     return True
+
+
+def half_sums_note(dtype: str) -> str:
+    """Note on a port whose half-precision sums are not in float32, as they need to be."""
+    return f"accumulates {dtype} sums in {dtype}; training in it needs float32 sums"
 
 
 def sums_in_half(judge: Judge, case: Case, parameters: Iterable[Parameter]) -> bool:
@@ -40,27 +39,34 @@ def sums_in_half(judge: Judge, case: Case, parameters: Iterable[Parameter]) -> b
     if case.dtype not in HALF or not judge.operator:
         return False
     profile = judge.profile(case.dtype, accumulator=case.dtype)
-    answer, settled = judge.run(case).steps[0], judge.settled
     for p in parameters:
-        axes = judge.axes(p, judge.rule_for(p, settled))
         [wanted] = expected_steps(
-            case, p, axes, algorithm="operator", conventions={}, hyperparameters={},
+            case,
+            p,
+            judge.specification.axes(p),
+            algorithm="operator",
+            conventions={},
+            hyperparameters={},
             profile=profile,
-        )  # fmt: skip
-        if not compare(answer[p.name], wanted, case.dtype).within:
+        )
+        if not compare(judge.steps(case, p)[0], wanted, case.dtype).within:
             return False
-    judge.note(ACCUMULATES.format(case.dtype))
+    judge.half_sums.add(case.dtype)
+    judge.note(half_sums_note(case.dtype))
     return True
 
 
-def granted(judge: Judge) -> str:
+def granted(trial: Trial) -> str:
     """Return the arithmetic profiles that the port was granted (see `gc_ref.bounds.profile`)."""
     parts = []
-    for dtype in (d for d in judge.port.dtypes if d not in judge.refused):
-        sums = dtype if ACCUMULATES.format(dtype) in judge.notes else "float32"
-        parts.append(f"{dtype} (sums in {sums})" if dtype in HALF else dtype)
+    for dtype in trial.port.dtypes:
+        if dtype in HALF and dtype not in trial.refused:
+            sums = dtype if dtype in trial.half_sums else "float32"
+            parts.append(f"{dtype} (sums in {sums})")
+        elif dtype not in trial.refused:
+            parts.append(dtype)
     words = ", ".join(parts)
-    if not judge.operator:
+    if not trial.operator:
         words += "; hyperparameters in float32 or wider"
-    flush = judge.port.flush_to_zero
+    flush = trial.port.flush_to_zero
     return words + ("; subnormals may be flushed to zero" if flush else "; subnormals kept")

@@ -1,63 +1,47 @@
 """Write the list of known failures from a run (``gc-ref check ... --accept FILE.toml``).
 
-The file keeps what it says of other ports, and the reasons of what still fails; its comments
-are lost, as the help says. New entries have the reason ``""``: until it is filled in,
-``--expected`` refuses the file. The run's exit status is not changed by it, so that accepting
-is never green by itself.
+The file keeps its comments and its layout, what it says of other ports, and the reasons of what
+still fails. New entries have the reason ``""``: until it is filled in, ``--expected`` refuses the
+file. The exit status of the run is not changed by it, so that accepting is never green by itself.
+What cannot be accepted or written is an `ExpectationError`, and the file is left as it is.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
-from gc_ref._conformance.cli.outputs import problem_of, write_whole
 from gc_ref._conformance.findings.check_report import Expectation
-from gc_ref._conformance.known_failures.expectations import ExpectationError, read_file
-from gc_ref._conformance.known_failures.toml import tables
-from gc_ref._conformance.reports.words import clean, counted
-
-if TYPE_CHECKING:
-    from gc_ref._conformance.reports.report import Report
-
-__all__ = ["accept", "read_before", "write_file"]
-
-#: How a file begins.
-HEAD = (
-    "# Known failures, as gc-ref check --accept writes them: say in each reason why it fails.\n\n"
+from gc_ref._conformance.known_failures.expectations import (
+    ExpectationError,
+    parse_file,
+    read_text,
 )
-Known = Mapping[str, Mapping[str, Expectation]]
+from gc_ref._conformance.known_failures.rewrite import rewritten
+from gc_ref._conformance.reports.model import ReportData
+from gc_ref._conformance.writing.extras import require
+from gc_ref._conformance.writing.files import problem_of, write_whole
+from gc_ref._conformance.writing.words import clean, counted
 
 
-def read_before(path: str) -> Known:
-    """Read what the file has before the run, so that a broken one is told at once.
+def refuse_early(path: str) -> None:
+    """Refuse, before the run, a file that could not be written or that has a mistake in it.
 
-    Raises
-    ------
-    ExpectationError
-        If it is there and wrong, or could not be written.
+    Without tomlkit none can be written (`MissingExtraError`).
     """
+    require("tomlkit", "--accept")
     if path == "-":
         raise ExpectationError("--accept - names no file: the list is kept and filled in, name one")
     if problem := "no file can have this name" if "\0" in path else problem_of(_goal(path)):
         raise ExpectationError(f"--accept {clean(path)}: {problem}")
-    if not os.path.lexists(path) or (os.path.isfile(path) and not os.path.getsize(path)):
-        return {}
-    return read_file(path, blank_reasons=True)
+    _read(path)
 
 
-def accept(report: Report, path: str, before: Known) -> str:
-    """Write the failures of a run into a file; return what was done, in a line.
-
-    Raises
-    ------
-    ExpectationError
-        If there is nothing to accept, if only fuzzing found a failure, or if the file cannot
-        be written: it is left as it is.
-    """
+def accept(report: ReportData, path: str) -> str:
+    """Write the failures of a run into a file; return what was done, in a line."""
     name = str(report.port["name"])
+    _, before = _read(path)
     failed = report.with_status("failed")
     if report.verdict == "error":
         raise ExpectationError(
@@ -76,18 +60,16 @@ def accept(report: Report, path: str, before: Known) -> str:
         raise ExpectationError(f"{path} is not written: {why}{hint}")
     old = before.get(name, {})
     new = {c.id: _entry(c.id, report.identified, old.get(c.id)) for c in failed}
-    write_file(path, {**before, name: new})
-    gone = [id for id in old if id not in new]
-    blank = [id for id, entry in new.items() if not entry.reason.strip()]
+    write_entries(path, name, new)
     words = f"{path}: {counted(len(new), 'known failure')} of {name}"
-    if gone:
+    if gone := [id for id in old if id not in new]:
         words += f"; removed, as they fail no more: {', '.join(gone)}"
-    if blank:
+    if blank := [id for id, entry in new.items() if not entry.reason.strip()]:
         words += f"; fill in the reason of {', '.join(blank)}"
     return words
 
 
-def _entry(check: str, identified: tuple[str, ...], old: Expectation | None) -> Expectation:
+def _entry(check: str, identified: Sequence[str], old: Expectation | None) -> Expectation:
     """Return the entry of a failed check, with the deviation if exactly one explains it."""
     explains = [d for d in identified if len(identified) == 1 or check in DEVIATIONS[d].checks]
     deviation = explains[0] if len(explains) == 1 else None
@@ -98,24 +80,22 @@ def _entry(check: str, identified: tuple[str, ...], old: Expectation | None) -> 
     return Expectation(old.reason, old.issue, deviation)
 
 
-def write_file(path: str, known: Known) -> None:
-    """Write a list of known failures, whole or not at all.
-
-    Raises
-    ------
-    ExpectationError
-        If it cannot be written.
-    """
-    found = [
-        ((port, check), entry.to_json())
-        for port, entries in known.items()
-        for check, entry in entries.items()
-    ]
+def write_entries(path: str, port: str, entries: Mapping[str, Expectation]) -> None:
+    """Write what a list says of one port, whole or not at all."""
+    text, _ = _read(path)
     try:
-        write_whole(_goal(path), (HEAD + tables(found, "ports")).encode())
+        write_whole(_goal(path), rewritten(text, port, entries).encode())
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise ExpectationError(f"{path} cannot be written: {why}") from error
+
+
+def _read(path: str) -> tuple[str, Mapping[str, Mapping[str, Expectation]]]:
+    """Return the text of a list and what it says; nothing of one that is still to be made."""
+    if not os.path.lexists(path) or (os.path.isfile(path) and not os.path.getsize(path)):
+        return "", {}
+    text = read_text(path)
+    return text, parse_file(text, path, blank_reasons=True)
 
 
 def _goal(path: str) -> str:

@@ -23,12 +23,13 @@ What is wrong with the file itself is found before the port is driven: an id tha
 exist, an unknown key, a reason that is missing or blank, an empty file. One file serves many
 ports, modules and commands, so sections of other ports are no error. A file in which no section
 is for a port at hand is one. Where several ports are judged with one file, one that it does not
-list is judged as without it, and its report says so.
+list is judged as without it, and its report says so. Whatever is wrong is an `ExpectationError`.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,17 +40,6 @@ from typing import Any, TypeAlias
 from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.findings.check_report import Expectation
-from gc_ref._conformance.known_failures.toml import quoted
-
-__all__ = [
-    "ExpectationError",
-    "Expectations",
-    "KnownFailures",
-    "expectations_of",
-    "parse_entries",
-    "read_file",
-    "sections_of",
-]
 
 KEYS = ("reason", "issue", "deviation")
 
@@ -77,8 +67,8 @@ class Expectations:
     note: str = ""
 
     @property
-    def place(self) -> str:
-        """The file, in words."""
+    def origin(self) -> str:
+        """What lists them: the path of the file, or some words."""
         return self.source or "the list of known failures"
 
 
@@ -86,24 +76,32 @@ class Expectations:
 KnownFailures: TypeAlias = str | os.PathLike[str] | Mapping[str, str | Mapping[str, str]]
 
 
-def read_file(
-    path: str | os.PathLike[str], *, blank_reasons: bool = False
-) -> dict[str, dict[str, Expectation]]:
-    """Read a file of known failures: port name to check id to what is known.
+def read_file(path: str | os.PathLike[str]) -> dict[str, dict[str, Expectation]]:
+    """Read a file of known failures: port name to check id to what is known."""
+    return parse_file(read_text(path), os.fspath(path))
 
-    Raises
-    ------
-    ExpectationError
-        If there is no such file, or anything in it is wrong.
-    """
-    name = os.fspath(path)
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Read the text of a file of known failures."""
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-        found = tomllib.loads(text)
+        return Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise ExpectationError(f"{name}: {error.strerror}") from error
+        raise ExpectationError(f"{os.fspath(path)}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ExpectationError(f"{name} is not UTF-8: byte {error.start} cannot be read") from error
+        raise ExpectationError(
+            f"{os.fspath(path)} is not UTF-8: byte {error.start} cannot be read"
+        ) from error
+
+
+def parse_file(
+    text: str, name: str, *, blank_reasons: bool = False
+) -> dict[str, dict[str, Expectation]]:
+    """Parse the text of a file of known failures; its name begins every message.
+
+    With ``blank_reasons``, reasons that are still to be filled in pass.
+    """
+    try:
+        found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ExpectationError(f"{name} is not TOML: {error}") from error
     except RecursionError:
@@ -119,23 +117,19 @@ def read_file(
         raise ExpectationError(f'{name}: ports is no table; entries are [ports."PORT"."CHECK"]')
     parsed = {}
     for port, entries in ports.items():
-        where = f"{name}: ports.{quoted(port)}"
+        where = f"{name}: ports.{_quoted(port)}"
         if not isinstance(entries, dict) or not entries:
             raise ExpectationError(f"{where} lists no check: remove it, or fill it in")
         parsed[port] = parse_entries(entries, where)
     if not blank_reasons:
-        every = {f"{p} {c}": e for p, es in parsed.items() for c, e in es.items()}
-        _refuse_blank(every, name)
+        _refuse_blank({f"{p} {c}": e for p, es in parsed.items() for c, e in es.items()}, name)
     return parsed
 
 
 def parse_entries(entries: Mapping[str, Any], where: str) -> dict[str, Expectation]:
     """Check and convert the entries of one port; ``where`` begins every message.
 
-    Raises
-    ------
-    ExpectationError
-        If one names no check or deviation, or has no reason. A blank one passes.
+    A blank reason passes.
     """
     if not isinstance(entries, Mapping):
         raise ExpectationError(
@@ -156,31 +150,23 @@ def parse_entries(entries: Mapping[str, Any], where: str) -> dict[str, Expectati
                 f"{here}: unknown key {unknown[0]!r}; known: {', '.join(KEYS)}"
                 f"{_nearest(unknown[0], KEYS)}"
             )
-        for key in KEYS:
-            value = entry.get(key)
-            if key in entry and not isinstance(value, str):
+        for key, value in entry.items():
+            if not isinstance(value, str):
                 raise ExpectationError(f"{here}: {key} is no string, but {value!r}")
-            if key != "reason" and isinstance(value, str) and not value.strip():
+            if key != "reason" and not value.strip():
                 raise ExpectationError(f"{here}: {key} is blank: fill it in, or leave it out")
         if "reason" not in entry:
             raise ExpectationError(f"{here}: no reason: say why it fails")
-        deviation = entry.get("deviation")
-        if deviation is not None:
-            _require_known("deviation", deviation, DEVIATIONS, here)
-        found[check] = Expectation(entry["reason"], entry.get("issue"), deviation)
+        if "deviation" in entry:
+            _require_known("deviation", entry["deviation"], DEVIATIONS, here)
+        found[check] = Expectation(**entry)
     return found
 
 
 def expectations_of(
     port: str, given: KnownFailures | None, *, where: str = "expected"
 ) -> Expectations | None:
-    """Return what is known of a port, from a file or a mapping; None where nothing was given.
-
-    Raises
-    ------
-    ExpectationError
-        If that is wrong.
-    """
+    """Return what is known of a port, from a file or a mapping; None where nothing was given."""
     if given is None:
         return None
     if isinstance(given, Mapping):
@@ -198,28 +184,23 @@ def expectations_of(
 def sections_of(
     ports: Sequence[str], known: Mapping[str, Mapping[str, Expectation]], source: str
 ) -> dict[str, Expectations]:
-    """Return what a file that was read knows of each port at hand.
-
-    Raises
-    ------
-    ExpectationError
-        If it knows none of them.
-    """
-    names = ", ".join(quoted(name) for name in known)
-    if not any(port in known for port in ports):
+    """Return what a file that was read knows of each port at hand; it must know one of them."""
+    has = f"it has sections for {', '.join(map(_quoted, known))}"
+    missing = [port for port in ports if port not in known]
+    if len(missing) == len(ports):
         nearest = next(filter(None, (_nearest(port, known) for port in ports)), "")
-        raise ExpectationError(
-            f"{source} lists nothing for {', '.join(quoted(p) for p in ports)}; it has sections "
-            f"for {names}{nearest}"
-        )
-    found = {}
-    for port in ports:
-        note = ""
-        if port not in known:
-            note = f"{source} lists nothing for {port}, so nothing was expected to fail; it has "
-            note += f"sections for {names}{_nearest(port, known)}"
-        found[port] = Expectations(known.get(port, {}), source, note)
+        names = ", ".join(map(_quoted, ports))
+        raise ExpectationError(f"{source} lists nothing for {names}; {has}{nearest}")
+    found = {port: Expectations(known[port], source) for port in ports if port in known}
+    for port in missing:
+        note = f"{source} lists nothing for {port}, so nothing was expected to fail; {has}"
+        found[port] = Expectations({}, source, f"{note}{_nearest(port, known)}")
     return found
+
+
+def _quoted(name: str) -> str:
+    """Return a name as a file of known failures has it: TOML quotes as JSON does."""
+    return json.dumps(name, ensure_ascii=False)
 
 
 def _require_known(what: str, id: object, known: Iterable[str], where: str) -> None:

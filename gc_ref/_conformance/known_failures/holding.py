@@ -1,21 +1,19 @@
-"""Hold what a port shows against what is known to fail (see `_expectations` for the rules)."""
+"""Findings held against what is known to fail; `expectations` has the rules."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
+from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.known_failures.expectations import Expectations
+from gc_ref._conformance.reports.model import ReportData
 
-if TYPE_CHECKING:
-    from gc_ref._conformance.findings.check_report import CheckReport
-    from gc_ref._conformance.reports.report import Report
-
-__all__ = ["hold_check", "hold_report"]
+AnyReport = TypeVar("AnyReport", bound=ReportData)
 
 
-def hold_report(report: Report, expectations: Expectations | None) -> Report:
+def hold_report(report: AnyReport, expectations: Expectations | None) -> AnyReport:
     """Hold the findings of a whole run against what is known of the port."""
     if expectations is None:
         return report
@@ -33,7 +31,7 @@ def hold_check(
     known = expectations.entries.get(check.id)
     if known is None:
         return check
-    place = expectations.place
+    place = expectations.origin
     status, message = check.status, check.message
     if status == "passed":
         status = "unexpected-pass"
@@ -60,4 +58,5 @@ def hold_check(
         status = "expected-failure"
     elif status == "indeterminate":
         message += f". {place} expects this check to fail, and it did not"
-    return replace(check, status=status, message=message, expectation=known, found=check.status)
+    found = check.status if check.status != status else ""
+    return replace(check, status=status, message=message, expectation=known, found=found)

@@ -1,1 +1,1 @@
-"""What is judged, what it is given, what it answers; and what it may choose."""
+"""What is judged (a port), what it is given (a case), what it answers (a trajectory)."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy.typing as npt
 
-__all__ = ["KIND_NAMES", "Array", "Case", "Parameter", "Trajectory", "describe"]
-
 Array = npt.NDArray[Any]
 
-#: Names that a reader knows the kinds by.
+#: The kinds of parameter as reports name them.
 KIND_NAMES = {
     "dense": "Dense",
     "conv1d": "Conv1D",
@@ -31,8 +29,32 @@ KIND_NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class Parameter:
+class _ByContent:
+    """Equal and hashed by content: what holds arrays can then be the key of a cache."""
+
+    def _content(self) -> Iterable[bytes]:
+        raise NotImplementedError
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the whole content: two with the same one are equal.
+
+        Numbers count by their bits: 0.0 and -0.0 differ, and a NaN equals itself.
+        """
+        digest = hashlib.sha256()
+        for part in self._content():
+            digest.update(part)
+        return digest.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.digest == self.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter(_ByContent):
     """One named parameter of the model that a port trains.
 
     Attributes
@@ -75,9 +97,12 @@ class Parameter:
         """Shape of the parameter, as its framework stores it."""
         return tuple(self.value.shape)
 
+    def _content(self) -> Iterable[bytes]:
+        yield from _bytes((self.layer, self.kind, self.layer_kind), self.value)
 
-@dataclass(frozen=True)
-class Case:
+
+@dataclass(frozen=True, eq=False)
+class Case(_ByContent):
     """What a port is given: parameters, one gradient per parameter and step, settings.
 
     Attributes
@@ -124,18 +149,14 @@ class Case:
         """Return the same case, to be driven in these ways."""
         return replace(self, drive=frozenset(ways))
 
-    @cached_property
-    def digest(self) -> str:
-        """Digest of all that a port is given: two cases with the same one are the same run."""
-        parts = hashlib.sha256()
-        parts.update(repr((self.id, self.dtype, sorted(self.drive))).encode())
-        parts.update(repr(sorted(self.hyperparameters.items())).encode())
-        for p in self.parameters:
-            parts.update(repr((p.layer, p.kind, p.layer_kind)).encode())
-            parts.update(_content(p.value))
-            for step in self.gradients:
-                parts.update(_content(step[p.name]))
-        return parts.hexdigest()
+    def _content(self) -> Iterable[bytes]:
+        settings = {name: float(value) for name, value in sorted(self.hyperparameters.items())}
+        yield repr((self.id, self.dtype, sorted(self.drive), settings)).encode()
+        yield repr([p.digest for p in self.parameters]).encode()
+        for number, step in enumerate(self.gradients):
+            yield f"step {number}".encode()
+            for name in sorted(step):
+                yield from _bytes(name, step[name])
 
 
 @dataclass(frozen=True)
@@ -178,5 +199,6 @@ def describe(parameter: Parameter) -> str:
     return f"{parameter.name} ({name}, shape {parameter.shape})"
 
 
-def _content(array: Array) -> bytes:
-    return repr((array.shape, array.dtype.str)).encode() + array.tobytes()
+def _bytes(name: object, array: Array) -> Iterable[bytes]:
+    yield repr((name, array.shape, array.dtype.str)).encode()
+    yield array.tobytes()

@@ -2,94 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-
-__all__ = ["CONVENTIONS", "Convention", "Conventions", "parse_conventions", "refuse_meaningless"]
 
 
 @dataclass(frozen=True)
 class Convention:
-    """One field of choice: its values, each with its meaning in a few words."""
+    """One choice that ports make: its values, each with its meaning in a few words."""
 
     field: str
     values: Mapping[str, str]
 
 
 CONVENTIONS: Mapping[str, Convention] = {
-    c.field: c
-    for c in (
-        Convention(
-            "layout",
-            {
-                "output-first": "axis 0 numbers the outputs",
-                "output-last": "the last axis numbers the outputs",
-            },
-        ),
-        Convention(
-            "placement",
-            {
-                "gradient": "centralizes the gradient; L2 decay, if any, is added after "
-                "(then it moves the weight sums: no weight constraint)",
-                "decayed-gradient": "centralizes the gradient with its L2 decay "
-                "(the weight constraint holds under SGD and SGDM)",
-                "update": "centralizes the final direction of the step "
-                "(the weight constraint holds for every optimizer)",
-            },
-        ),
-        Convention(
-            "momentum",
-            {
-                "ema": "m = beta m + (1 - beta) g, Algorithm 1",
-                "heavy-ball": "m = beta m + g, as PyTorch",
-                "velocity": "v = beta v - lr g, as Keras; equal to heavy-ball at a constant lr",
-            },
-        ),
-        Convention(
-            "first_momentum",
-            {
-                "zero": "the momentum starts at 0, Algorithm 1",
-                "gradient": "the momentum starts as the first gradient, as PyTorch",
-            },
-        ),
-        Convention(
-            "epsilon",
-            {
-                "outside": "m^ / (sqrt(v^) + eps), Algorithm 2",
-                "hat": "the bias corrections scale the step, eps is added to sqrt(v), as Keras",
-            },
-        ),
-        Convention(
-            "decay",
-            {
-                "none": "takes no weight decay",
-                "l2": "weight decay is added to the gradient",
-                "decoupled": "weight decay shrinks the weight beside the step, as AdamW",
-            },
-        ),
-        Convention(
-            "scope",
-            {
-                "all": "every weight of two or more dimensions",
-                "conv-only": "weights of convolutions only (GCC)",
-            },
-        ),
-        Convention(
-            "fan_in_one",
-            {
-                "erase": "the gradient of a weight with one input becomes 0, Eq. 1 as written",
-                "keep": "a weight with one input is left alone",
-            },
-        ),
-        Convention(
-            "axes_rule",
-            {
-                "by-rank": "one rule for every weight, whatever its layer",
-                "by-kind": "the true outputs of depthwise, transposed, embedding and "
-                "attention weights",
-            },
-        ),
-    )
+    field: Convention(field, values)
+    for field, values in {
+        "layout": {
+            "output-first": "axis 0 numbers the outputs",
+            "output-last": "the last axis numbers the outputs",
+        },
+        "placement": {
+            "gradient": "centralizes the gradient; L2 decay, if any, is added after "
+            "(then it moves the weight sums: no weight constraint)",
+            "decayed-gradient": "centralizes the gradient with its L2 decay "
+            "(the weight constraint holds under SGD and SGDM)",
+            "update": "centralizes the final direction of the step "
+            "(the weight constraint holds for every optimizer)",
+        },
+        "momentum": {
+            "ema": "m = beta m + (1 - beta) g, Algorithm 1",
+            "heavy-ball": "m = beta m + g, as PyTorch",
+            "velocity": "v = beta v - lr g, as Keras; equal to heavy-ball at a constant lr",
+        },
+        "first_momentum": {
+            "zero": "the momentum starts at 0, Algorithm 1",
+            "gradient": "the momentum starts as the first gradient, as PyTorch",
+        },
+        "epsilon": {
+            "outside": "m^ / (sqrt(v^) + eps), Algorithm 2",
+            "hat": "the bias corrections scale the step, eps is added to sqrt(v), as Keras",
+        },
+        "decay": {
+            "none": "takes no weight decay",
+            "l2": "weight decay is added to the gradient",
+            "decoupled": "weight decay shrinks the weight beside the step, as AdamW",
+        },
+        "scope": {
+            "all": "every weight of two or more dimensions",
+            "conv-only": "weights of convolutions only (GCC)",
+        },
+        "fan_in_one": {
+            "erase": "the gradient of a weight with one input becomes 0, Eq. 1 as written",
+            "keep": "a weight with one input is left alone",
+        },
+        "axes_rule": {
+            "by-rank": "one rule for every weight, whatever its layer",
+            "by-kind": "the true outputs of depthwise, transposed, embedding and attention weights",
+        },
+    }.items()
 }
 
 
@@ -119,6 +89,11 @@ class Conventions:
             {**self.values, **new}, {**self.sources, **dict.fromkeys(new, "inferred")}
         )
 
+    def without(self, fields: Collection[str]) -> Conventions:
+        """Drop some fields."""
+        kept = {k: v for k, v in self.values.items() if k not in fields}
+        return Conventions(kept, {k: self.sources[k] for k in kept})
+
     def to_json(self) -> dict[str, dict[str, str]]:
         """Return the ``conventions`` object of the JSON report, fields in the contract's order."""
         return {
@@ -136,22 +111,9 @@ _OF_STEPS = (*_OF_ONE_ALGORITHM, "placement", "decay")
 def refuse_meaningless(
     declared: Mapping[str, str], algorithm: str | None, *, operator: bool
 ) -> None:
-    """Refuse a convention that cannot mean anything for such a port.
+    """Raise ValueError for a convention about steps that the port does not take.
 
-    Parameters
-    ----------
-    declared : mapping
-        Field to value.
-    algorithm : {"sgdm", "adam"} or None
-        What the port is declared to follow.
-    operator : bool
-        Whether the port is a bare function of a gradient.
-
-    Raises
-    ------
-    ValueError
-        If a declared field is about steps and the port has none, or is about another
-        algorithm.
+    An operator takes no steps; a port that follows ``algorithm`` takes none of the other one.
 
     Examples
     --------
@@ -169,16 +131,7 @@ def refuse_meaningless(
 
 
 def parse_conventions(declared: Mapping[str, str]) -> dict[str, str]:
-    """Check declared conventions.
-
-    Parameters
-    ----------
-    declared : mapping
-        Field to value.
-
-    Returns
-    -------
-    dict
+    """Return declared conventions, field to value, if each of them exists.
 
     Raises
     ------
@@ -192,9 +145,10 @@ def parse_conventions(declared: Mapping[str, str]) -> dict[str, str]:
     """
     for field, value in declared.items():
         if field not in CONVENTIONS:
-            known = ", ".join(CONVENTIONS)
-            raise ValueError(f"unknown convention {field!r}; known: {known}")
-        if value not in CONVENTIONS[field].values:
-            known = ", ".join(CONVENTIONS[field].values)
-            raise ValueError(f"convention {field} has no value {value!r}; it has: {known}")
+            raise ValueError(f"unknown convention {field!r}; known: {', '.join(CONVENTIONS)}")
+        known = CONVENTIONS[field].values
+        if value not in known:
+            raise ValueError(
+                f"convention {field} has no value {value!r}; it has: {', '.join(known)}"
+            )
     return dict(declared)

@@ -7,17 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gc_ref._conformance.ports.case import Case, Trajectory
-from gc_ref._conformance.ports.conventions import refuse_meaningless
+from gc_ref._conformance.ports.conventions import parse_conventions, refuse_meaningless
 from gc_ref._layouts import LAYOUTS
-
-__all__ = [
-    "Construction",
-    "Port",
-    "PortError",
-    "PortLoadError",
-    "ShapeChangedError",
-    "SkippedError",
-]
 
 
 class PortError(Exception):
@@ -42,9 +33,9 @@ class ShapeChangedError(PortError):
 
 
 class SkippedError(Exception):
-    """A port says that it does not run a case: nothing is known of it, good or bad.
+    """A port says that it does not run a case, which tells nothing about it, good or bad.
 
-    No `PortError`: who tolerates a port that fails must not take this for a pass.
+    It is no `PortError`: a check that lets a port fail must not take a skip for a pass.
     """
 
 
@@ -64,19 +55,20 @@ class PortLoadError(PortError):
 
 @dataclass(frozen=True)
 class Construction:
-    """How the user makes what a port drives: enough to write a program of it.
+    """How the user makes what a port drives: enough to write a program that does the same.
 
     Attributes
     ----------
     program : str
-        Which program shows a run of it (see `replays`): ``"torch"``, ``"keras"``,
-        ``"optax"``, ``"numpy"``, or ``"operator"`` and the framework, as in ``"operator-jax"``.
+        Which program of the room ``replays`` shows a run of it: ``"torch"``, ``"keras"``,
+        ``"optax"``, ``"numpy"``, ``"exec"``, or ``"operator"`` and the framework, as in
+        ``"operator-jax"``.
     function : object
         The class, factory or function; for a program in any language its words.
     arguments : callable
-        Hyperparameters to the keyword arguments that it is called with.
+        Turns hyperparameters into the keyword arguments that it is called with.
     detail : str
-        What else the program must know: the backend of Keras, ``"scaled"`` for an optax
+        What else the program needs: the backend of Keras, ``"scaled"`` for an optax
         transformation that takes no learning rate.
     """
 
@@ -134,13 +126,13 @@ class Port:
     operator : bool
         Whether it is a bare function of a gradient, without steps.
     takes_unused : bool
-        Whether it is given every hyperparameter, those too that it has no use for.
+        Whether it is given every hyperparameter, also those that it has no use for.
     shows_gradient : bool
-        Whether the driver sees the very gradient that the port was given, after the step.
+        Whether the driver sees, after a step, the very gradient that it gave to the port.
     usual_epsilon : {"outside", "hat"}
         Where Adam of this framework adds ε (see the convention ``epsilon``).
     broken : callable
-        Says what broke the port for good, whoever tolerated that run, or nothing.
+        ``broken()`` says what broke the port for good, or returns an empty text.
     construction : Construction or None
         How the user makes what is driven, for programs that show a mistake without gc-ref.
 
@@ -179,9 +171,10 @@ class Port:
     construction: Construction | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a layout or an algorithm that does not exist, and what goes with no such port."""
+        """Refuse a layout, an algorithm or a convention that this port cannot have."""
         if self.layout not in LAYOUTS:
             raise ValueError(f"unknown layout {self.layout!r}; known: {', '.join(LAYOUTS)}")
         if self.algorithm not in (None, "sgdm", "adam"):
             raise ValueError(f"unknown algorithm {self.algorithm!r}; known: sgdm, adam")
+        parse_conventions(self.conventions)
         refuse_meaningless(self.conventions, self.algorithm, operator=self.operator)

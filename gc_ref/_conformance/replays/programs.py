@@ -1,78 +1,94 @@
-"""The programs of `_replay`, one for each kind of port: what they import, and how they train."""
+"""The programs that replay a counterexample: one for each kind of port."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+from gc_ref._conformance.adapters.exec.hello import hello_line
+from gc_ref._conformance.adapters.exec.protocol import run_line
+from gc_ref._conformance.adapters.optax.tree import paths
+from gc_ref._conformance.findings.counterexample import Element
 from gc_ref._conformance.ports.case import Case, Parameter
-
-__all__ = ["PROGRAMS", "Scene"]
+from gc_ref._conformance.ports.port import Construction
+from gc_ref._conformance.replays.imports import Imported
+from gc_ref._conformance.replays.literals import array_literal, float_literal, literal
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a program shows, most of it as source code."""
+    """What a program shows.
 
-    imports: list[str]
-    name: str
-    arguments: str
-    hyperparameters: Mapping[str, float]
-    parameter: Parameter
-    case: Case
+    Attributes
+    ----------
+    made : Construction
+        How the user makes what is driven.
+    imported : Imported
+        How the program gets at it.
+    layout : str
+        Layout of the weights.
+    case : Case
+        The one parameter, its gradients, and the hyperparameters that the port is given.
+    parameter : Parameter
+        The parameter.
+    shown : Element
+        The element that is wrong after the last step.
+    """
+
+    made: Construction
+    imported: Imported
     layout: str
-    weight: str
-    gradients: list[str]
-    index: tuple[int, ...]
-    expected: float
-    got: float
-    bound: float
-    detail: str
-    words: tuple[str, ...]
+    case: Case
+    parameter: Parameter
+    shown: Element
+
+    @property
+    def gradients(self) -> list[str]:
+        """Source code of the gradient of each step."""
+        return [array_literal(g[self.parameter.name]) for g in self.case.gradients]
+
+    def call(self, *given: str) -> str:
+        """Source code that calls what the user gave, with the arguments of the port."""
+        arguments = self.made.arguments(self.case.hyperparameters)
+        words = [*given, *(f"{k}={literal(v)}" for k, v in arguments.items())]
+        return f"{self.imported.name}({', '.join(words)})"
 
 
-def _program(scene: Scene, imports: list[str], body: str, *, operator: bool = False) -> str:
+def _program(scene: Scene, imports: Sequence[str], body: str, *, operator: bool = False) -> str:
     """Put the parts of a Python program together."""
-    lines = [*imports, "", *scene.imports, ""]
+    lines = [*imports, "", *scene.imported.lines, ""]
+    gradients, shown = scene.gradients, scene.shown
     if operator:
-        lines.append(f"gradient = {scene.gradients[-1]}")
+        lines.append(f"gradient = {gradients[-1]}")
     else:
-        lines.append(f"weight = {scene.weight}")
-        lines += ["gradients = [", *(f"    {g}," for g in scene.gradients), "]"]
-    lines += [f"index = {scene.index}", "", *body.strip().splitlines(), ""]
+        lines.append(f"weight = {array_literal(scene.parameter.value)}")
+        lines += ["gradients = [", *(f"    {g}," for g in gradients), "]"]
+    lines += [f"index = {shown.index}", "", *body.strip().splitlines(), ""]
     lines += [
-        f"expected, bound = {_float(scene.expected)}, {_float(scene.bound)}",
+        f"expected, bound = {float_literal(shown.expected)}, {float_literal(shown.bound)}",
         'assert abs(got - expected) <= bound, f"got {got}, expected {expected} within {bound}"',
     ]
     return "\n".join(lines) + "\n"
 
 
-def _float(value: float) -> str:
-    return repr(value) if abs(value) < float("inf") else f'float("{value}")'
-
-
 def _operator_numpy(scene: Scene) -> str:
-    body = f"got = float({_call(scene, 'gradient')}[index])"
+    body = f"got = float({scene.call('gradient')}[index])"
     return _program(scene, ["import numpy as np"], body, operator=True)
 
 
 def _operator_torch(scene: Scene) -> str:
     given = f"torch.from_numpy(gradient){_as_dtype(scene)}"
-    body = f"got = {_call(scene, given)}[index].item()"
+    body = f"got = {scene.call(given)}[index].item()"
     return _program(scene, ["import numpy as np", "import torch"], body, operator=True)
 
 
 def _operator_jax(scene: Scene) -> str:
     given = f'jnp.asarray(gradient, dtype="{scene.case.dtype}")'
-    body = f"{_wide(scene)}got = float({_call(scene, given)}[index])"
+    body = f"{_wide(scene)}got = float({scene.call(given)}[index])"
     imports = ["import jax", "import jax.numpy as jnp", "import numpy as np"]
     return _program(scene, imports, body, operator=True)
-
-
-def _call(scene: Scene, *given: str) -> str:
-    return f"{scene.name}({', '.join(filter(None, [*given, scene.arguments]))})"
 
 
 def _as_dtype(scene: Scene) -> str:
@@ -88,7 +104,7 @@ def _torch(scene: Scene) -> str:
     as_dtype = _as_dtype(scene)
     body = f"""
 parameter = torch.nn.Parameter(torch.from_numpy(weight){as_dtype})
-optimizer = {_call(scene, "[parameter]")}
+optimizer = {scene.call("[parameter]")}
 for gradient in gradients:
     optimizer.zero_grad()
     (torch.from_numpy(gradient){as_dtype} * parameter).sum().backward()
@@ -112,24 +128,22 @@ class Probe(keras.layers.Layer):
 
 probe = Probe()
 model = keras.Sequential([keras.Input(weight.shape), probe])
-model.compile({_call(scene)}, loss=lambda _, output: keras.ops.sum(output))
+model.compile({scene.call()}, loss=lambda _, output: keras.ops.sum(output))
 probe.kernel.assign(weight)
 data = np.stack(gradients), np.zeros((len(gradients), 1))
 model.fit(*data, batch_size=1, shuffle=False, verbose=0)
 got = float(probe.kernel.numpy()[index])
 '''
-    backend = f'os.environ["KERAS_BACKEND"] = "{scene.detail}"'
+    backend = f'os.environ["KERAS_BACKEND"] = "{scene.made.detail}"'
     return _program(scene, ["import os", "", backend, "import keras", "import numpy as np"], body)
 
 
 def _optax(scene: Scene) -> str:
-    from gc_ref._conformance.adapters.optax.tree import paths
-
     [path] = paths((scene.parameter,), layout=scene.layout).values()
     at = "".join(f"[{key!r}]" for key in path)
-    made = _call(scene)
-    if scene.detail == "scaled":  # it takes no learning rate
-        made = f"optax.chain({made}, optax.scale({-scene.hyperparameters['lr']!r}))"
+    made = scene.call()
+    if scene.made.detail == "scaled":  # it takes no learning rate
+        made = f"optax.chain({made}, optax.scale({-scene.case.hyperparameters['lr']!r}))"
     body = f"""
 {_wide(scene)}params = {_nested(path, "jnp.asarray(weight)")}
 optimizer = {made}
@@ -160,11 +174,11 @@ case = SimpleNamespace(
     id={scene.case.id!r},
     parameters=(parameter,),
     gradients=tuple({{parameter.name: gradient}} for gradient in gradients),
-    hyperparameters={dict(scene.hyperparameters)!r},
+    hyperparameters={dict(scene.case.hyperparameters)!r},
     dtype={scene.case.dtype!r},
     drive=frozenset(),
 )
-steps = {_call(scene, "case")}
+steps = {scene.call("case")}
 got = float(getattr(steps, "steps", steps)[-1][parameter.name][index])
 """
     imports = ["from types import SimpleNamespace", "", "import numpy as np"]
@@ -173,21 +187,18 @@ got = float(getattr(steps, "steps", steps)[-1][parameter.name][index])
 
 def _exec(scene: Scene) -> str:
     """Return a shell command that pipes the questions into the program."""
-    from gc_ref._conformance.adapters.exec.hello import hello_line
-    from gc_ref._conformance.adapters.exec.protocol import run_line
-
-    settings, takes, centralized = json.loads(scene.detail)
-    case = replace(scene.case, hyperparameters=scene.hyperparameters)
+    settings, takes, centralized = json.loads(scene.made.detail)
     questions = [
         hello_line(settings),
-        run_line(1, case, frozenset(takes), centralized=centralized),
+        run_line(1, scene.case, frozenset(takes), centralized=centralized),
     ]
     piped = " ".join(shlex.quote(line.decode("ascii")) for line in questions)
+    shown = scene.shown
     return (
-        f"printf '%s\\n' {piped} | {shlex.join(scene.words)}\n"
-        f"# {scene.parameter.name} at index {scene.index} after step {len(scene.gradients)}: "
-        f"got {scene.got!r}, expected {scene.expected!r} ({scene.expected.hex()}) "
-        f"within {scene.bound!r}\n"
+        f"printf '%s\\n' {piped} | {shlex.join(scene.made.function)}\n"
+        f"# {scene.parameter.name} at index {shown.index} after step {shown.step}: "
+        f"got {shown.got!r}, expected {shown.expected!r} ({shown.expected.hex()}) "
+        f"within {shown.bound!r}\n"
     )
 
 

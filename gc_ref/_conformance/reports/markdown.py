@@ -1,24 +1,23 @@
-"""The Markdown report, for the summary of a CI job (GitHub flavored)."""
+"""Reports in Markdown, for the summary of a CI job (GitHub flavored): one, or many as a table."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from gc_ref._conformance.reports import words
-from gc_ref._conformance.reports.worked import worked
-
-__all__ = ["code", "escape", "fence", "prose", "render_markdown", "table"]
+from gc_ref._conformance.findings.check_report import CheckReport
+from gc_ref._conformance.reports import matrix, summary
+from gc_ref._conformance.reports.model import ReportData
+from gc_ref._conformance.reports.worked_example import worked_example
+from gc_ref._conformance.writing.words import clean
 
 #: What Markdown or GitHub reads as more than itself: markup, mentions, issues, math, links.
 SPECIAL = re.compile(r"[&<>\\`*_\[\]|~@#$]|:(?=\S)|(?<=www)\.|^[-+=]|^\d(?=\d*[.)])")
-CODE = re.compile(r"`([a-z0-9./-]+)`")
 
 
 def escape(text: object) -> str:
     """Return a text that Markdown shows as it is, in a table too."""
-    return SPECIAL.sub(lambda found: f"&#{ord(found[0])};", words.clean(text))
+    return SPECIAL.sub(lambda found: f"&#{ord(found[0])};", clean(text))
 
 
 def code(text: object) -> str:
@@ -28,15 +27,14 @@ def code(text: object) -> str:
 
 def prose(text: str) -> str:
     """Return our own sentence, with the ids between backticks as code."""
-    parts = CODE.split(text)
-    return "".join(code(p) if i % 2 else escape(p) for i, p in enumerate(parts))
+    return "".join((code if id else escape)(part) for id, part in summary.code_or_text(text))
 
 
 def fence(text: str, language: str = "sh") -> str:
     """Return a fenced block that its text cannot close."""
     runs = [len(run) for run in re.findall("`+", text)]
     mark = "`" * max(3, max(runs, default=0) + 1)
-    kept = "".join("�" if words.clean(c) == "�" else c for c in text.replace("\r", " "))
+    kept = "".join("�" if clean(c) == "�" else c for c in text.replace("\r", " "))
     return f"{mark}{language}\n{kept}\n{mark}"
 
 
@@ -48,111 +46,116 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield f"| {' | '.join(row)} |"
 
 
-def render_markdown(report: Mapping[str, Any]) -> str:
-    """Render a report, as JSON has it, in Markdown.
-
-    Parameters
-    ----------
-    report : mapping
-        A ``gc-ref-report/1``.
-
-    Returns
-    -------
-    str
-    """
+def render_markdown(report: ReportData) -> str:
+    """Render one report."""
     return "\n".join(_lines(report)).rstrip() + "\n"
 
 
-def _lines(report: Mapping[str, Any]) -> Iterator[str]:
-    yield f"## {words.VERDICT[report['verdict']]} {escape(words.headline(report))}"
+def _lines(report: ReportData) -> Iterator[str]:
+    yield f"## {summary.VERDICT[report.verdict]} {escape(summary.headline(report))}"
     yield ""
-    yield f"**{report['verdict'].capitalize()}**: {escape(words.summary(report))}."
+    yield f"**{report.verdict.capitalize()}**: {escape(summary.counts(report))}."
     yield ""
     yield from _diagnosis(report)
     yield from _failed(report)
     yield from _counterexample(report)
-    if words.rerun(report):
-        yield from ("Run it again:", "", fence(words.rerun(report)), "")
-    passed = words.with_status(report, "expected-failure", "passed")
-    rows = [[_status(c), code(c["id"]), escape(c["clause"]), _found(c)] for c in passed]
+    if report.rerun:
+        yield from ("Run it again:", "", fence(report.rerun), "")
+    passed = [*report.with_status("expected-failure"), *report.with_status("passed")]
+    rows = [[_status(c), code(c.id), escape(c.clause), _found(c)] for c in passed]
     yield from _folded(f"Passed ({len(rows)})", ("status", "check", "clause", "found"), rows)
-    skipped = words.with_status(report, "not-applicable")
-    rows = [[code(c["id"]), escape(c["clause"]), escape(c["message"])] for c in skipped]
+    skipped = report.with_status("not-applicable")
+    rows = [[code(c.id), escape(c.clause), escape(c.message)] for c in skipped]
     yield from _folded(f"Not checked ({len(rows)})", ("check", "clause", "why"), rows)
     yield from _choices(report)
-    yield f"<sub>{escape(words.judged(report))}</sub>"
+    yield f"<sub>{escape(summary.provenance(report))}</sub>"
 
 
-def _diagnosis(report: Mapping[str, Any]) -> Iterator[str]:
-    if report["verdict"] == "error":
-        return
-    said = report["diagnosis"] if report["verdict"] == "deviates" else report["diagnosis"][:1]
+def _diagnosis(report: ReportData) -> Iterator[str]:
+    said = summary.diagnosis(report)
     if not said:
         return
-    head = (
-        "What it does" if report["identified"] or report["verdict"] == "conforms" else "Diagnosis"
-    )
-    yield f"**{head}:** {prose(said[0])}."
-    for sentence in said[1:]:
-        yield f"- {prose(sentence)}."
+    known = report.identified or report.verdict == "conforms"
+    stop = "" if report.ambiguous else "."  # a list follows, which the sentence announces
+    yield f"**{'What it does' if known else 'Diagnosis'}:** {prose(said[0])}{stop}"
+    yield from (f"- {prose(sentence)}." for sentence in said[1:])
     yield ""
 
 
-def _failed(report: Mapping[str, Any]) -> Iterator[str]:
-    entries = words.failures(report)
-    if not entries:
-        return
-    rows = []
-    for c in entries:
-        rows.append([_status(c), code(c["id"]), escape(words.must_hold(c)), _found(c)])
-    yield from table(("status", "check", "what must hold", "found"), rows)
-    yield ""
-
-
-def _counterexample(report: Mapping[str, Any]) -> Iterator[str]:
-    found = words.smallest_counterexample(report)
-    if found is None:
-        return
-    check, shown, neuron = found
-    yield f"**The smallest counterexample** (of {code(check['id'])}, case {code(shown['case'])}, " \
-          f"{code(shown['dtype'])}), worked by hand:"  # fmt: skip
-    yield ""
-    for sentence in worked(shown, neuron):
-        yield f"- {escape(sentence)}"
-    yield ""
-
-
-def _choices(report: Mapping[str, Any]) -> Iterator[str]:
+def _failed(report: ReportData) -> Iterator[str]:
     rows = [
-        [code(field), code(entry["value"]), escape(entry["source"]),
-         escape(words.convention_meaning(field, entry["value"]))]
-        for field, entry in report["conventions"].items()
-    ]  # fmt: skip
+        [_status(c), code(c.id), escape(summary.must_hold(c)), _found(c)] for c in report.failures
+    ]
+    if rows:
+        yield from table(("status", "check", "what must hold", "found"), rows)
+        yield ""
+
+
+def _counterexample(report: ReportData) -> Iterator[str]:
+    check = report.smallest
+    if check is None or check.counterexample is None:
+        return
+    shown = check.counterexample
+    yield (
+        f"**The smallest counterexample** (of {code(check.id)}, case {code(shown.case)}, "
+        f"{code(shown.dtype)}), worked by hand:"
+    )
+    yield ""
+    yield from (f"- {escape(sentence)}" for sentence in worked_example(shown))
+    yield ""
+
+
+def _choices(report: ReportData) -> Iterator[str]:
+    rows = []
+    for field, entry in report.conventions.items():
+        value, source = entry["value"], entry["source"]
+        meaning = summary.convention_meaning(field, value)
+        rows.append([code(field), code(value), escape(source), escape(meaning)])
     title = f"Conventions ({len(rows)}): choices of this port, never failures"
     yield from _folded(title, ("convention", "value", "source", "meaning"), rows)
-    if report["notes"]:
+    if report.notes:
         yield from ("**Noted:**", "")
-        yield from (f"- {escape(note)}" for note in report["notes"])
+        yield from (f"- {escape(note)}" for note in report.notes)
         yield ""
 
 
 def _folded(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     if rows:
-        yield f"<details><summary>{title}</summary>"
-        yield ""
+        yield from (f"<details><summary>{title}</summary>", "")
         yield from table(head, rows)
-        yield ""
-        yield "</details>"
-        yield ""
+        yield from ("", "</details>", "")
 
 
-def _status(check: Mapping[str, Any]) -> str:
-    symbol, label = words.STATUS[check["status"]]
-    return f"{symbol} {label}"
+def _status(check: CheckReport) -> str:
+    return " ".join(summary.STATUS[check.status])
 
 
-def _found(check: Mapping[str, Any]) -> str:
-    parts = [escape(check["message"])] if check["message"] else []
-    if error := words.error_words(check["ratio"]):
-        parts.append(error)
-    return "; ".join(parts)
+def _found(check: CheckReport) -> str:
+    return escape(summary.finding(check))
+
+
+def render_markdown_matrix(reports: Sequence[ReportData]) -> str:
+    """Render many reports as one table."""
+    return "\n".join(_matrix_lines(reports)).rstrip() + "\n"
+
+
+def _matrix_lines(reports: Sequence[ReportData]) -> Iterator[str]:
+    names = [escape(name) for name in matrix.labels(reports)]
+    ports, verdicts = matrix.ports_counted(reports), matrix.verdicts_counted(reports)
+    yield f"## Gradient Centralization: {ports}, {verdicts}"
+    yield ""
+    rows = []
+    for name, r in zip(names, reports, strict=True):
+        verdict = f"{summary.VERDICT[r.verdict]} {r.verdict}"
+        known = ", ".join(code(i) for i in r.identified)
+        target = (code if r.port["target"] else escape)(matrix.target_of(r))
+        rows.append([name, verdict, escape(summary.counts(r)), known, target])
+    yield from table(("port", "verdict", "checks", "identified", "target"), rows)
+    yield ""
+    rows = []
+    for id in matrix.check_ids(reports):
+        cells = (matrix.CELL[matrix.status_of(r, id)] for r in reports)
+        rows.append([code(id), *(f"{symbol} {word}" for symbol, word, _ in cells)])
+    yield from table(("check", *names), rows)
+    yield ""
+    yield f"<sub>{'; '.join(map(escape, matrix.legend(reports)))}.</sub>"

@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
 
+from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.findings.counterexample import Counterexample
-from gc_ref._conformance.ports.conventions import CONVENTIONS
+from gc_ref._conformance.reports.model import ReportData
+from gc_ref._conformance.reports.summary import convention_meaning
+from gc_ref._conformance.writing.words import counted, short, wrapped
 
-if TYPE_CHECKING:
-    from gc_ref._conformance.findings.check_report import CheckReport
-    from gc_ref._conformance.reports.report import Report
-
-__all__ = ["render", "render_diagnosis", "render_finding"]
-
-WIDTH = 96
 #: Parts of the environment that the line of versions leaves to other lines.
 HIDDEN = ("platform", "gc_ref", "arithmetic")
 LABELS = {"indeterminate": "UNDECIDED", "unexpected-pass": "UNEXPECTED PASS"}
 
 
-def render(report: Report) -> str:
+def render_text(report: ReportData) -> str:
     """Render a report as plain text, without color or control characters."""
     return "\n".join(line.rstrip() for line in _lines(report)) + "\n"
 
 
-def render_diagnosis(report: Report) -> str:
+def render_diagnosis(report: ReportData) -> str:
     """Render what a port does, in words: verdict, semantics, conventions, notes."""
     lines = [_verdict(report), _context(report)]
     wrong = report.with_status("error", "failed", "indeterminate", "expected-failure")
     if not wrong and report.diagnosis:
-        lines += _wrap("It ", report.diagnosis[0])
+        lines += wrapped("It ", report.diagnosis[0])
     else:
         lines += _diagnosis(report)
     for check in report.with_status("error"):
@@ -41,7 +35,7 @@ def render_diagnosis(report: Report) -> str:
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
-def render_finding(check: CheckReport, report: Report | None = None) -> str:
+def render_finding(check: CheckReport, report: ReportData | None = None) -> str:
     """Render one finding, as the report has it; with the diagnosis, if the report is known."""
     lines = [line.rstrip() for line in _finding(check)]
     if report is not None:
@@ -51,64 +45,70 @@ def render_finding(check: CheckReport, report: Report | None = None) -> str:
     return "\n".join(lines).removeprefix("FAILED  ")
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _lines(report: ReportData) -> Iterator[str]:
     yield _verdict(report)
     yield _context(report)
     if "arithmetic" in report.environment:
-        yield from _wrap("Arithmetic granted: ", report.environment["arithmetic"])
+        yield from wrapped("Arithmetic granted: ", report.environment["arithmetic"])
     yield from _diagnosis(report)
     yield ""
     shown = False
-    for check in report.with_status("error", "failed", "unexpected-pass", "indeterminate"):
+    for check in report.failures:
         yield from _finding(check)
         if check.replay and not shown:  # one is enough: the others are in the JSON report
             yield from _replay(check)
             shown = True
         yield ""
-    known = report.with_status("expected-failure")
-    if known:
-        yield f"Failed as expected ({len(known)}):"
-        for check in known:
-            known_as = f"; known: {check.expectation}" if check.expectation else ""
-            yield from _wrap(f"  {check.id}: ", check.message + known_as)
-        yield ""
-    passed = report.with_status("passed")
-    if passed:
-        yield f"Passed ({len(passed)}):"
-        for check in passed:
-            yield from _passed(check)
-        yield ""
+    yield from _group("Failed as expected", report.with_status("expected-failure"), _known)
+    yield from _group("Passed", report.with_status("passed"), _passed)
     yield from _conventions(report)
     yield from _notes(report)
-    skipped = report.with_status("not-applicable")
-    if skipped:
-        yield f"Not checked ({len(skipped)}):"
-        for check in skipped:
-            yield from _wrap(f"  {check.id}: ", check.message)
-        yield ""
-    if report.checks:
-        yield f"Rerun: {report.checks[0].rerun}"
+    yield from _group("Not checked", report.with_status("not-applicable"), lambda c: c.message)
+    if report.rerun:
+        yield f"Rerun: {report.rerun}"
 
 
-def _conventions(report: Report) -> Iterator[str]:
+def _group(
+    title: str, checks: Sequence[CheckReport], said: Callable[[CheckReport], str]
+) -> Iterator[str]:
+    """Yield what is said of the checks of one status."""
+    if not checks:
+        return
+    yield f"{title} ({len(checks)}):"
+    for check in checks:
+        text = said(check)
+        yield from wrapped(f"  {check.id}: ", text) if text else [f"  {check.id}"]
+    yield ""
+
+
+def _known(check: CheckReport) -> str:
+    return check.message + (f"; known: {check.expectation}" if check.expectation else "")
+
+
+def _passed(check: CheckReport) -> str:
+    error = f"worst error {check.ratio:.2g} of its bound" if check.ratio else ""
+    return "; ".join(filter(None, (error, check.message)))
+
+
+def _conventions(report: ReportData) -> Iterator[str]:
     if report.conventions:
         yield "Conventions (choices of this port, never failures):"
         for field, entry in report.conventions.items():
-            meaning = CONVENTIONS[field].values[entry["value"]]
-            yield from _wrap(f"  {field} = {entry['value']} ({entry['source']}): ", meaning)
+            head = f"  {field} = {entry['value']} ({entry['source']}): "
+            yield from wrapped(head, convention_meaning(field, entry["value"]))
         yield ""
 
 
-def _notes(report: Report) -> Iterator[str]:
+def _notes(report: ReportData) -> Iterator[str]:
     if report.notes:
         yield "Noted:"
         for note in report.notes:
-            yield from _wrap("  - ", note)
+            yield from wrapped("  - ", note)
         yield ""
 
 
-def _verdict(report: Report) -> str:
-    name = report.port["name"]
+def _verdict(report: ReportData) -> str:
+    name, ran = report.port["name"], report.checks_run
     failed = report.with_status("failed", "indeterminate")
     stale = _stale(report)
     if report.verdict == "error":
@@ -117,39 +117,33 @@ def _verdict(report: Report) -> str:
         return f"DEVIATES from its known failures: {name}: {stale}"
     if report.verdict == "deviates":
         ids = ", ".join(c.id for c in failed[:4]) + (", ..." if len(failed) > 4 else "")
-        words = f"DEVIATES: {name} fails {len(failed)} of {report.checks_run} checks ({ids})"
+        words = f"DEVIATES: {name} fails {len(failed)} of {ran} checks ({ids})"
         return words + (f"; {stale}" if stale else "")
     known = len(report.with_status("expected-failure"))
-    words = f"{name} passes {report.checks_run - known} of {report.checks_run} checks"
-    if known:
-        words = f"CONFORMS with {known} expected failure{'s'[: known > 1]}: {words}"
-    else:
-        words = f"CONFORMS: {words}"
+    but = f" with {counted(known, 'expected failure')}" if known else ""
+    words = f"CONFORMS{but}: {name} passes {ran - known} of {ran} checks"
     if not report.recognized:
         words += "; GC only, its optimizer is not recognized: name --algorithm or --base"
     return words
 
 
-def _stale(report: Report) -> str:
+def _stale(report: ReportData) -> str:
     """Say how many entries of the list of known failures are to be removed; or nothing."""
     stale = report.with_status("unexpected-pass")
     if not stale:
         return ""
     unmatched = sum(c.found == "not-applicable" for c in stale)
-    passing = len(stale) - unmatched
     parts = []
-    if passing:
-        verb = "check passes" if passing == 1 else "checks pass"
-        parts.append(f"{passing} listed {verb} now")
+    if passing := len(stale) - unmatched:
+        parts.append(counted(passing, "listed check passes now", "listed checks pass now"))
     if unmatched:
-        verb = "check does" if unmatched == 1 else "checks do"
-        parts.append(f"{unmatched} listed {verb} not apply")
+        many = "listed checks do not apply"
+        parts.append(counted(unmatched, "listed check does not apply", many))
     them = "it" if len(stale) == 1 else "them"
-    place = report.known_from or "the list"
-    return f"{' and '.join(parts)}: remove {them} from {place}"
+    return f"{' and '.join(parts)}: remove {them} from {report.known_from or 'the list'}"
 
 
-def _context(report: Report) -> str:
+def _context(report: ReportData) -> str:
     environment = report.environment
     versions = [f"{k} {v}" for k, v in environment.items() if k not in HIDDEN]
     target = f" {report.port['target']}" if report.port["target"] else ""
@@ -161,15 +155,15 @@ def _context(report: Report) -> str:
     )
 
 
-def _diagnosis(report: Report) -> Iterator[str]:
+def _diagnosis(report: ReportData) -> Iterator[str]:
     """What a port with failures does, if it is known, in sentences."""
     failing = report.with_status("failed", "indeterminate", "expected-failure")
     if report.verdict == "error" or not failing or not report.diagnosis:
         return
     head = "Identified: " if report.identified else "Not identified: "
-    yield from _wrap(head, report.diagnosis[0])
+    yield from wrapped(head, report.diagnosis[0])
     for words in report.diagnosis[1:]:
-        yield from _wrap("  ", words)
+        yield from wrapped("  ", words)
 
 
 def _finding(check: CheckReport) -> Iterator[str]:
@@ -180,26 +174,27 @@ def _finding(check: CheckReport) -> Iterator[str]:
         yield f"ERROR  the port could not be driven (for {check.id}), so nothing more was checked"
     else:
         yield f"{label}  {check.id}  [{check.clause}] {check.sentence}"
-    yield from _wrap("  ", check.message)
+    yield from wrapped("  ", check.message)
     if check.counterexample:
         yield from _counterexample(check.counterexample)
     if check.ratio is not None:
-        nought = check.counterexample and check.counterexample.worst.expected == 0
-        shown = check.ulps and math.isfinite(check.ulps) and not nought  # no ulps of 0
-        ulps = f", {check.ulps:.3g} ulps" if shown else ""
+        of_zero = check.counterexample and check.counterexample.worst.expected == 0
+        has_ulps = check.ulps and math.isfinite(check.ulps) and not of_zero  # 0 has no ulp
+        ulps = f"{check.ulps:.3g} ulps" if has_ulps else ""
         if math.isfinite(check.ratio):
-            yield f"  the error is {check.ratio:.3g} times its bound{ulps}"
+            bounds = f"{check.ratio:.3g} times its bound"
+            yield f"  the error is {', '.join(filter(None, (bounds, ulps)))}"
         elif ulps:
-            yield f"  no rounding is allowed here: the error is{ulps.removeprefix(',')}"
+            yield f"  no rounding is allowed here: the error is {ulps}"
     yield f"  rerun: {check.rerun}"
 
 
 def _replay(check: CheckReport) -> Iterator[str]:
-    assert check.counterexample is not None
-    replay = check.counterexample.replay
-    assert replay is not None
-    if replay.form == "reason":  # why there is none
-        yield f"  replay: {replay.text.removeprefix('# ').strip()}"
+    replay = check.counterexample and check.counterexample.replay
+    if not replay:
+        return
+    if replay.reason:
+        yield f"  replay: {replay.reason}"
         return
     yield "  replay:" if replay.form == "with-gc-ref" else "  replay, without gc-ref:"
     yield ""
@@ -215,38 +210,11 @@ def _counterexample(shown: Counterexample) -> Iterator[str]:
     )
     of = "its gradient" if axes is None else "gradient over the inputs of that output"
     for step, values in enumerate(worst.gradient, 1):
-        text = ", ".join(_short(v) for v in values)
-        yield from _wrap(f"  {of}, step {step}: ", f"[{text}]")
+        text = ", ".join(short(v) for v in values)
+        yield from wrapped(f"  {of}, step {step}: ", f"[{text}]")
     if worst.weight is not None:
-        yield f"  weight before: {_short(worst.weight)}"
+        yield f"  weight before: {short(worst.weight)}"
     yield (
         f"  at index {worst.index} after step {worst.step}: expected "
-        f"{_long(worst.expected)}, got {_long(worst.got)}, bound {_short(worst.bound)}"
+        f"{short(worst.expected, 9)}, got {short(worst.got, 9)}, bound {short(worst.bound)}"
     )
-
-
-def _passed(check: CheckReport) -> Iterator[str]:
-    parts = []
-    if check.ratio:
-        parts.append(f"worst error {check.ratio:.2g} of its bound")
-    if check.message:
-        parts.append(check.message)
-    if parts:
-        yield from _wrap(f"  {check.id}: ", "; ".join(parts))
-    else:
-        yield f"  {check.id}"
-
-
-def _wrap(head: str, text: str) -> Iterator[str]:
-    indent = " " * (len(head) - len(head.lstrip()) + 2)
-    yield from textwrap.wrap(
-        head + text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    ) or [head]
-
-
-def _short(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.6g}"
-
-
-def _long(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.9g}"

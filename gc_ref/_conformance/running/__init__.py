@@ -1,1 +1,1 @@
-"""Judge a port, or all of the catalogue."""
+"""All checks on one port, or on every catalogued wrong port."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import ABSURD, CONTROL, DEVIATIONS, Deviation, Plant
-from gc_ref._conformance.judging.runs import Known
+from gc_ref._conformance.judging.known import Known
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.running.run import judge_port
+from gc_ref._conformance.running.judgment import RunOptions, judge_port
 from gc_ref._conformance.wrong_ports.numpy import FRAMEWORKS, make_plant
 
 __all__ = ["Row", "caught", "forms", "installed", "legend", "line", "rows"]
@@ -121,7 +121,7 @@ def _judge(
     plant: Plant, framework: str, operator: bool, name: str, seed: int, known: Known
 ) -> Report:
     port = make_plant(plant, framework, operator=operator, name=name)
-    return judge_port(port, seed=seed, max_examples=0, known=known)
+    return judge_port(port, RunOptions(seed=seed, max_examples=0), known=known)
 
 
 def caught(deviation: Deviation, report: Report) -> bool:

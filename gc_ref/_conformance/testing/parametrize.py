@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.known_failures.expectations import (
@@ -16,20 +16,19 @@ from gc_ref._conformance.known_failures.expectations import (
     sections_of,
 )
 from gc_ref._conformance.ports.port import Port
-from gc_ref._conformance.testing.sitting import PortCheck, Sitting
-
-if TYPE_CHECKING:
-    import pytest
+from gc_ref._conformance.testing.judged_port import JudgedPort
+from gc_ref._conformance.testing.port_check import PortCheck
 
 __all__ = ["parametrize_with_checks"]
 
 #: Known failures of all ports: a file, a mapping for each of them, or a function of the port.
 KnownFailuresOfAll: TypeAlias = KnownFailures | Callable[[Port], Mapping[str, Any] | None]
+TestFunction = TypeVar("TestFunction", bound=Callable[..., object])
 
 
 def parametrize_with_checks(
     ports: Port | Sequence[Port], *, expected_failed_checks: KnownFailuresOfAll | None = None
-) -> pytest.MarkDecorator:
+) -> Callable[[TestFunction], TestFunction]:
     """Make a test of each check of each port.
 
     The test function takes ``port`` and ``check``, and calls ``check(port)``. Its ids are
@@ -88,9 +87,9 @@ def parametrize_with_checks(
         raise _refusal(str(error)) from None
     parameters = []
     for port in given:
-        sitting = Sitting(port, known[port.name])
+        judged = JudgedPort(port, known[port.name])
         parameters += [
-            pytest.param(port, PortCheck(id, sitting), id=f"{port.name}-{id}") for id in CHECKS
+            pytest.param(port, PortCheck(id, judged), id=f"{port.name}-{id}") for id in CHECKS
         ]
     return pytest.mark.parametrize(("port", "check"), parameters)
 

@@ -6,51 +6,45 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gc_ref._conformance.catalogue.checks import CHECKS
-from gc_ref._conformance.findings.outcome import verdict_of
-from gc_ref._conformance.reports.report import SCHEMA
+from gc_ref._conformance.findings.check_report import CheckReport
+from gc_ref._conformance.reports.model import ReportData, no_evidence
+from gc_ref._conformance.running.compose import versions
 
-__all__ = ["join"]
+__all__ = ["session_reports"]
 
 Found = Mapping[str, Any]
 
 
-def join(entries: Sequence[Found], summaries: Sequence[Found]) -> list[dict[str, Any]]:
-    """Return one report per port and test function, in the order of the ports' names.
+def session_reports(entries: Sequence[Found], summaries: Sequence[Found]) -> list[dict[str, Any]]:
+    """Return one JSON report per port and test function, in the order of the ports' names.
 
-    Parameters
-    ----------
-    entries : sequence of mapping
-        What each test found (`PortCheck.entry`), from whichever process.
-    summaries : sequence of mapping
-        The whole report of each port, from each process (`Sitting.summary`); one that
-        crashed sent none.
-
-    Returns
-    -------
-    list of dict
-        Reports of the schema ``gc-ref-report/1``, of the whole port: which tests were
-        selected makes no difference to the verdict.
+    ``entries`` are what each test found (`PortCheck.entry`), from whichever process. ``summaries``
+    are the reports of whole ports, from each process (`JudgedPort.summary`): they count, so that
+    it makes no difference to a verdict which tests were selected. A process that crashed sent none.
     """
     ports: dict[tuple[str, str], list[Found]] = {}
     for entry in entries:
         ports.setdefault((entry["port"]["name"], entry["tests"]), []).append(entry)
     whole = {s["tests"]: dict(s["report"]) for s in summaries}  # all processes say the same
-    return [whole.get(tests) or _least(found) for (_, tests), found in sorted(ports.items())]
+    return [whole.get(tests) or _cut_short(found) for (_, tests), found in sorted(ports.items())]
 
 
-def _least(entries: Sequence[Found]) -> dict[str, Any]:
+def _cut_short(entries: Sequence[Found]) -> dict[str, Any]:
     """Return what the tests alone know of their port, where the process crashed after them."""
     order, entry = list(CHECKS), entries[0]
     checks = sorted((e["check"] for e in entries), key=lambda c: order.index(c["id"]))
-    verdict, notes = verdict_of(c["status"] for c in checks), []
-    if missing := len(order) - len(checks):
-        notes = [
-            f"the process that judged it ended early: {missing} of {len(order)} checks missing"
-        ]
-        verdict = "error" if verdict == "conforms" else verdict  # nobody knows of the others
-    return {
-        "schema": SCHEMA, "suite": entry["suite"], "suite_version": entry["suite_version"],
-        "seed": entry["seed"], "port": entry["port"], "verdict": verdict, "conventions": {},
-        "identified": [], "diagnosis": [], "recognized": True, "checks": checks, "notes": notes,
-        "environment": {}, "evidence": {},
-    }  # fmt: skip
+    missing = len(order) - len(checks)
+    ended = "the process that judged it ended early"
+    return ReportData(
+        port=entry["port"],
+        suite=entry["suite"],
+        seed=entry["seed"],
+        conventions={},
+        checks=tuple(map(CheckReport.from_json, checks)),
+        identified=(),
+        notes=(f"{ended}: {missing} of {len(order)} checks missing",) if missing else (),
+        environment=versions(),
+        suite_version=entry["suite_version"],
+        evidence=no_evidence(ended),
+        complete=not missing,
+    ).to_dict()

@@ -1,1 +1,1 @@
-"""Files of vectors: made, read, verified, and findings added to them."""
+"""Files of vectors: how they are made, read, verified, and added to."""

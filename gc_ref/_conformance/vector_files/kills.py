@@ -1,24 +1,22 @@
-"""Which known deviations a vector catches: every form of the catalogue is run on it."""
+"""Which known deviations fail a vector: every form of the catalogue is run on it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from gc_ref import exact
 from gc_ref._conformance.cases.vectors import Vector
 from gc_ref._conformance.catalogue.centers import Slot
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, Plant
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.case import Array
+from gc_ref._conformance.ports.storage import representable
 from gc_ref._conformance.wrong_ports.numpy import OUTPUT_AXIS
 
-__all__ = ["NOT_SHOWN", "answers_of", "forms", "kills_of", "worst"]
-
-#: Forms of the catalogue that no vector shows, and why.
+#: Forms of the catalogue that no vector can show, and why.
 NOT_SHOWN: Mapping[str, str] = {
     "all-parameters": "a vector is one weight: one mean of the whole model is one of that weight",
     "first-shape-axes": "a vector is one weight, and that is the model's first",
@@ -40,12 +38,12 @@ def forms() -> Iterator[tuple[str, Plant]]:
 
 
 def kills_of(vector: Vector) -> list[str]:
-    """Names of the forms that are out of the vector's bounds, in the catalogue's order."""
+    """Return the names of the forms that the vector catches, in the catalogue's order."""
     return [name for name, plant in forms() if worst(vector, plant) > 1]
 
 
 def worst(vector: Vector, plant: Plant) -> float:
-    """Largest error of a form in units of the bound; 0 where it cannot be asked."""
+    """Return the largest error of a form in units of the bound, or 0 if it has no answers."""
     answers = answers_of(vector, plant)
     if answers is None:
         return 0.0
@@ -59,51 +57,32 @@ def worst(vector: Vector, plant: Plant) -> float:
 
 
 def answers_of(vector: Vector, plant: Plant) -> list[list[float]] | None:
-    """Answers of a form to a vector; None for a form that is about other steps."""
+    """Return the answers of a form to a vector; None for a form that is about other steps."""
     what = plant.what
     if vector.algorithm == "operator":
         if not plant.operator:
             return None
     elif what.mistake and what.algorithm != vector.algorithm:
         return None
-    settled = Semantics(
-        center=what.center, amount=what.amount, vectors=what.vectors, gate=what.gate,
-        gate_number=what.gate_number, schedule=what.schedule,
-        schedule_number=what.schedule_number, mistake=what.mistake,
-        algorithm=what.algorithm if vector.algorithm == "operator" else vector.algorithm,
-        conventions=vector.conventions,
-    )  # fmt: skip
+    stepless = vector.algorithm == "operator"
+    algorithm = what.algorithm if stepless else vector.algorithm
+    what = replace(what, algorithm=algorithm, conventions=vector.conventions)
     with np.errstate(all="ignore"):
-        return [np.asarray(a, np.float64).ravel().tolist() for a in _run(vector, settled)]
+        return [np.asarray(a, np.float64).ravel().tolist() for a in _run(vector, what)]
 
 
 def _run(vector: Vector, what: Semantics) -> list[Array]:
     """Run a semantics in NumPy; half types in float32, each answer rounded once."""
-    slot = Slot(
-        vector.shape, OUTPUT_AXIS[vector.layout], first_rank=max(2, len(vector.shape)),
-        bits=53 if vector.dtype == "float64" else 24,
-    )  # fmt: skip
-    store = _storage(vector.dtype)
-    wide = np.float64 if vector.dtype == "float64" else np.float32
+    wide, bits = (np.float64, 53) if vector.dtype == "float64" else (np.float32, 24)
+    rank = max(2, len(vector.shape))
+    slot = Slot(vector.shape, OUTPUT_AXIS[vector.layout], first_rank=rank, bits=bits)
     gradients = [g.astype(wide) for g in vector.gradients]
     if vector.algorithm == "operator":
-        return [store(what.phi(np, gradients[0], slot))]
+        return [representable(what.phi(np, gradients[0], slot), vector.dtype)]
     w = vector.weight.astype(wide)
     state, steps = State(0 * w, 0 * w, 0 * w), []
     for t, g in enumerate(gradients, 1):
         w, state = step(np, what, w, g, state, t, vector.hyperparameters, slot)
-        w = store(w)
+        w = representable(w, vector.dtype).astype(wide)
         steps.append(w)
     return steps
-
-
-def _storage(dtype: str) -> Callable[[Any], Array]:
-    """Return the function that rounds an array to a half type, in an array of float32."""
-    if dtype not in ("float16", "bfloat16"):
-        return np.asarray
-
-    def store(values: Any) -> Array:
-        flat = [exact.round_to(v, dtype) for v in np.asarray(values, np.float64).ravel().tolist()]
-        return np.asarray(flat, np.float32).reshape(np.shape(values))
-
-    return store

@@ -1,4 +1,4 @@
-"""Make a vector from its inputs: expected values from the second witness, and bounds."""
+"""Make a vector of its inputs: expected values from the second witness, and bounds."""
 
 from __future__ import annotations
 
@@ -11,37 +11,22 @@ from typing import Any
 import numpy as np
 
 from gc_ref import bounds
-from gc_ref._conformance.cases.comparison import FORMATS, Expected
+from gc_ref._conformance.cases.comparison import Expected
 from gc_ref._conformance.cases.expected import expected_steps
 from gc_ref._conformance.ports.case import Array, Case, Parameter
-from gc_ref._conformance.ports.numbers import write_number, write_numbers
+from gc_ref._conformance.ports.serialization import write_number, write_numbers
+from gc_ref._conformance.ports.storage import STORAGE
 from gc_ref._slices import from_rows, to_rows
-
-__all__ = ["CLAUSES", "Inputs", "freeze", "granted", "holds_subnormals"]
 
 CLAUSES = {"operator": "Eq. 1", "sgdm": "Algorithm 1", "adam": "Algorithm 2"}
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a vector is made from.
+    """What a vector is made from; the members are explained in conformance/vectors/README.md.
 
-    Attributes
-    ----------
-    id, since, says : str
-        Its name, the suite that it came with, and what it is in a sentence.
-    flags : tuple of str
-        As conformance/vectors/README.md lists them; those that follow from the numbers
-        (``subnormal``, ``nan``) are added.
-    algorithm : {"operator", "sgdm", "adam"}
-    kind, layout, output_axes, dtype
-        The weight, see `gc_ref._layouts`; axes None: GC leaves it alone.
-    gradients : sequence of array
-        One for each step, of values of the dtype.
-    weight : array, optional
-        Before the first step; none for an operator.
-    conventions, hyperparameters : mapping
-        All that decide about the expected values.
+    Flags that follow from the numbers (``subnormal``, ``nan``) are added. An operator has no
+    weight and one gradient.
     """
 
     id: str
@@ -60,10 +45,10 @@ class Inputs:
 
 
 def freeze(inputs: Inputs, clause: str | None = None) -> dict[str, Any]:
-    """Return the vector as files have it, but for what it kills."""
-    subnormal = holds_subnormals([*inputs.gradients, inputs.weight], inputs.dtype)
+    """Return the vector as files have it; its ``kills`` are empty."""
+    subnormal = _holds_subnormals([*inputs.gradients, inputs.weight], inputs.dtype)
     nan = any(bool(np.isnan(g).any()) for g in inputs.gradients)
-    expected, bound = _values(inputs, granted(inputs.dtype, flush=not subnormal))
+    expected, bound = _values(inputs, _granted(inputs.dtype, flush=not subnormal))
     extra = [name for name, there in (("subnormal", subnormal), ("nan", nan)) if there]
     raw: dict[str, Any] = {
         "id": inputs.id,
@@ -87,36 +72,40 @@ def freeze(inputs: Inputs, clause: str | None = None) -> dict[str, Any]:
     return raw | {"expected": expected, "bound": bound}
 
 
-def granted(dtype: str, *, flush: bool) -> bounds.Profile:
-    """Arithmetic that the bounds of a vector allow.
+def _granted(dtype: str, *, flush: bool) -> bounds.Profile:
+    """Return the arithmetic that the bounds of a vector allow.
 
-    Hyperparameters in float32 or wider; for the half types sums and optimizer state in
-    float32. Where no input is subnormal, float32 and wider may flush to zero: what is lost
-    below the normal numbers of float32 is nothing to the others, but all of a subnormal.
+    Hyperparameters are in float32 or wider; for the half types sums and optimizer state are in
+    float32. With ``flush``, float32 and wider may flush to zero.
     """
     profile = bounds.profile(dtype, hyperparameters="float32", flush_to_zero=flush)
-    if dtype == "float16" and flush:  # nobody flushes these: it would be seen in the others
+    if dtype == "float16" and flush:  # float16 itself is never flushed
         profile = replace(profile, underflow=bounds.profile("float16").underflow)
     return profile
 
 
-def holds_subnormals(arrays: Sequence[Array | None], dtype: str) -> bool:
+def _holds_subnormals(arrays: Sequence[Array | None], dtype: str) -> bool:
     """Whether any number is smaller than the smallest normal one of its dtype."""
-    smallest = math.ldexp(1.0, FORMATS[dtype][1])
+    smallest = float(np.finfo(STORAGE[dtype]).smallest_normal)  # of bfloat16 it is float32's
     given = (np.abs(np.asarray(a, np.float64)) for a in arrays if a is not None)
     return any(bool(((a > 0) & (a < smallest)).any()) for a in given)
 
 
 def _values(inputs: Inputs, profile: bounds.Profile) -> tuple[list[list[str]], list[list[str]]]:
-    """Float64 nearest to each exact value, and how far from it a correct port may be."""
+    """Return the float64 nearest to each exact value, and the bound of each."""
     finite = tuple(np.where(np.isnan(g), np.zeros_like(g), g) for g in inputs.gradients)
     weight = np.zeros_like(finite[0]) if inputs.weight is None else inputs.weight
     p = Parameter("w", inputs.kind, weight)
     case = Case(inputs.id, (p,), tuple({p.name: g} for g in finite), dtype=inputs.dtype)
     steps = expected_steps(
-        case, p, inputs.output_axes, algorithm=inputs.algorithm, conventions=inputs.conventions,
-        hyperparameters=inputs.hyperparameters, profile=profile,
-    )  # fmt: skip
+        case,
+        p,
+        inputs.output_axes,
+        algorithm=inputs.algorithm,
+        conventions=inputs.conventions,
+        hyperparameters=inputs.hyperparameters,
+        profile=profile,
+    )
     expected, bound = [], []
     for gradient, step in zip(inputs.gradients, steps, strict=True):
         free = _poisoned(gradient, inputs.output_axes).ravel()
@@ -127,7 +116,7 @@ def _values(inputs: Inputs, profile: bounds.Profile) -> tuple[list[list[str]], l
 
 
 def _poisoned(gradient: Array, axes: tuple[int, ...] | None) -> Array:
-    """Where a NaN leaves no right answer: its whole slice."""
+    """Return where a NaN leaves no right answer: in all inputs of its output neuron."""
     bad = np.isnan(gradient)
     if axes is None or not bad.any():
         return bad
@@ -137,16 +126,15 @@ def _poisoned(gradient: Array, axes: tuple[int, ...] | None) -> Array:
 
 
 def _element(want: Expected, i: int) -> tuple[str, str]:
-    """Expected value and bound of one element, such that float64 is enough to compare.
+    """Return expected value and bound of one element, such that float64 is enough to compare.
 
     With e the float64 nearest to the exact E: |got − E| ≤ τ implies |got − e| ≤ τ + |E − e|,
     and computing got − e in float64 adds one rounding, a relative 2⁻⁵³.
     """
-    low = Fraction(want.lower.numerators[i], want.lower.denominator)
-    high = Fraction(want.upper.numerators[i], want.upper.denominator)
+    low, high = want.ends(i)
     nearest = float((low + high) / 2)
     tau = float(want.tau.ravel()[i])
-    if not math.isfinite(tau):  # undecided, and so in every run
+    if not math.isfinite(tau):  # the bound decides nothing
         return write_number(nearest), "inf"
     away = max(abs(low - Fraction(nearest)), abs(high - Fraction(nearest)))
     most = (Fraction(tau) + away) * (1 + Fraction(1, 2**52))

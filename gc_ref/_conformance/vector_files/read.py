@@ -1,4 +1,8 @@
-"""Files of vectors that users have: read, and everything in them looked at."""
+"""Read files of vectors that users have made, and check everything in them.
+
+The checks are written by hand, and not left to the JSON Schema beside the frozen vectors: they
+hold members against each other too, and each problem is one sentence that names the vector.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gc_ref._conformance.cases.draws import representable
 from gc_ref._conformance.cases.vectors import (
     FILES,
     HYPERPARAMETERS,
@@ -20,27 +23,27 @@ from gc_ref._conformance.cases.vectors import (
     VectorError,
 )
 from gc_ref._conformance.ports.conventions import parse_conventions
-from gc_ref._conformance.ports.numbers import (
-    STORAGE,
+from gc_ref._conformance.ports.serialization import (
     ProtocolError,
     RepeatedError,
     members,
     read_number,
     short,
 )
+from gc_ref._conformance.ports.storage import STORAGE
 from gc_ref._layouts import KINDS, LAYOUTS, VECTOR_KINDS
 
-__all__ = ["UserVectors", "checked", "load", "load_all", "parse_object"]
+#: Values that a member may have.
+KNOWN = {
+    "algorithm": tuple(FILES),
+    "kind": (*KINDS, *VECTOR_KINDS),
+    "layout": LAYOUTS,
+    "dtype": tuple(STORAGE),
+}
 
 
 def load(path: Path | str) -> tuple[Vector, ...]:
-    """Read a file of vectors that a user has made, and look at everything in it.
-
-    Raises
-    ------
-    VectorError
-        If it cannot be read, or is no such file.
-    """
+    """Read a file of vectors that a user has made; raise VectorError if it cannot be used."""
     found = parse_object(path)
     if found.get("schema") != SCHEMA or not isinstance(found.get("vectors"), list):
         raise VectorError(f'{path} is no file of vectors: its "schema" must be "{SCHEMA}"')
@@ -54,7 +57,7 @@ def load(path: Path | str) -> tuple[Vector, ...]:
 
 
 class UserVectors(NamedTuple):
-    """Vectors that a user gave, and the files that they are from."""
+    """The vectors that a user gave, and the files that they are from."""
 
     files: tuple[str, ...] = ()
     vectors: tuple[Vector, ...] = ()
@@ -66,7 +69,7 @@ def load_all(paths: Sequence[Path | str]) -> UserVectors:
     Raises
     ------
     VectorError
-        If one cannot be used, or two vectors share an id and are not the same.
+        If a file cannot be used, or two vectors with one id differ.
     """
     found: dict[str, Vector] = {}
     for path in paths:
@@ -80,13 +83,7 @@ def load_all(paths: Sequence[Path | str]) -> UserVectors:
 
 
 def parse_object(path: Path | str) -> dict[str, Any]:
-    """Read a file that must hold one JSON object.
-
-    Raises
-    ------
-    VectorError
-        If it cannot be read, is no JSON, has a name twice, or holds something else.
-    """
+    """Read a file that holds one JSON object; raise VectorError if it does not."""
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
         if not text.strip():
@@ -106,7 +103,7 @@ def parse_object(path: Path | str) -> dict[str, Any]:
 
 
 def checked(raw: Any, where: str) -> Vector:
-    """Look at everything in a vector that a user's file has."""
+    """Return the vector of a user's file; raise VectorError, from ``where``, if it is wrong."""
     if not isinstance(raw, dict):
         raise VectorError(f"{where} is {short(raw)}, expected an object")
     if isinstance(raw.get("id"), str):
@@ -117,75 +114,63 @@ def checked(raw: Any, where: str) -> Vector:
         verb = "lacks" if missing else "has"
         raise VectorError(f"{where} {verb} {short((missing + unknown)[0])}")
     try:
-        return _sound(raw)
+        _require_members(raw)
+        vector = Vector(raw)
+        _require_numbers(vector)
     except (ProtocolError, TypeError, ValueError) as error:
         raise VectorError(f"{where}: {error}") from error
+    return vector
 
 
-def _sound(raw: dict[str, Any]) -> Vector:
+def _require_members(raw: dict[str, Any]) -> None:
+    """Raise ValueError unless every member is of its kind, and all go together."""
+
+    def require(condition: bool, name: str, expected: str) -> None:
+        if not condition:
+            raise ValueError(f'"{name}" is {short(raw[name])}{expected}')
+
     for name in ("id", "since", "clause", "says"):
-        if not isinstance(raw[name], str) or not raw[name].strip():
-            raise ValueError(f'"{name}" is {short(raw[name])}, expected a text')
-    known = {"algorithm": FILES, "kind": (*KINDS, *VECTOR_KINDS), "layout": LAYOUTS,
-             "dtype": STORAGE}  # fmt: skip
-    for name, values in known.items():
-        if raw[name] not in list(values):
-            raise ValueError(f'"{name}" is {short(raw[name])}; known: {", ".join(values)}')
+        require(isinstance(raw[name], str) and bool(raw[name].strip()), name, ", expected a text")
+    for name, known in KNOWN.items():
+        require(raw[name] in known, name, f"; known: {', '.join(known)}")
     for name in ("flags", "kills"):
-        if not isinstance(raw[name], list) or not all(isinstance(v, str) for v in raw[name]):
-            raise ValueError(f'"{name}" is {short(raw[name])}, expected a list of texts')
-    _require_shape(raw)
+        texts = isinstance(raw[name], list) and all(isinstance(v, str) for v in raw[name])
+        require(texts, name, ", expected a list of texts")
     for name in ("conventions", "hyperparameters"):
-        if not isinstance(raw[name], dict):
-            raise ValueError(f'"{name}" is {short(raw[name])}, expected an object')
+        require(isinstance(raw[name], dict), name, ", expected an object")
+    shape, axes = raw["shape"], raw["output_axes"]
+    sizes = isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape)
+    require(sizes, "shape", ", expected a list of numbers above 0")
+    if (raw["kind"] in VECTOR_KINDS) != (len(shape) < 2):
+        raise ValueError(f"a {raw['kind']} of shape {tuple(shape)}")
+    if axes is not None:
+        fit = isinstance(axes, list) and all(type(a) is int and 0 <= a < len(shape) for a in axes)
+        if not fit or len(shape) < 2 or len(set(axes)) < len(axes):
+            raise ValueError(f'"output_axes" {short(axes)} do not fit the shape {tuple(shape)}')
     parse_conventions(raw["conventions"])
-    stepless = raw["algorithm"] == "operator"
-    if stepless == ("weight" in raw):
+    if (raw["algorithm"] == "operator") == ("weight" in raw):
         raise ValueError('"weight" goes with "algorithm" sgdm and adam, and they with it')
     needed = HYPERPARAMETERS[raw["algorithm"]]
     if sorted(raw["hyperparameters"]) != sorted(needed):
         raise ValueError(f'"hyperparameters" must be: {", ".join(needed) or "none"}')
-    vector = Vector(raw)
-    _require_numbers(raw, vector)
-    return vector
-
-
-def _require_shape(raw: dict[str, Any]) -> None:
-    shape, axes = raw["shape"], raw["output_axes"]
-    if not isinstance(shape, list) or not all(type(n) is int and n > 0 for n in shape):
-        raise ValueError(f'"shape" is {short(shape)}, expected a list of numbers above 0')
-    if (raw["kind"] in VECTOR_KINDS) != (len(shape) < 2):
-        raise ValueError(f"a {raw['kind']} of shape {tuple(shape)}")
-    if axes is None:
-        return
-    inside = isinstance(axes, list) and all(type(a) is int and 0 <= a < len(shape) for a in axes)
-    if not inside or len(shape) < 2 or len(set(axes)) < len(axes):
-        raise ValueError(f'"output_axes" {short(axes)} do not fit the shape {tuple(shape)}')
-
-
-def _require_numbers(raw: dict[str, Any], vector: Vector) -> None:
-    size, steps = math.prod(vector.shape), len(raw["gradients"])
-    for name in ("gradients", "expected", "bound"):
-        rows = raw[name]
-        if not isinstance(rows, list) or not rows or len(rows) != steps:
+    rows = {name: raw[name] for name in ("gradients", "expected", "bound")}
+    for name, lists in rows.items():
+        if not isinstance(lists, list) or not lists or len(lists) != len(raw["gradients"]):
             raise ValueError(f'"{name}" must have one list of numbers for each step')
-        for row in rows:
-            _require_row(row, name, size)
-    if "weight" in raw:
-        _require_row(raw["weight"], "weight", size)
-    given = [v for row in (*raw["gradients"], raw.get("weight", [])) for v in map(read_number, row)]
-    if not all(map(math.isfinite, [*given, *vector.hyperparameters.values()])):
+    for name, lists in (rows | {"weight": [raw["weight"]] if "weight" in raw else []}).items():
+        for row in lists:
+            if not isinstance(row, list) or len(row) != math.prod(shape):
+                expected = f"expected a list of {math.prod(shape)} numbers"
+                raise ValueError(f'"{name}" has {short(row)}, {expected}')
+
+
+def _require_numbers(vector: Vector) -> None:
+    """Raise unless all numbers can be read, those given are finite, and the steps are right."""
+    for row in (*vector.raw["expected"], *vector.raw["bound"]):
+        for text in row:
+            read_number(text)
+    given = [*vector.gradients, vector.weight, np.array(list(vector.hyperparameters.values()))]
+    if not all(np.isfinite(values).all() for values in given):
         raise ValueError("gradients, weight and hyperparameters must be finite")
-    with np.errstate(over="ignore"):
-        stored = representable(np.array(given), vector.dtype)
-    if stored.astype(np.float64).tolist() != given:
-        raise ValueError(f'a number of "gradients" or "weight" is none of {vector.dtype}')
-    if vector.algorithm == "operator" and steps != 1:
+    if vector.algorithm == "operator" and len(vector.gradients) != 1:
         raise ValueError('an "operator" has one gradient')
-
-
-def _require_row(row: Any, name: str, size: int) -> None:
-    if not isinstance(row, list) or len(row) != size:
-        raise ValueError(f'"{name}" has {short(row)}, expected a list of {size} numbers')
-    for text in row:
-        read_number(text)

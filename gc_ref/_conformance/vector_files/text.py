@@ -1,4 +1,4 @@
-"""The verdict on a file of results, as its author reads it."""
+"""The verdict on a file of results, as text."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 import gc_ref
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
-from gc_ref._conformance.reports.text import _long, _short, _wrap
+from gc_ref._conformance.findings.counterexample import numeric
 from gc_ref._conformance.vector_files.verify import Miss, Verified
+from gc_ref._conformance.writing.words import short, wrapped
 
-__all__ = ["render"]
-
-#: Failures that are shown in full; of the others the ids are.
+#: Number of failures that are shown in full; of the others only the ids are.
 IN_FULL = 5
 
 
@@ -35,19 +34,20 @@ def _lines(found: Verified) -> Iterator[str]:
         yield from _miss(miss)
         yield ""
     if rest := [m.vector.id for m in smallest[IN_FULL:]]:
-        yield from _wrap(f"Failed too ({len(rest)}): ", ", ".join(rest))
+        yield from wrapped(f"Failed too ({len(rest)}): ", ", ".join(rest))
         yield ""
     if found.missing:
         advice = 'a vector that the port cannot do says {"skipped": "the reason"}'
-        yield from _wrap(f"Missing ({len(found.missing)}), {advice}: ", _ids(found))
+        yield from wrapped(f"Missing ({len(found.missing)}), {advice}: ", _ids(found))
         yield ""
     for reason, count in Counter(found.skipped.values()).items():
-        yield from _wrap(f"Skipped ({count}): ", reason)
+        yield from wrapped(f"Skipped ({count}): ", reason)
     if found.inexact:
-        yield from _wrap(
-            "Noted: ", f"{len(found.inexact)} vectors with exact sums are within their bounds, but "
+        words = (
+            f"{len(found.inexact)} vectors with exact sums are within their bounds, but "
             f"not bit for bit: {', '.join(found.inexact[:3])}"
-        )  # fmt: skip
+        )
+        yield from wrapped("Noted: ", words)
 
 
 def _verdict(found: Verified) -> str:
@@ -69,7 +69,7 @@ def _diagnosis(found: Verified) -> Iterator[str]:
         return
     head = "Identified: " if found.identified else "Not identified, the nearest: "
     words = "; or: ".join(f"{DEVIATIONS[d].sentence} (`{d}`)" for d in names)
-    yield from _wrap(head, words)
+    yield from wrapped(head, words)
     if share < 1:
         yield f"  it agrees with {share:.0%} of what fails here or there"
 
@@ -78,11 +78,11 @@ def _miss(miss: Miss) -> Iterator[str]:
     vector = miss.vector
     yield f"FAILED  {vector.id}  [{vector.clause}] {vector.raw['says']}"
     yield f"  {miss.words}"
-    shown = miss.shown()
-    if shown:
+    if shown := miss.shown():
+        expected, got, bound = (numeric(shown[key]) for key in ("expected", "got", "bound"))
         yield (
             f"  at index {tuple(shown['index'])} after step {shown['step']}: expected "
-            f"{_long(shown['expected'])}, got {_long(shown['got'])}, bound {_short(shown['bound'])}"
+            f"{short(expected, 9)}, got {short(got, 9)}, bound {short(bound)}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Verify the results of a port that only reads files: one answer to each vector, in a JSON file."""
+"""Verify the results of a port that only reads files: a JSON file with an answer to each vector."""
 
 from __future__ import annotations
 
@@ -21,37 +21,35 @@ from gc_ref._conformance.cases.vectors import (
 )
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, Plant
 from gc_ref._conformance.findings.counterexample import named
-from gc_ref._conformance.ports.numbers import ProtocolError, clean, read_number, short
+from gc_ref._conformance.ports.serialization import ProtocolError, clean, read_number, short
 from gc_ref._conformance.vector_files.kills import answers_of, forms
 from gc_ref._conformance.vector_files.read import load_all, parse_object
 
-__all__ = ["RESULTS", "Miss", "Verified", "verify"]
-
 RESULTS = "gc-ref-results/1"
-#: Share of the failures and of what a deviation fails that must agree for its name to be said.
+#: How well the failures of port and deviation must agree (0 to 1) for the deviation to be named
+#: as the one, and as the nearest.
 NAMED, NEAREST = 0.9, 0.5
 
 
 @dataclass(frozen=True)
 class Miss:
-    """A vector that an answer fails: how, and its worst value, where it has one."""
+    """A vector that the port failed, and the first value that is off."""
 
     vector: Vector
-    words: str
+    words: str  # how the port failed it
     step: int = 0
     position: int = 0
-    got: float | None = None
-    values: tuple[tuple[float, ...], ...] = ()  # where there are as many as there must be
+    got: float | None = None  # None where the number of values is wrong
+    values: tuple[tuple[float, ...], ...] = ()  # the whole answer, where that number is right
 
     def shown(self) -> dict[str, Any] | None:
-        """Return the worst value as JSON has it."""
+        """Return the first value that is off as JSON has it."""
         if self.got is None:
             return None
-        v, shape = self.vector, self.vector.shape
-        index = [int(i) for i in np.unravel_index(self.position, shape or (1,))] if shape else []
+        v = self.vector
         return {
             "step": self.step + 1,
-            "index": index,
+            "index": [int(i) for i in np.unravel_index(self.position, v.shape)],
             "expected": named(v.expected[self.step][self.position]),
             "got": named(self.got),
             "bound": named(v.bound[self.step][self.position]),
@@ -60,15 +58,15 @@ class Miss:
 
 @dataclass
 class Verified:
-    """What came out: the ids of the vectors, by what was found."""
+    """The verdict on a file of results."""
 
     port: str
-    version: str
+    version: str  # of the suite
     passed: list[Vector] = field(default_factory=list)
     missed: list[Miss] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)  # id of the vector -> reason
     missing: list[Vector] = field(default_factory=list)
-    #: Vectors flagged "exact" that are within their bounds, but not bit for bit.
+    #: Ids of vectors with the flag "exact" that are within their bounds, but not bit for bit.
     inexact: list[str] = field(default_factory=list)
 
     @property
@@ -82,7 +80,7 @@ class Verified:
         return "deviates" if self.missed or self.missing else "conforms"
 
     def explained(self) -> tuple[float, tuple[str, ...]]:
-        """Deviations that would fail the same vectors, and how well that agrees (0 to 1).
+        """Return the deviations that fail the same vectors, and how well that agrees (0 to 1).
 
         The agreement is the number of vectors that both fail, over those that either does.
         Of several that agree alike, those remain whose answers are nearest to the port's.
@@ -104,19 +102,14 @@ class Verified:
         return best, tuple(d for d in DEVIATIONS if d in names)
 
     def _answers_like(self, plant: Plant) -> int:
-        """Number of failed vectors that a form answers as the port does, up to rounding."""
+        """Return how many failed vectors a form answers as the port does, up to rounding."""
         count = 0
         for miss in self.missed:
             theirs = answers_of(miss.vector, plant)
             if theirs is not None and miss.values and len(miss.values) == len(theirs):
-                count += all(
-                    abs(g - a) <= 2 * b
-                    for got, answer, bound in zip(
-                        miss.values, theirs, miss.vector.bound, strict=True
-                    )
-                    for g, a, b in zip(got, answer, bound, strict=True)
-                    if b < math.inf
-                )
+                rows = zip(miss.values, theirs, miss.vector.bound, strict=True)
+                values = (value for row in rows for value in zip(*row, strict=True))
+                count += all(abs(g - a) <= 2 * b for g, a, b in values if b < math.inf)
         return count
 
     @property
@@ -126,19 +119,15 @@ class Verified:
         return names if share >= NAMED else ()
 
     def to_json(self) -> str:
-        """Return the result, schema ``gc-ref-verified/1``."""
-        rows: dict[str, dict[str, Any]] = {}
-        for v in self.passed:
-            rows[v.id] = {"clause": v.clause, "status": "passed"}
+        """Return the verdict, schema ``gc-ref-verified/1``."""
+        rows: list[dict[str, Any]] = []
+        for status, vectors in (("passed", self.passed), ("missing", self.missing)):
+            rows += [{"id": v.id, "clause": v.clause, "status": status} for v in vectors]
         for m in self.missed:
-            rows[m.vector.id] = {
-                "clause": m.vector.clause, "status": "failed", "message": m.words,
-                "counterexample": m.shown(),
-            }  # fmt: skip
-        for v in self.missing:
-            rows[v.id] = {"clause": v.clause, "status": "missing"}
+            row = {"id": m.vector.id, "clause": m.vector.clause, "status": "failed"}
+            rows.append(row | {"message": m.words, "counterexample": m.shown()})
         for key, reason in self.skipped.items():
-            rows[key] = {"status": "skipped", "message": reason}
+            rows.append({"id": key, "status": "skipped", "message": reason})
         found = {
             "schema": "gc-ref-verified/1",
             "suite_version": self.version,
@@ -146,7 +135,7 @@ class Verified:
             "verdict": self.verdict,
             "verified": self.count,
             "identified": list(self.identified),
-            "vectors": [{"id": key, **rows[key]} for key in sorted(rows)],
+            "vectors": sorted(rows, key=lambda row: str(row["id"])),
         }
         return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -154,21 +143,17 @@ class Verified:
 def verify(
     path: Path | str, *, suite_version: str | None = None, files: Sequence[str] = ()
 ) -> Verified:
-    """Hold the results of a port against the vectors.
+    """Judge the results of a port, vector by vector.
 
     Parameters
     ----------
     path : path
-        File of results, see conformance/vectors/README.md.
+        File of results, see conformance/vectors/README.md. One that cannot be used raises
+        VectorError.
     suite_version : str, optional
         Suite whose vectors are asked for; what the file says, or the latest, by default.
     files : sequence of path
-        Further vectors, of the user.
-
-    Raises
-    ------
-    VectorError
-        If the file cannot be used.
+        Files with further vectors of the user's own.
     """
     found = parse_object(path)
     _require_form(found, path)
@@ -191,7 +176,13 @@ def verify(
         )
     verified = Verified(clean(found["port"], 80), version)
     for vector in vectors:
-        _sort_in(verified, vector, results, path)
+        where = f"{path}: {vector.id}"
+        if vector.id not in results:
+            verified.missing.append(vector)
+        elif isinstance(results[vector.id], dict):
+            verified.skipped[vector.id] = _reason(results[vector.id], where)
+        else:
+            _judge(verified, vector, _values(results[vector.id], where))
     return verified
 
 
@@ -212,31 +203,12 @@ def _require_form(found: Mapping[str, Any], path: Path | str) -> None:
         raise VectorError(f'{path}: "results" must be an object, vector id to values')
 
 
-def _sort_in(
-    verified: Verified, vector: Vector, results: Mapping[str, Any], path: Path | str
-) -> None:
-    """Put one vector where it belongs."""
-    if vector.id not in results:
-        verified.missing.append(vector)
-        return
-    answer = results[vector.id]
-    if isinstance(answer, dict):
-        reason = answer.get("skipped")
-        if set(answer) != {"skipped"} or not isinstance(reason, str) or not reason.strip():
-            raise VectorError(f'{path}: {vector.id}: expected values, or {{"skipped": "why"}}')
-        verified.skipped[vector.id] = clean(reason)
-        return
-    values = _values(answer, f"{path}: {vector.id}")
-    miss = _miss(vector, values)
-    if miss:
-        verified.missed.append(miss)
-        return
-    verified.passed.append(vector)
-    if "exact" in vector.flags and any(
-        g != e and e == e for got, want in zip(values, vector.expected, strict=True)
-        for g, e in zip(got, want, strict=True)
-    ):  # fmt: skip
-        verified.inexact.append(vector.id)
+def _reason(answer: Mapping[str, Any], where: str) -> str:
+    """Read why a vector was skipped."""
+    reason = answer.get("skipped")
+    if set(answer) != {"skipped"} or not isinstance(reason, str) or not reason.strip():
+        raise VectorError(f'{where}: expected values, or {{"skipped": "why"}}')
+    return clean(reason)
 
 
 def _values(answer: Any, where: str) -> list[list[float]]:
@@ -255,8 +227,23 @@ def _value(value: Any) -> float:
     return read_number(value)
 
 
+def _judge(verified: Verified, vector: Vector, values: list[list[float]]) -> None:
+    """Record whether the answer to a vector is right."""
+    miss = _miss(vector, values)
+    if miss:
+        verified.missed.append(miss)
+        return
+    verified.passed.append(vector)
+    if "exact" in vector.flags and any(
+        got != want and not math.isnan(want)
+        for row, expected in zip(values, vector.expected, strict=True)
+        for got, want in zip(row, expected, strict=True)
+    ):
+        verified.inexact.append(vector.id)
+
+
 def _miss(vector: Vector, values: list[list[float]]) -> Miss | None:
-    """Say how an answer fails, or nothing."""
+    """Return how an answer fails, or None."""
     if len(values) != len(vector.expected):
         return Miss(vector, f"{len(values)} steps, the vector has {len(vector.expected)}")
     size = len(vector.expected[0])

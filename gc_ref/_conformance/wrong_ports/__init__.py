@@ -1,1 +1,1 @@
-"""The catalogue as runnable ports, in each framework."""
+"""Wrong ports: the forms of the known deviations, as real optimizers of each framework."""

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.adapters import numpy_port, operator_port
+from gc_ref._conformance.adapters.numpy import numpy_port
+from gc_ref._conformance.adapters.operator import operator_port
 from gc_ref._conformance.catalogue.centers import Slot, places
 from gc_ref._conformance.catalogue.deviations import Plant
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step

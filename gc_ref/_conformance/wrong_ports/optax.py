@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gc_ref._conformance.adapters import optax_port
+from gc_ref._conformance.adapters.optax.port import optax_port
 from gc_ref._conformance.catalogue.centers import Slot, places
 from gc_ref._conformance.catalogue.deviations import Plant
 from gc_ref._conformance.catalogue.semantics import State, step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gc_ref._conformance.adapters import torch_port
+from gc_ref._conformance.adapters.torch.port import torch_port
 from gc_ref._conformance.catalogue.centers import Slot, places
 from gc_ref._conformance.catalogue.deviations import Plant
 from gc_ref._conformance.catalogue.semantics import State, step

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from gc_ref._conformance.ports.case import Case, Parameter
 from gc_ref._layouts import weight_shape
+from gc_ref.conformance import Case, Parameter
 
 
 def drawn_parameters(kinds, *, layout, fan_out, with_bias, dtype=np.float32):

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from gc_ref._conformance.adapters.keras.port import select_backend
-from gc_ref._conformance.ports.case import Array, Case, Parameter
+from gc_ref._conformance.ports.case import Array
 from gc_ref._layouts import weight_shape
+from gc_ref.conformance import Case, Parameter
 
 select_backend()
 with warnings.catch_warnings():  # Keras and its backends import with warnings of their own

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gc_ref._conformance.ports.numbers import (
+from gc_ref._conformance.ports.serialization import (
     ProtocolError,
     read_number,
     read_numbers,

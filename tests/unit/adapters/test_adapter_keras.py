@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from gc_ref._conformance.adapters.keras import model as _keras_model
-from gc_ref._conformance.adapters.keras.port import keras_port
 from gc_ref._conformance.checks.hygiene import checkpoint, state_isolated
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.ports.case import Case
 from gc_ref._layouts import KINDS
+from gc_ref.conformance import Case, keras_port
 
 from ._keras_probe import BACKEND, case_of, keras, parameters, same
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gc_ref._conformance.adapters.keras.port import keras_port, select_backend
+from gc_ref._conformance.adapters.keras.port import select_backend
+from gc_ref.conformance import keras_port
 
 from ._keras_probe import BACKEND, case_of, same
 

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from gc_ref._conformance.adapters.keras.port import keras_port
-from gc_ref._conformance.ports.case import Case
-from gc_ref._conformance.ports.port import PortError, PortLoadError
+from gc_ref.conformance import Case, PortError, PortLoadError, keras_port
 
 from ._keras_probe import case_of, keras
 

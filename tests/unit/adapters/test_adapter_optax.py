@@ -7,11 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from gc_ref._conformance.adapters.optax.port import optax_port
 from gc_ref._conformance.adapters.optax.tree import flatten, nest, paths
-from gc_ref._conformance.ports.case import Case, Parameter
-from gc_ref._conformance.ports.port import PortError
 from gc_ref._layouts import KINDS, VECTOR_KINDS
+from gc_ref.conformance import Case, Parameter, PortError, optax_port
 
 from ._adapter_cases import same
 from ._optax_probe import case_of, erase_means, parameters, stateless

@@ -7,9 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from gc_ref._conformance.adapters.optax.port import optax_port
-from gc_ref._conformance.ports.case import Case, Parameter
-from gc_ref._conformance.ports.port import PortError, PortLoadError
+from gc_ref.conformance import Case, Parameter, PortError, PortLoadError, optax_port
 
 from ._adapter_cases import same
 from ._optax_probe import case_of, erase_means, parameters, stateless

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from gc_ref._conformance.adapters.calls import quickly_compiled
+from gc_ref._conformance.adapters.keras.training import quickly_compiled
 from gc_ref._conformance.adapters.optax import programs as _optax_programs
-from gc_ref._conformance.adapters.optax.port import optax_port
+from gc_ref.conformance import optax_port
 
 from ._adapter_cases import same
 from ._optax_probe import case_of, plain_sgd

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from gc_ref._conformance.adapters.torch.port import torch_port
-from gc_ref._conformance.ports.case import Case, Parameter
+from gc_ref.conformance import Case, Parameter, torch_port
 
 from ._adapter_cases import same
 from ._torch_probe import Centralizing, case_of, erase_means, parameters

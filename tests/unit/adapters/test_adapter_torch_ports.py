@@ -7,8 +7,7 @@ import warnings
 
 import pytest
 
-from gc_ref._conformance.adapters.torch.port import torch_port
-from gc_ref._conformance.ports.port import PortError, PortLoadError
+from gc_ref.conformance import PortError, PortLoadError, torch_port
 
 from ._adapter_cases import same
 from ._torch_probe import Centralizing, case_of, erase_means

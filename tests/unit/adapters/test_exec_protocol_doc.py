@@ -11,9 +11,10 @@ from test_readme import read_blocks
 from gc_ref._conformance.adapters.exec import hello as _exec_hello
 from gc_ref._conformance.adapters.exec import process as _exec_process
 from gc_ref._conformance.adapters.exec import protocol as _exec_protocol
-from gc_ref._conformance.adapters.hyperparameters import ALIASES
-from gc_ref._conformance.ports import numbers as _exec_numbers
+from gc_ref._conformance.adapters.shared.hyperparameters import ALIASES
+from gc_ref._conformance.ports import serialization as _serialization
 from gc_ref._conformance.ports.port import SkippedError
+from gc_ref._conformance.ports.storage import STORAGE
 from gc_ref._layouts import KINDS, VECTOR_KINDS
 from gc_ref.conformance import Case, Parameter, PortError, exec_port
 
@@ -80,7 +81,7 @@ def code_words():
 def test_every_word_of_the_protocol_is_on_the_page():
     members = {"protocol", "version", *_exec_hello.Hello.__dataclass_fields__}
     members |= set(json.loads(MESSAGES["kit", "run"])) - {"type"}
-    wanted = members | set(ALIASES) | set(_exec_hello.DRIVES) | set(_exec_numbers.STORAGE)
+    wanted = members | set(ALIASES) | set(_exec_hello.DRIVES) | set(STORAGE)
     wanted |= {*KINDS, *VECTOR_KINDS, "output-first", "output-last", "optimizer", "operator"}
     wanted |= {"steps", "skipped", "error", "sgdm", "adam", "exec:COMMAND", "settings"}
     missing = {w for w in wanted if not any(w in word for word in code_words())}
@@ -111,8 +112,8 @@ def test_the_grammar_of_numbers():
         allowed = said.fullmatch(text) is not None
         good += allowed
         if allowed:
-            _exec_numbers.read_number(text)
+            _serialization.read_number(text)
         else:
-            with pytest.raises(_exec_numbers.ProtocolError, match="not a number"):
-                _exec_numbers.read_number(text)
+            with pytest.raises(_serialization.ProtocolError, match="not a number"):
+                _serialization.read_number(text)
     assert good > 20

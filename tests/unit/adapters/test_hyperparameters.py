@@ -2,9 +2,9 @@
 
 import pytest
 
-from gc_ref._conformance.adapters.hyperparameters import read_signature, require_lr
-from gc_ref._conformance.adapters.switch import read_switches, switched_off
-from gc_ref._conformance.ports.port import Port, PortLoadError
+from gc_ref._conformance.adapters.shared.hyperparameters import read_signature, require_lr
+from gc_ref._conformance.adapters.shared.switch import read_switches, switched_off
+from gc_ref.conformance import Port, PortLoadError
 
 EVERYTHING = {
     "lr": 0.5,

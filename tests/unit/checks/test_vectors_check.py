@@ -6,8 +6,8 @@ import pytest
 from _vector_ports import centralize, sgdm_port, trainer
 
 from gc_ref._conformance.cli.main import main
-from gc_ref._conformance.ports.port import PortError, SkippedError
-from gc_ref.conformance import check, operator_port
+from gc_ref._conformance.ports.port import SkippedError
+from gc_ref.conformance import PortError, check, operator_port
 
 
 def finding(report, name):

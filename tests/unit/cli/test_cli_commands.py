@@ -6,9 +6,8 @@ import re
 import pytest
 
 import gc_ref
-from gc_ref._conformance.catalogue.checks import CHECKS
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.ports.conventions import CONVENTIONS
+from gc_ref.conformance import CHECKS, DEVIATIONS
 
 from ._cli_command import quick
 

@@ -1,6 +1,5 @@
 """The evidence of a report: true numbers, from the runs that were made anyway."""
 
-import json
 from dataclasses import replace
 from functools import cache
 
@@ -9,15 +8,14 @@ import numpy as np
 import pytest
 
 from gc_ref._conformance.cases.standard import integer_case, long_case
-from gc_ref._conformance.catalogue.deviations import CONTROL, DEVIATIONS
+from gc_ref._conformance.catalogue.deviations import CONTROL
 from gc_ref._conformance.evidence import collect as evidence
-from gc_ref._conformance.findings.check_report import CheckReport, smallest
-from gc_ref._conformance.reports import report as _report
-from gc_ref._conformance.reports.html import render_html
-from gc_ref._conformance.reports.worked import place, worked
+from gc_ref._conformance.reports.html.page import render_html
+from gc_ref._conformance.reports.worked_example import position, worked_example
+from gc_ref._conformance.running import compose as _compose
 from gc_ref._conformance.wrong_ports.numpy import make_plant, trainer
 from gc_ref._slices import to_rows
-from gc_ref.conformance import check, numpy_port, operator_port
+from gc_ref.conformance import DEVIATIONS, check, numpy_port, operator_port
 
 LAYOUT = "output-last"
 
@@ -172,7 +170,7 @@ def test_the_smallest_counterexample_is_one_that_a_reader_can_work():
 
 def test_no_smallest_counterexample_among_those_that_were_expected():
     found = _reports.with_failures_known(_reports.report("swapped"))
-    assert smallest([CheckReport.from_json(c) for c in found["checks"]]) is None
+    assert _reports.read(found).smallest is None
 
 
 @pytest.mark.parametrize("name", ["raises", "ravel"])
@@ -197,7 +195,7 @@ def test_a_dear_port_is_not_run_once_more(mistake, monkeypatch):
         around.append(len(counted))
         return found
 
-    monkeypatch.setattr(_report, "collect", collect)
+    monkeypatch.setattr(_compose, "collect", collect)
     port = numpy_port(run, name="dear", algorithm=plant.what.algorithm)
     report = check(replace(port, per_run_cost="dear"), max_examples=0)
     before, after = around
@@ -222,18 +220,18 @@ def partial():
     port = numpy_port(
         _reports.sgdm(per_channel), name="partial", algorithm="sgdm", layout="output-first"
     )
-    return json.loads(check(port, max_examples=0).to_json())
+    return check(port, max_examples=0)
 
 
 def test_a_counterexample_is_not_where_the_gradient_is_0_and_names_what_all_inputs_show():
-    neuron = partial()["evidence"]["counterexample"]
-    shown = neuron["shown"]
-    assert shown["shape"][1] == 1  # one channel: its mean over axis 1 is itself
-    assert shown["gradient"][0][place(shown)] != 0
-    assert abs(shown["got"] - shown["expected"]) > shown["bound"]
-    assert neuron["expected"][place(shown)] == shown["expected"]
-    assert neuron["got"][place(shown)] == shown["got"]
-    text = " ".join(worked(shown, neuron))
+    shown = partial().smallest.counterexample
+    element, neuron, at = shown.easiest, shown.neuron, position(shown)
+    assert shown.shape[1] == 1  # one channel: its mean over axis 1 is itself
+    assert element.gradient[0][at] != 0
+    assert abs(element.got - element.expected) > element.bound
+    assert neuron.expected[at] == element.expected
+    assert neuron.got[at] == element.got
+    text = " ".join(worked_example(shown))
     assert "0 everywhere: the whole gradient is erased" in text
     assert "gradient itself" not in text
 
@@ -241,7 +239,7 @@ def test_a_counterexample_is_not_where_the_gradient_is_0_and_names_what_all_inpu
 def test_the_weight_shown_is_one_where_a_forgotten_axis_shows():
     """Wherever a weight of its kind has more than one channel and position, it is that one."""
     case = integer_case("output-first", seed=0, algorithm="sgdm", steps=1)
-    weights = partial()["evidence"]["means"]["weights"]
+    weights = partial().evidence["means"]["weights"]
     for w in weights:
         assert w["off"] == 0  # without a part of it, the mean over all inputs is gone too
         two = [
@@ -266,7 +264,7 @@ def test_pictures_of_a_wrong_port_that_agree_with_the_reference_say_what_is_wron
     assert "the per-output means are gone here, too; the fault is in what else is" in page
     assert "see scope/every-weight, value/exact" in page
     assert "These sums do not show what fails here: see scope/every-weight" in page
-    right = " ".join(render_html(_reports.report("sgdm")).split())
+    right = " ".join(render_html(_reports.data("sgdm")).split())
     assert "these means agree with the reference" in right
     assert "fault" not in right
     assert "do not show" not in right

@@ -10,7 +10,7 @@ import pytest
 
 from gc_ref._conformance.findings.check_report import Expectation
 from gc_ref._conformance.known_failures.accept import accept
-from gc_ref._conformance.known_failures.expectations import ExpectationError, read_file
+from gc_ref._conformance.known_failures.expectations import ExpectationError, parse_file
 from gc_ref.conformance import check, operator_port
 
 from ._known_failures import FAILED, KNOWN, gc_ref
@@ -78,7 +78,7 @@ def test_a_file_is_written_from_a_run(work, capsys):
 
 def test_one_known_failure_is_singular(work):
     report = check(operator_port(lambda g: plain(g.astype(np.float64)), name="w"), max_examples=0)
-    assert accept(report, "known.toml", {}).startswith("known.toml: 1 known failure of w;")
+    assert accept(report, "known.toml").startswith("known.toml: 1 known failure of w;")
 
 
 def test_what_was_written_is_used_once_the_reasons_are_there(work, capsys):
@@ -95,7 +95,8 @@ def test_writing_again_keeps_other_ports_and_reasons(work, capsys):
     (work / "known.toml").write_text(other + mine + gone, encoding="utf-8")
     (work / "known.toml").chmod(0o640)
     _, _, err = gc_ref(capsys, "first_axis", "--accept", "known.toml")
-    found = read_file("known.toml", blank_reasons=True)
+    text = (work / "known.toml").read_text("utf-8")
+    found = parse_file(text, "known.toml", blank_reasons=True)
     assert found["other"] == {"law/linear": Expectation("theirs", "https://example.org/1")}
     assert found["first_axis"]["value/exact"] == Expectation("mine", "#2", "partial-axes")
     assert sorted(found["first_axis"]) == sorted(FAILED)

@@ -136,5 +136,5 @@ def test_what_only_fuzzing_found_matches_no_entry(fuzzed):
 
 def test_what_only_fuzzing_found_is_not_accepted(work, fuzzed):
     with pytest.raises(ExpectationError, match=r"only fuzzing found value/bounded wrong"):
-        accept(fuzzed, "known.toml", {})
+        accept(fuzzed, "known.toml")
     assert not (work / "known.toml").exists()

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from gc_ref._conformance.cli.targets import make_port
-from gc_ref._conformance.replays.replay import TOO_LARGE, WHOLE_MODEL, _array
+from gc_ref._conformance.replays.literals import array_literal
+from gc_ref._conformance.replays.replay import TOO_LARGE, WHOLE_MODEL
 from gc_ref.conformance import check, numpy_port, operator_port
 
 from ._replays import OPERATOR, run
@@ -224,7 +225,7 @@ def test_the_report_shows_one_replay_and_the_json_all():
 def test_arrays_are_written_exactly(dtype, shape):
     rng = np.random.default_rng(0)
     values = (rng.normal(size=shape) * 10.0 ** rng.integers(-4, 4, size=shape)).astype(dtype)
-    read = eval(_array(np.asarray(values)), {"np": np})
+    read = eval(array_literal(np.asarray(values)), {"np": np})
     assert read.dtype == dtype
     assert read.shape == shape
     assert np.array_equal(read, values)
@@ -232,6 +233,6 @@ def test_arrays_are_written_exactly(dtype, shape):
 
 def test_special_numbers_are_written():
     values = np.array([np.nan, np.inf, -np.inf, -0.0], dtype="float32")
-    read = eval(_array(values), {"np": np})
+    read = eval(array_literal(values), {"np": np})
     assert np.array_equal(read, values, equal_nan=True)
     assert np.signbit(read[3])

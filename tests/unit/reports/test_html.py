@@ -11,12 +11,10 @@ from itertools import pairwise
 import _reports
 import pytest
 
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS
-from gc_ref._conformance.reports import pictures
-from gc_ref._conformance.reports.html import render_html
-from gc_ref._conformance.reports.html_parts import escape
-from gc_ref._conformance.reports.matrix_html import matrix_html
-from gc_ref._conformance.reports.pictures import PORT, REFERENCE
+from gc_ref._conformance.reports.html import pictures
+from gc_ref._conformance.reports.html.page import environment, render_html, render_html_matrix
+from gc_ref._conformance.reports.html.pictures import PORT, REFERENCE
+from gc_ref.conformance import DEVIATIONS
 
 from ._pages import Page
 
@@ -27,12 +25,13 @@ PAGES = [*_reports.NAMES, "matrix", "known"]
 @cache
 def rendered(name):
     if name == "matrix":
-        return matrix_html(
-            [_reports.report(n) for n in ("plain", "swapped", "raises", "sgdm-idle")]
+        return render_html_matrix(
+            [_reports.data(n) for n in ("plain", "swapped", "raises", "sgdm-idle")]
         )
     if name == "known":
-        return render_html(_reports.with_failures_known(_reports.report("sgdm-idle")))
-    return render_html(_reports.report(name))
+        known = _reports.with_failures_known(_reports.report("sgdm-idle"))
+        return render_html(_reports.read(known))
+    return render_html(_reports.data(name))
 
 
 @pytest.fixture(scope="module", params=PAGES, ids=lambda n: n[:9])
@@ -194,7 +193,7 @@ def test_what_was_taken_from_the_gradients_is_said():
 def test_a_deviation_seen_nowhere_is_said_to_be_as_explain_says_it():
     report = _reports.report("swapped")
     report["identified"] = [next(d.id for d in DEVIATIONS.values() if not d.seen)]
-    page = render_html(report)
+    page = render_html(_reports.read(report))
     assert "no published port that we know of" in page
     assert "only feared" not in page
 
@@ -218,7 +217,8 @@ def test_names_hold_anything():
     report["port"]["target"] = _reports.EVIL
     report["notes"] = [_reports.EVIL]
     shown = "<script>alert(1)</script>|`x`*_[a](http://b)&amp;\ufffd@you\ufffd[31m line"
-    for text in (render_html(report), matrix_html([_reports.report("plain"), report])):
+    evil = _reports.read(report)
+    for text in (render_html(evil), render_html_matrix([_reports.data("plain"), evil])):
         found = Page(text)
         assert found.faults == []
         assert not found.all("script")
@@ -229,7 +229,8 @@ def test_names_hold_anything():
 
 
 def test_escaping_leaves_no_way_out():
-    assert escape("<a b='c' d=\"e\">&\0") == "&lt;a b=&#x27;c&#x27; d=&quot;e&quot;&gt;&amp;\ufffd"
+    shown = environment().from_string("{{ text }}").render(text="<a b='c' d=\"e\">&\0")
+    assert shown == "&lt;a b=&#39;c&#39; d=&#34;e&#34;&gt;&amp;\ufffd"
 
 
 @pytest.mark.parametrize("name", ["swapped", "sgdm-idle", "matrix"])

@@ -6,12 +6,24 @@ import re
 import _reports
 import pytest
 
-from gc_ref._conformance.reports.badge import render_badge
-from gc_ref._conformance.reports.markdown import code, escape, fence, render_markdown
-from gc_ref._conformance.reports.matrix import matrix_markdown
+from gc_ref._conformance.reports import markdown
+from gc_ref._conformance.reports.markdown import code, escape, fence
+from gc_ref._conformance.reports.summary import render_badge as badge_of
 from gc_ref.conformance import check, operator_port
 
 KNOWN = "known"
+
+
+def render_markdown(found):
+    return markdown.render_markdown(_reports.read(found))
+
+
+def matrix_markdown(found):
+    return markdown.render_markdown_matrix([_reports.read(f) for f in found])
+
+
+def render_badge(found, **options):
+    return badge_of(_reports.read(found), **options)
 
 
 def rendered(name):
@@ -88,9 +100,10 @@ def test_the_headline_names_no_deviation_where_several_would_do_the_same():
     report = _reports.report("swapped")
     report["identified"] = ["layout-swapped", "partial-axes"]
     report["diagnosis"] = ["several known semantics do the same on every case tried:", "a", "b"]
+    report["ambiguous"] = True
     text = render_markdown(report)
     assert text.startswith("## ✗ swapped deviates: 9 of 19 checks failed\n")
-    assert "- a." in text
+    assert "tried:\n- a.\n- b.\n" in text
 
 
 def test_known_failures_are_said():

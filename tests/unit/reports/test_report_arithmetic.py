@@ -30,7 +30,7 @@ class TestArithmetic:
         assert "float16 (sums in float16)" in self.shown(operator_port(_reports.sums_in_its_dtype))
 
     def test_hyperparameters_of_an_optimizer(self):
-        from gc_ref._conformance.cli.reference import reference_port
+        from gc_ref._conformance.cli.reference_port import reference_port
 
         said = self.shown(reference_port("sgdm", {}, ()))
         assert "; hyperparameters in float32 or wider;" in said

@@ -3,32 +3,32 @@
 import copy
 import json
 import math
+import re
 from importlib import resources
 
 import _reports
 import jsonschema
 import pytest
 
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.findings.outcome import STATUSES
-from gc_ref._conformance.reports import schema as _schema
-from gc_ref._conformance.reports.schema import problem, report_schema
+from gc_ref._conformance.reports.schema import problem, schema_text
 from gc_ref._conformance.wrong_ports.numpy import make_plant
-from gc_ref.conformance import check
+from gc_ref.conformance import DEVIATIONS, check
 
-VALIDATOR = jsonschema.Draft202012Validator(report_schema())
+SCHEMA = json.loads(schema_text())
 
 
 def refused(report):
-    """Whether the library refuses a report; ours must say the same, and name the field."""
-    theirs = not VALIDATOR.is_valid(report)
-    ours = problem(report)
-    assert bool(ours) == theirs, ours or [e.message for e in VALIDATOR.iter_errors(report)]
-    return theirs
+    """Whether a report breaks the schema; what is wrong is said in one short line then."""
+    found = problem(report)
+    assert "\n" not in found
+    assert len(found) < 300
+    assert not found or re.match(r"(the report|[a-z_.0-9\[\]]+|.*\['.*'\].*): ", found), found
+    return bool(found)
 
 
 def test_it_is_a_schema_that_says_what_every_field_is():
-    schema = report_schema()
+    schema = SCHEMA
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["title"]
@@ -46,33 +46,14 @@ def test_it_is_a_schema_that_says_what_every_field_is():
         walk(part, name)
 
 
-def test_our_validator_knows_every_word_that_the_schema_uses():
-    known = {
-        "$ref", "type", "const", "enum", "minimum", "minLength", "minItems", "maxItems", "if",
-        "then", "else", "anyOf", "required", "properties", "additionalProperties", "items",
-    }  # fmt: skip
-    silent = {"$schema", "$id", "$defs", "title", "description"}
-
-    def walk(part):
-        assert set(part) <= known | silent
-        for name in ("if", "then", "else", "items", "additionalProperties"):
-            if isinstance(part.get(name), dict):
-                walk(part[name])
-        for inner in (*part.get("properties", {}).values(), *part.get("anyOf", ())):
-            walk(inner)
-
-    for part in (report_schema(), *report_schema()["$defs"].values()):
-        walk(part)
-
-
 def test_statuses_are_those_of_the_checks():
-    found = report_schema()["$defs"]["check"]["properties"]["status"]["enum"]
+    found = SCHEMA["$defs"]["check"]["properties"]["status"]["enum"]
     assert sorted(found) == sorted(STATUSES)
 
 
 def test_it_is_shipped_as_it_is():
     folder = resources.files("gc_ref._conformance.reports") / "schemas"
-    assert _schema.schema_text() == (folder / "report-1.schema.json").read_text("utf-8")
+    assert schema_text() == (folder / "report-1.schema.json").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", _reports.NAMES, ids=lambda n: n[:9])
@@ -134,7 +115,7 @@ def spoiled(report):
 
 
 @pytest.mark.parametrize("name", ["swapped", "sgdm", "raises"])
-def test_ours_refuses_what_the_library_refuses(name):
+def test_what_is_wrong_in_any_place_is_refused(name):
     report = _reports.report(name)
     report["checks"] = sorted(report["checks"], key=lambda c: c["counterexample"] is None)
     tried = [refused(other) for _, _, other in spoiled(report)]
@@ -150,14 +131,14 @@ def test_ours_refuses_what_the_library_refuses(name):
         (("seed",), -1, ["seed", "-1"]),
         (("seed",), True, ["seed", "integer"]),
         (("checks",), {}, ["checks", "array"]),
-        (("checks", 3, "status"), "ok", ["checks[3].status", "'ok'"]),
+        (("checks", 3, "status"), "ok", ["checks[3].status: 'ok' is not one of ['passed'"]),
         (("checks", 3, "ratio"), "large", ["checks[3].ratio"]),
         (("checks", 0, "rerun"), "", ["checks[0].rerun", "empty"]),
         (("port", "name"), None, ["port.name", "string"]),
-        (("evidence", "means", "weights"), [], ["evidence.means.weights", "at least 1"]),
-        (("evidence", "means", "weights", 0, "port"), [0] * 9, ["weights[0].port", "at most 8"]),
+        (("evidence", "means", "weights"), [], ["evidence.means.weights", "non-empty"]),
+        (("evidence", "means", "weights", 0, "port"), [0] * 9, ["weights[0].port", "too long"]),
         (("evidence", "drift", "omitted"), 5, ["evidence.drift.omitted", "string"]),
-        (("colour",), "red", ["colour", "not known"]),
+        (("colour",), "red", ["the report", "'colour' was unexpected"]),
     ],
 )
 def test_the_wrong_field_is_named(path, value, words):
@@ -172,7 +153,7 @@ def test_a_missing_field_is_named(key):
     report = _reports.report("plain")
     del report[key]
     assert refused(report)
-    assert problem(report) == f"{key}: is missing"
+    assert problem(report) == f"the report: {key!r} is a required property"
 
 
 def test_a_number_that_json_lacks_is_spelled_out():

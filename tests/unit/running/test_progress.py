@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 import gc_ref
-from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.cli.main import main
-from gc_ref._conformance.running.progress import watching
-from gc_ref._conformance.running.run import judge_port
-from gc_ref.conformance import operator_port
+from gc_ref._conformance.running.judgment import RunOptions, judge_port
+from gc_ref._conformance.running.progress import show_progress
+from gc_ref.conformance import CHECKS, operator_port
 
 
 def centralize(gradient):
@@ -26,8 +25,9 @@ class Terminal(io.StringIO):
 
 
 def shown(stream, *, verbose, examples=0, call=centralize):
-    with watching(stream, total=len(CHECKS), verbose=verbose) as watch:
-        judge_port(operator_port(call, name="mine"), max_examples=examples, watch=watch)
+    with show_progress(stream, lines=verbose) as progress:
+        options = RunOptions(max_examples=examples)
+        judge_port(operator_port(call, name="mine"), options, progress=progress)
     return stream.getvalue()
 
 
@@ -89,8 +89,9 @@ def test_no_bar_without_tqdm(monkeypatch):
 
 
 def test_standard_error_may_be_closed():
-    with watching(None, total=1, verbose=True) as watch:
-        assert judge_port(operator_port(np.negative), max_examples=0, watch=watch).checks
+    with show_progress(None, lines=True) as progress:
+        options = RunOptions(max_examples=0)
+        assert judge_port(operator_port(np.negative), options, progress=progress).checks
 
 
 def test_verbose_changes_no_byte_of_the_report(capsys):

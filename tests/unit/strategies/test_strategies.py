@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, find, given, settings
 
 from gc_ref import exact
-from gc_ref._layouts import KINDS, LAYOUTS, is_convolution, output_axes
+from gc_ref._layouts import KINDS, LAYOUTS, is_convolution
+from gc_ref.conformance import output_axes
 from gc_ref.strategies import (
     DTYPES,
     REGIMES,

@@ -1,6 +1,6 @@
 """What a user of the plugin has: a module of operators, and a test file for some of them."""
 
-from gc_ref._conformance.catalogue.checks import CHECKS
+from gc_ref.conformance import CHECKS
 
 MODULE = """
 def first_axis(g):

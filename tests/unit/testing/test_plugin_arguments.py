@@ -2,8 +2,7 @@
 
 import pytest
 
-from gc_ref._conformance.catalogue.checks import CHECKS
-from gc_ref.conformance import operator_port, parametrize_with_checks
+from gc_ref.conformance import CHECKS, operator_port, parametrize_with_checks
 
 
 def plain(g):

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from gc_ref._conformance.catalogue.checks import CHECKS
-from gc_ref._conformance.testing.session_report import join
-from gc_ref.conformance import check, operator_port, parametrize_with_checks
+from gc_ref._conformance.reports.schema import problem
+from gc_ref._conformance.testing.session_report import session_reports
+from gc_ref.conformance import CHECKS, check, operator_port, parametrize_with_checks
 
 from ._plugin_files import ALL, FAILED, MODULE, SKIPPED, TEST
 
@@ -40,7 +40,7 @@ def test_a_wrong_port_and_what_is_printed(run):
         "    from my_gc import first_axis",
         "    assert abs(got - expected) <= bound, *",
     ])  # fmt: skip
-    assert "_sitting.py" not in result.stdout.str(), "no traceback of our own code"
+    assert "port_check.py" not in result.stdout.str(), "no traceback of our own code"
 
 
 def test_the_diagnosis_is_printed_where_it_costs_little():
@@ -48,10 +48,10 @@ def test_the_diagnosis_is_printed_where_it_costs_little():
     for port, known in ((cheap, True), (dataclasses.replace(cheap, per_run_cost="dear"), False)):
         tests = [p.values[1] for p in parametrize_with_checks(port).args[1]]
         value = next(t for t in tests if t.id == "value/exact")
-        value.sitting.configure(max_examples=0)
+        value.judged.configure(suite="quick", seed=0, max_examples=0)
         assert ("Identified: averages the first axis only" in _failure(value, port)) is known
         for id in CHECKS:
-            value.sitting.find(id)
+            value.judged.find(id)
         assert "Identified: averages the first axis only" in _failure(value, port), "all checks ran"
 
 
@@ -134,7 +134,8 @@ def test_a_port_whose_process_crashed_does_not_conform():
     mark = parametrize_with_checks(operator_port(first_axis))
     by_id = {p.values[1].id: p.values[1] for p in mark.args[1]}
     by_id["law/zero-mean"](mark.args[1][0].values[0])
-    (report,) = join([by_id["law/zero-mean"].entry()], [])
+    (report,) = session_reports([by_id["law/zero-mean"].entry()], [])
     assert [c["status"] for c in report["checks"]] == ["passed"]
     assert report["verdict"] == "error"
+    assert problem(report) == ""
     assert f"{ALL - 1} of {ALL} checks missing" in report["notes"][0]

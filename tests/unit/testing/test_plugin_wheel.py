@@ -64,6 +64,21 @@ def test_the_wheel_holds_the_package_and_the_plugin_alone(installed):
     }  # fmt: skip
 
 
+def test_a_page_and_the_schema_are_made_from_the_files_in_the_wheel(wheel, installed):
+    wheel.makepyfile(port="def idle(g):\n    return g\n")
+    command = [sys.executable, "-m", "gc_ref.conformance"]
+    judge = [*command, "check", "operator:port.py:idle", "--max-examples", "0"]
+    done = subprocess.run([*judge, "--html", "r.html", "--json", "r.json"], check=False)
+    assert done.returncode == 1
+    again = [*command, "report", "r.json", "--html", "-"]
+    page = subprocess.run(again, check=True, capture_output=True).stdout
+    assert page == (wheel.path / "r.html").read_bytes()
+    assert b".verdict {" in page
+    found = "import gc_ref; print(gc_ref.__file__)"
+    path = subprocess.run([sys.executable, "-c", found], check=True, capture_output=True).stdout
+    assert path.decode().startswith(str(installed))
+
+
 def test_the_plugin_imports_nothing_at_the_start(wheel):
     wheel.makeconftest("""
         import sys

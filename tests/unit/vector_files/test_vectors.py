@@ -14,11 +14,11 @@ import pytest
 import gc_ref
 from gc_ref import exact
 from gc_ref._conformance.cases.vectors import RELEASED, Vector, folder, frozen, versions_up_to
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS, Plant
+from gc_ref._conformance.catalogue.deviations import Plant
 from gc_ref._conformance.catalogue.semantics import Semantics
-from gc_ref._conformance.ports.case import Case
 from gc_ref._conformance.vector_files.kills import NOT_SHOWN, answers_of, forms, kills_of, worst
 from gc_ref._conformance.wrong_ports.numpy import operator_of, trainer
+from gc_ref.conformance import DEVIATIONS, Case
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "conformance" / "vectors"

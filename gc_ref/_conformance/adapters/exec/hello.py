@@ -8,18 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gc_ref._conformance.adapters.exec.protocol import read_object, refuse_unknown
-from gc_ref._conformance.adapters.hyperparameters import ALIASES
-from gc_ref._conformance.ports.numbers import (
-    STORAGE,
-    ProtocolError,
-    clean,
-    read_number,
-    short,
-)
+from gc_ref._conformance.adapters.shared.hyperparameters import ALIASES
 from gc_ref._conformance.ports.port import PortError
+from gc_ref._conformance.ports.serialization import ProtocolError, clean, read_number, short
+from gc_ref._conformance.ports.storage import STORAGE
 from gc_ref._layouts import LAYOUTS
-
-__all__ = ["LONGEST_HELLO", "PROTOCOL", "VERSION", "Hello", "hello_line", "read_hello"]
 
 PROTOCOL, VERSION = "gc-ref-exec", 1
 #: Bytes that the answer may take.
@@ -30,10 +23,7 @@ DRIVES = ("checkpoint", "eager", "reuse-gradients", "twin")
 
 @dataclass(frozen=True)
 class Hello:
-    """What a program says of itself.
-
-    Attributes are the members of its answer, see conformance/PROTOCOL.md.
-    """
+    """What a program says of itself: the members of its answer, see conformance/PROTOCOL.md."""
 
     name: str
     kind: str
@@ -50,17 +40,9 @@ class Hello:
 
 
 def hello_line(settings: Mapping[str, Any]) -> bytes:
-    """Return the first question.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If JSON cannot hold a setting.
-    """
-    message = {
-        "type": "hello", "protocol": PROTOCOL, "versions": [VERSION], "settings": dict(settings)
-    }  # fmt: skip
-    return json.dumps(message, allow_nan=False).encode("ascii")
+    """Return the first question; raise ValueError or TypeError if JSON cannot hold a setting."""
+    message = {"type": "hello", "protocol": PROTOCOL, "versions": [VERSION]}
+    return json.dumps(message | {"settings": dict(settings)}, allow_nan=False).encode("ascii")
 
 
 def read_hello(line: bytes) -> Hello:
@@ -102,7 +84,7 @@ def read_hello(line: bytes) -> Hello:
 
 
 def _require_sense(hello: Hello) -> None:
-    """Refuse what cannot be true together."""
+    """Refuse members that contradict each other."""
     if "float32" not in hello.dtypes:
         raise ProtocolError('its hello lacks "float32" among its "dtypes": every port needs it')
     refuse_unknown(hello.fixed, ALIASES, 'its hello\'s "fixed"')

@@ -8,21 +8,16 @@ import os
 import shlex
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.adapters.exec.hello import (
-    LONGEST_HELLO,
-    Hello,
-    hello_line,
-    read_hello,
-)
+from gc_ref._conformance.adapters.exec.hello import LONGEST_HELLO, Hello, hello_line, read_hello
 from gc_ref._conformance.adapters.exec.process import Program, ProgramError
 from gc_ref._conformance.adapters.exec.protocol import longest_answer, read_answer, run_line
 from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.conventions import parse_conventions, refuse_meaningless
-from gc_ref._conformance.ports.numbers import ProtocolError, clean
 from gc_ref._conformance.ports.port import (
     Construction,
     Port,
@@ -30,8 +25,7 @@ from gc_ref._conformance.ports.port import (
     PortLoadError,
     SkippedError,
 )
-
-__all__ = ["exec_port"]
+from gc_ref._conformance.ports.serialization import ProtocolError, clean
 
 
 def exec_port(
@@ -96,7 +90,7 @@ def exec_port(
     Traceback (most recent call last):
     gc_ref._conformance.ports.port.PortLoadError: ./no-such-program --fast: there is no command ...
     """
-    words = split_command(command)
+    words = _split_command(command)
     if not 0 < timeout < math.inf:
         raise ValueError(f"timeout must be a positive number of seconds, got {timeout!r}")
     given = dict(settings or {})
@@ -113,55 +107,35 @@ def exec_port(
         refuse_meaningless(said, algorithm, operator=hello.kind == "operator")
     except ValueError as error:
         raise PortLoadError(f"{session.label}: its hello's conventions: {error}") from error
-    common: dict[str, Any] = {
-        "kind": "exec",
-        "operator": hello.kind == "operator",
-        "layout": layout or hello.layout,
-        "takes": hello.hyperparameters,
-        "fixed": hello.fixed,
-        "algorithm": algorithm,
-        "base": base,
-        "conventions": said | parse_conventions(conventions or {}),
-        "dtypes": hello.dtypes,
-        "drives": hello.drives,
-        "flush_to_zero": hello.flush_to_zero,
-        "broken": session.broken,
-        "shows_gradient": False,
-        "environment": {**_own(hello.versions), "numpy": np.__version__},
-    }
-    label = name or hello.name
 
-    def construction(centralized: bool) -> Construction:
+    def make(*, centralized: bool) -> Port:
         detail = json.dumps([given, sorted(hello.hyperparameters), centralized])
-        return Construction("exec", tuple(words), dict, detail)
-
-    off = None
-    if hello.switch:
-        off = Port(
-            name=f"{label} with GC off",
-            run=lambda case: session.run(case, hello, centralized=False),
-            construction=construction(False),
-            **common,
+        return Port(
+            name=(name or hello.name) + ("" if centralized else " with GC off"),
+            kind="exec",
+            run=lambda case: session.run(case, hello, centralized=centralized),
+            operator=hello.kind == "operator",
+            layout=layout or hello.layout,
+            takes=hello.hyperparameters,
+            fixed=hello.fixed,
+            algorithm=algorithm,
+            base=base,
+            conventions=said | dict(conventions or {}),
+            dtypes=hello.dtypes,
+            drives=hello.drives,
+            flush_to_zero=hello.flush_to_zero,
+            broken=session.broken,
+            shows_gradient=False,
+            environment={**_own(hello.versions), "numpy": np.__version__},
+            construction=Construction("exec", tuple(words), dict, detail),
         )
-    return Port(
-        name=label,
-        run=lambda case: session.run(case, hello, centralized=True),
-        construction=construction(True),
-        off=off,
-        target=target,
-        options=tuple(options),
-        **common,
-    )
+
+    off = make(centralized=False) if hello.switch else None
+    return replace(make(centralized=True), off=off, target=target, options=tuple(options))
 
 
-def split_command(command: str | Sequence[str]) -> list[str]:
-    """Split a command into words as a shell would.
-
-    Raises
-    ------
-    PortLoadError
-        If it is empty, or a quotation in it is not closed.
-    """
+def _split_command(command: str | Sequence[str]) -> list[str]:
+    """Split a command into words as a shell would; raise PortLoadError if that is impossible."""
     try:
         words = shlex.split(command) if isinstance(command, str) else [str(w) for w in command]
     except ValueError as error:
@@ -172,13 +146,13 @@ def split_command(command: str | Sequence[str]) -> list[str]:
 
 
 def _own(versions: Mapping[str, str]) -> dict[str, str]:
-    """A program's versions, under names that are not those of the kit's own."""
+    """Rename those of a program's versions that have the name of one of the kit's own."""
     taken = ("gc_ref", "python", "numpy", "platform", "hint")
     return {f"program's {k}" if k in taken else k: v for k, v in versions.items()}
 
 
 class _Session:
-    """One running program, its questions counted; once broken, it stays broken."""
+    """One running program and the number of its questions; once broken, it stays broken."""
 
     def __init__(self, words: Sequence[str], timeout: float) -> None:
         self.label, self.timeout = clean(shlex.join(words), 100), timeout
@@ -192,7 +166,7 @@ class _Session:
         weakref.finalize(self, self.program.stop)
 
     def broken(self) -> str:
-        """Say what broke it, or nothing."""
+        """Return what broke it, or an empty text."""
         return self._broken
 
     def open(self, settings: dict[str, Any]) -> Hello:
@@ -233,7 +207,7 @@ class _Session:
         except (ProgramError, ProtocolError) as error:
             self._broken = f"{hello.name} {self._break(error, where)}"
             raise PortError(self._broken) from error
-        except BaseException:  # a question is open: nothing after it could be trusted
+        except BaseException:  # its answer may still come, and would be taken for the next one
             self._broken = f"{hello.name} was interrupted {where}"
             self.program.stop(at_once=True)
             raise
@@ -242,7 +216,7 @@ class _Session:
         return self.program.lines.ask(line, longest=longest, seconds=self.timeout)
 
     def _break(self, error: Exception, where: str) -> str:
-        """Say what happened, and end the program."""
+        """End the program, and return what happened in words."""
         last = self.program.lines.last_words()
         self.program.stop(at_once=True)
         return f"{where}: {error}" + (f"; its standard error ends: {last}" if last else "")

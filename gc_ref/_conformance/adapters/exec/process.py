@@ -1,7 +1,7 @@
-"""A child process that is asked one line and answers one line, whatever it does instead.
+"""A child process that is asked one line and answers one line.
 
-Nothing here waits without a limit, and nothing grows without one: pipes do not block,
-every question has a time limit, an answer a longest length, and of the standard error
+Whatever the child does instead, nothing here waits or grows without a limit: pipes do not
+block, every question has a time limit, every answer a longest length, and of the standard error
 only the end is kept. The child leads a process group of its own, which is killed as a whole.
 """
 
@@ -17,17 +17,17 @@ import time
 from collections.abc import Callable, Sequence
 from typing import IO
 
-__all__ = ["Lines", "Program", "ProgramError", "preview"]
+from gc_ref._conformance.ports.serialization import printable
 
 #: How much is read at once; how much of the standard error is kept for messages.
 CHUNK, TAIL = 1 << 16, 4096
 #: A stack frame as Node and Java print them, after the message: they would crowd it out.
 FRAME = re.compile(r"^\s+at .*$", re.MULTILINE)
-#: How often a silent child is looked at: a grandchild may keep its pipes open after it.
+#: Seconds between looks at a silent child: after its end a grandchild may keep the pipes open.
 TICK = 0.05
-#: After a pipe broke: time for the child to exit, so that the message can say how.
+#: Seconds for the child to exit after a pipe broke, so that the message can say how it ended.
 GRACE = 2.0
-#: Patience at the end: after its input was closed, and after SIGTERM.
+#: Seconds for the child to exit after its input was closed, and after SIGTERM.
 FAREWELL, LAST_CALL = 2.0, 1.0
 
 
@@ -48,9 +48,9 @@ class Lines:
     Parameters
     ----------
     stdin, stdout, stderr : binary files
-        The child's ends are the other ones; taken over, and never blocking.
+        Our ends of the pipes. They are taken over, and no longer block.
     ended : callable
-        Says how the child ended (``"exited with status 0"``), or nothing while it runs.
+        Returns how the child ended (``"exited with status 0"``), or an empty text while it runs.
     """
 
     def __init__(
@@ -64,18 +64,17 @@ class Lines:
             self._selector.register(pipe, selectors.EVENT_READ)
         self._outgoing = memoryview(b"")
         self._answer, self._tail = bytearray(), bytearray()
-        #: What broke, with the time when it did.
+        #: The pipe that broke, and the time when it did.
         self._broken: dict[str, float] = {}
 
     def ask(self, line: bytes, *, longest: int, seconds: float) -> bytes:
-        """Write a line and return the line that comes back, without its end.
-
-        What comes after that line is left for `refuse_more`, which every question begins with.
+        """Write a line, and return the line that comes back, without its end.
 
         Raises
         ------
         ProgramError
-            Unless a line of at most ``longest`` bytes comes in time, after the question.
+            Unless a line of at most ``longest`` bytes comes in time, after the question; and
+            if the child wrote something before it was asked.
         """
         deadline = time.monotonic() + seconds
         self._pump(0.0)
@@ -99,17 +98,16 @@ class Lines:
         return answer
 
     def refuse_more(self) -> None:
-        """Raise if the child wrote more than it was asked for, as far as that has come in."""
+        """Raise if more than the answer has come in from the child."""
         if self._answer:
             raise ProgramError(f"wrote what nobody asked for: {preview(self._answer)}")
 
     def last_words(self) -> str:
         """Return the end of what the child wrote to its standard error, on one line."""
-        for _ in range(16):  # what is there; a flood has an end here
+        for _ in range(16):  # no more: the child may write without end
             self._pump(0.0)
         text = bytes(self._tail).decode("utf-8", "backslashreplace")
-        text = " ".join(FRAME.sub("", text).split())
-        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        text = printable(FRAME.sub("", text))
         return f"...{text[-300:]}" if len(text) > 300 else text
 
     def close(self) -> None:
@@ -133,12 +131,12 @@ class Lines:
         return words if not self._outgoing else f"{words}; it did not read the question to its end"
 
     def _refuse_the_dead(self, longest: int) -> None:
-        """Raise if the child ended, or cannot be talked to any more."""
+        """Raise if the child ended, or closed one of its pipes."""
         how = self._ended()
         if how:
             before = -1
             while before < len(self._answer) <= longest and b"\n" not in self._answer:
-                before = len(self._answer)  # its last words may still be in the pipe
+                before = len(self._answer)  # the end of its answer may still be in the pipe
                 self._pump(0.0)
             if b"\n" in self._answer or len(self._answer) > longest:
                 return
@@ -149,7 +147,7 @@ class Lines:
                 raise ProgramError(f"closed its {what} and still runs")
 
     def _pump(self, seconds: float) -> None:
-        """Move bytes for at most so long; returns as soon as any have moved."""
+        """Read and write what the pipes have or take; wait at most so long for the first byte."""
         for key, _ in self._selector.select(seconds):
             if key.fileobj is self._stdin:
                 self._write()
@@ -202,9 +200,13 @@ class Program:
     def __init__(self, words: Sequence[str]) -> None:
         try:
             self._process = subprocess.Popen(
-                words, bufsize=0, start_new_session=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            )  # fmt: skip
+                words,
+                bufsize=0,
+                start_new_session=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
         except FileNotFoundError as error:
             raise ProgramError(
                 f"there is no command {words[0]!r}, or what its first line names is missing: "
@@ -228,7 +230,7 @@ class Program:
 
         May be called again, and never raises.
         """
-        if self._stopped or os.getpid() != self._owner:  # not in a fork of ours
+        if self._stopped or os.getpid() != self._owner:  # a fork of ours must not end it
             return
         self._stopped = True
         with contextlib.suppress(OSError):
@@ -242,7 +244,7 @@ class Program:
             self._process.wait(10)  # no zombie
 
     def _signal(self, number: signal.Signals) -> None:
-        # Before the leader is reaped: nobody else can have its number.
+        # Until the leader is reaped, no other process can have its number.
         if self._process.returncode is None:
             with contextlib.suppress(OSError):
                 os.killpg(self.pid, number)
@@ -256,7 +258,7 @@ class Program:
         return True
 
     def _ended(self) -> str:
-        """Say how the program ended, or nothing; it is not reaped yet."""
+        """Return how the program ended, or an empty text, without reaping it."""
         if not hasattr(os, "waitid"):  # macOS before Python 3.13
             return _how(self._process.poll())
         try:

@@ -1,7 +1,7 @@
 """The messages of the protocol for programs, conformance/PROTOCOL.md: written and read.
 
-Nothing that a program writes is believed: what cannot be read without a doubt raises
-`ProtocolError` with one clear message.
+Whatever a program writes that is no message of the protocol raises `ProtocolError` with one
+clear message.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 from gc_ref._conformance.adapters.exec.process import preview
 from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
-from gc_ref._conformance.ports.numbers import (
-    STORAGE,
+from gc_ref._conformance.ports.port import PortError, ShapeChangedError, SkippedError
+from gc_ref._conformance.ports.serialization import (
     ProtocolError,
     RepeatedError,
     clean,
@@ -24,22 +24,14 @@ from gc_ref._conformance.ports.numbers import (
     write_number,
     write_numbers,
 )
-from gc_ref._conformance.ports.port import PortError, ShapeChangedError, SkippedError
-
-__all__ = ["longest_answer", "read_answer", "read_object", "refuse_unknown", "run_line"]
+from gc_ref._conformance.ports.storage import STORAGE
 
 #: Bytes that an answer may take: for each number, each array, and the whole.
 PER_NUMBER, PER_ARRAY, PER_ANSWER = 64, 512, 1 << 16
 
 
 def read_object(line: bytes) -> dict[str, Any]:
-    """Read one line as a JSON object without doubtful contents.
-
-    Raises
-    ------
-    ProtocolError
-        If it is anything else.
-    """
+    """Read one line as a JSON object in which no name is twice and every number is finite."""
     advice = "standard output is for answers only, anything else goes to standard error"
     try:
         text = line.decode("utf-8")
@@ -65,7 +57,7 @@ def _no_constant(word: str) -> float:
 
 
 def refuse_unknown(found: Mapping[str, Any], known: Iterable[str], what: str) -> None:
-    """Raise unless all members of an object are known: a typing error must not pass."""
+    """Raise unless all members of an object are known, so that no misspelt one is ignored."""
     known = tuple(known)
     for name in found:
         if name not in known:
@@ -99,7 +91,7 @@ def _write_array(array: Array) -> dict[str, Any]:
 
 
 def longest_answer(case: Case) -> int:
-    """How many bytes the answer to a case may have: far more than it needs."""
+    """Return how many bytes the answer to a case may have: far more than it needs."""
     arrays = sum(PER_ARRAY + 6 * len(p.name) + PER_NUMBER * p.value.size for p in case.parameters)
     return PER_ANSWER + arrays * len(case.gradients)
 
@@ -110,7 +102,7 @@ def read_answer(line: bytes, number: int, case: Case) -> Trajectory:
     Raises
     ------
     ProtocolError
-        If it cannot be used.
+        If the answer is not one of the protocol.
     SkippedError, PortError
         If the program says that it skips the case, or that it failed.
     ShapeChangedError

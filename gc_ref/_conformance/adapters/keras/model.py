@@ -5,67 +5,64 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from gc_ref._conformance.ports.case import Parameter
 
-__all__ = ["Entry", "build_model", "structure"]
-
-#: What a model is built from, for each parameter: (layer, owning kind, role, shape).
-Entry: TypeAlias = tuple[str, str, str, tuple[int, ...]]
-
+#: A layer, and the shape of its input.
 _Made: TypeAlias = tuple[Any, tuple[int | None, ...]]
 
 
+class Entry(NamedTuple):
+    """What a model depends on of one parameter: all but its value."""
+
+    layer: str
+    kind: str  # of the layer
+    role: str
+    shape: tuple[int, ...]
+
+
 def structure(parameters: Iterable[Parameter]) -> tuple[Entry, ...]:
-    """Everything about the parameters that a model depends on: all but their values."""
-    return tuple((p.layer, p.layer_kind or p.kind, p.role, p.shape) for p in parameters)
+    """Return what a model of these parameters is built from."""
+    return tuple(Entry(p.layer, p.layer_kind or p.kind, p.role, p.shape) for p in parameters)
 
 
 @functools.lru_cache(maxsize=8)
 def build_model(home: ModuleType, layout: str, entries: tuple[Entry, ...], copy: int = 0) -> Any:
     """Build a model of real layers; a model of the same structure is built only once.
 
-    Parameters
-    ----------
-    home : module
-        ``keras``, or the legacy ``tf_keras``.
-    layout : {"output-first", "output-last"}
-        Keras layers store ``output-last``; for the other layout no Keras layer has
-        the right shapes, and a custom layer holds the weights.
-    entries : tuple
-        See `structure`.
-    copy : int
-        Models with different numbers are different models.
+    Keras layers store outputs last: for ``output-first`` a custom layer holds the weights.
+    Models with different numbers ``copy`` are different models.
 
     Returns
     -------
     keras.Model
-        Its ``probe_variables`` maps ``layer.role`` to the variable, in the order of
-        ``entries``. One sample of its input is all gradients of one step, end to end.
+        Of ``home``, which is ``keras`` or the legacy ``tf_keras``. Its ``probe_variables`` maps
+        ``layer.role`` to the variable, in the order of ``entries``. One sample of its input is
+        all gradients of one step, end to end.
     """
     grouped: dict[str, list[Entry]] = {}
     for entry in entries:
-        grouped.setdefault(entry[0], []).append(entry)
+        grouped.setdefault(entry.layer, []).append(entry)
     layers: list[Any] = []
-    found: dict[str, Any] = {}
+    found: dict[tuple[str, str], Any] = {}
     for name, members in grouped.items():
         made = _real_layer(home, name, members) if layout == "output-last" else {}
-        rest = [m for m in members if m[2] not in made]
-        own = _custom_layer(home, f"{name}_{rest[0][2]}" if made else name, rest) if rest else {}
+        rest = [m for m in members if m.role not in made]
+        own = _custom_layer(home, f"{name}_{rest[0].role}" if made else name, rest) if rest else {}
         for role, (layer, variable) in (made | own).items():
-            found[f"{name}.{role}"] = variable
+            found[name, role] = variable
             if not any(layer is known for known in layers):
                 layers.append(layer)
-    ordered = {f"{layer}.{role}": found[f"{layer}.{role}"] for layer, _, role, _ in entries}
+    ordered = {f"{e.layer}.{e.role}": found[e.layer, e.role] for e in entries}
     return _model_class(home)(layers, ordered)
 
 
 def _real_layer(home: ModuleType, name: str, members: list[Entry]) -> dict[str, tuple[Any, Any]]:
-    """Build the Keras layer that owns these weights: role -> (layer, variable), those it has."""
-    shapes = {role: shape for _, _, role, shape in members}
+    """Build the Keras layer that owns these weights: role -> (layer, variable), where it fits."""
+    shapes, kind = {m.role: m.shape for m in members}, members[0].kind
     main = "kernel" if "kernel" in shapes else "scale"
-    make = _LAYERS.get(members[0][1])
+    make = _LAYERS.get(kind)
     if make is None or main not in shapes:
         return {}
     for roles in ([main, "bias"], [main]):
@@ -73,8 +70,8 @@ def _real_layer(home: ModuleType, name: str, members: list[Entry]) -> dict[str, 
             continue
         options = {"name": name, "dtype": "float32"}
         if main == "kernel":  # the default draws random numbers, which JAX compiles per shape
-            named = {"embedding": "embeddings", "depthwise": "depthwise"}
-            options[f"{named.get(members[0][1], 'kernel')}_initializer"] = "zeros"
+            named = {"embedding": "embeddings", "depthwise": "depthwise"}.get(kind, "kernel")
+            options[f"{named}_initializer"] = "zeros"
         layer, inputs = make(home.layers, shapes[main], "bias" in roles, options)
         layer.build(inputs)
         variables = list(layer.trainable_weights)
@@ -84,11 +81,11 @@ def _real_layer(home: ModuleType, name: str, members: list[Entry]) -> dict[str, 
 
 
 def _custom_layer(home: ModuleType, name: str, members: list[Entry]) -> dict[str, tuple[Any, Any]]:
-    """Build a layer of our own for weights that no Keras layer has."""
+    """Build a custom layer for weights that no Keras layer has."""
     layer = home.layers.Layer(name=name, dtype="float32")
     made = {
-        role: (layer, layer.add_weight(name=role, shape=shape, initializer="zeros"))
-        for _, _, role, shape in members
+        m.role: (layer, layer.add_weight(name=m.role, shape=m.shape, initializer="zeros"))
+        for m in members
     }
     layer.built = True
     return made
@@ -113,13 +110,8 @@ def _convolution(class_name: str) -> Callable[..., _Made]:
 
 def _depthwise(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[str, Any]) -> _Made:
     *window, channels, multiplier = shape
-    layer = layers.DepthwiseConv2D(
-        tuple(window),
-        depth_multiplier=multiplier,
-        use_bias=bias,
-        data_format="channels_last",
-        **options,
-    )
+    options |= {"depth_multiplier": multiplier, "data_format": "channels_last"}
+    layer = layers.DepthwiseConv2D(tuple(window), use_bias=bias, **options)
     return layer, (None, *window, channels)
 
 
@@ -128,7 +120,7 @@ def _embedding(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[st
 
 
 def _attention(into: bool) -> Callable[..., _Made]:
-    """Make a projection as `MultiHeadAttention` does: query, key, value; or its output."""
+    """Make a projection as `MultiHeadAttention` does: into query, key or value, or its output."""
     equation, bias_axes = ("abc,cde->abde", "de") if into else ("abcd,cde->abe", "e")
 
     def make(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[str, Any]) -> _Made:
@@ -164,7 +156,7 @@ _LAYERS: dict[str, Callable[..., _Made]] = {
 
 @functools.lru_cache(maxsize=2)
 def _model_class(home: ModuleType) -> Any:
-    """Make the model class; Keras is not imported before it is needed."""
+    """Make the model class of this Keras."""
     inner = _inner_product(home)
 
     class ProbeModel(home.Model):  # type: ignore[misc, name-defined]
@@ -180,28 +172,23 @@ def _model_class(home: ModuleType) -> Any:
             return inputs
 
         def compute_loss(self, x: Any = None, *_: Any, **__: Any) -> Any:
-            # One row of x is one step. One concatenation and one product compile much
-            # faster than one product per weight, and its gradient is a mere slice of x.
+            # One row of x is one step. One product of all weights, end to end, compiles much
+            # faster than one for each weight, and its gradient is a mere slice of x.
             return inner(x[0], list(self.probe_variables.values()))
 
     return ProbeModel
 
 
 def _inner_product(home: ModuleType) -> Callable[[Any, list[Any]], Any]:
-    """⟨G, w⟩ over all weights, in the operations of this Keras."""
+    """Return ⟨G, w⟩ over all weights, in the operations of this Keras."""
     if hasattr(home, "ops"):
-        ops = home.ops
+        concatenate, reshape, add_up = home.ops.concatenate, home.ops.reshape, home.ops.sum
+    else:
+        import tensorflow as tf
 
-        def inner(gradient: Any, variables: list[Any]) -> Any:
-            flat = ops.concatenate([ops.reshape(v, (-1,)) for v in variables])
-            return ops.sum(gradient * flat)
+        concatenate, reshape, add_up = tf.concat, tf.reshape, tf.reduce_sum
 
-        return inner
+    def inner(gradient: Any, variables: list[Any]) -> Any:
+        return add_up(gradient * concatenate([reshape(v, (-1,)) for v in variables], 0))
 
-    import tensorflow as tf
-
-    def inner_tf(gradient: Any, variables: list[Any]) -> Any:
-        flat = tf.concat([tf.reshape(v, (-1,)) for v in variables], 0)
-        return tf.reduce_sum(gradient * flat)
-
-    return inner_tf
+    return inner

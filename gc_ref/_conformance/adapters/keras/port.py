@@ -10,22 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from gc_ref._conformance.adapters.calls import one_line, quickly_compiled, refuse_coroutine
-from gc_ref._conformance.adapters.hyperparameters import Signature, read_signature
 from gc_ref._conformance.adapters.keras.training import run_case, without_noise
-from gc_ref._conformance.adapters.switch import switched_off
+from gc_ref._conformance.adapters.shared.factory import SAMPLE, Factory, factory_port, read_factory
+from gc_ref._conformance.adapters.shared.hyperparameters import require_lr
 from gc_ref._conformance.ports.case import Case, Trajectory
-from gc_ref._conformance.ports.conventions import parse_conventions
 from gc_ref._conformance.ports.port import Construction, Port, PortLoadError
-
-__all__ = ["keras_port", "select_backend"]
-
-#: Hyperparameters to try the constructor with; a factory may require any of them.
-_SAMPLE = {"lr": 0.5, "momentum": 0.5, "beta1": 0.5, "beta2": 0.75, "eps": 0.5, "weight_decay": 0.0}
 
 
 def select_backend() -> None:
-    """Choose a backend for Keras if nobody has: to be called before Keras is imported.
+    """Choose a backend for Keras, unless the user has. Call it before Keras is imported.
 
     Keras takes TensorFlow unless ``KERAS_BACKEND`` (or its configuration file) says
     otherwise, and cannot be imported where TensorFlow is missing. There, JAX is
@@ -104,43 +97,43 @@ def keras_port(
     >>> port.name, sorted(port.takes)  # doctest: +SKIP
     ('SGD', ['lr', 'momentum', 'weight_decay'])
     """
+    return factory_port(
+        optimizer,
+        lambda fixed, label: _load(optimizer, fixed, label, layout),
+        name=name,
+        settings=settings,
+        algorithm=algorithm,
+        base=base,
+        conventions=conventions,
+        target=target,
+        options=options,
+    )
+
+
+def _load(
+    optimizer: Callable[..., Any], settings: Mapping[str, Any], label: str, layout: str
+) -> Port:
+    """Read the signature and make a first optimizer, so that what is wrong shows early."""
     if not callable(optimizer):
         raise PortLoadError(f"{optimizer!r} is not callable: give an optimizer class or a factory")
     select_backend()
-    fixed = dict(settings or {})
-    label = name or getattr(optimizer, "__name__", None) or type(optimizer).__name__
     with without_noise():
-        signature = read_signature(optimizer, fixed, probe=_probe(optimizer))
-        if "lr" not in signature.names:
-            raise PortLoadError(
-                f"{label} takes no learning rate: it needs an argument learning_rate (or lr)"
-            )
-        _, home = _make(optimizer, signature, _SAMPLE, fixed, label)
+        factory = read_factory(optimizer, settings, label)
+        require_lr(factory.signature, label)
+        _, home = _make(factory, SAMPLE)
     backend, environment = _environment(home)
 
     def run(case: Case) -> Trajectory:
-        with quickly_compiled():
-            return run_case(
-                case,
-                layout,
-                lambda: _make(optimizer, signature, case.hyperparameters, fixed, label),
-            )
+        return run_case(case, layout, lambda: _make(factory, case.hyperparameters))
 
-    def make_off(changed: dict[str, Any], words: str) -> Port:
-        return keras_port(optimizer, name=f"{label} ({words})", settings=changed, layout=layout)
-
-    off, hint = switched_off(optimizer, fixed, make_off)
+    construction = Construction("keras", optimizer, factory.arguments, backend)
     return Port(
         name=label,
         kind="keras",
         run=run,
         layout=layout,
-        takes=signature.takes,
-        fixed=signature.fixed,
-        algorithm=algorithm,
-        base=base,
-        off=off,
-        conventions=parse_conventions(conventions or {}),
+        takes=factory.signature.takes,
+        fixed=factory.signature.fixed,
         dtypes=("float32",),
         drives=frozenset(
             {"checkpoint", "twin", "fit-per-step"} | ({"eager"} if backend != "torch" else set())
@@ -148,58 +141,27 @@ def keras_port(
         flush_to_zero=backend != "torch",  # XLA and TensorFlow do on a CPU; found by experiment
         per_run_cost="dear",
         usual_epsilon="hat",
-        target=target,
-        options=tuple(options),
-        environment={**environment, **hint},
-        construction=Construction(
-            "keras", optimizer, lambda h: signature.arguments(h, fixed), backend
-        )
-        if home.__name__ == "keras"
-        else None,
+        environment=environment,
+        construction=construction if home.__name__ == "keras" else None,
     )
 
 
-def _probe(optimizer: Callable[..., Any]) -> Callable[[dict[str, Any]], bool]:
-    def probe(arguments: dict[str, Any]) -> bool:
-        try:
-            refuse_coroutine(optimizer(**arguments), "the factory")
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # Keras says ValueError for an unknown argument
-            return False
-        return True
-
-    return probe
-
-
-def _make(
-    optimizer: Callable[..., Any],
-    signature: Signature,
-    hyperparameters: Mapping[str, float],
-    settings: Mapping[str, Any],
-    label: str,
-) -> tuple[Any, ModuleType]:
+def _make(factory: Factory, hyperparameters: Mapping[str, float]) -> tuple[Any, ModuleType]:
     """Make a new optimizer; say which Keras it belongs to."""
-    numbers = {name: float(value) for name, value in hyperparameters.items()}
-    try:
-        made = optimizer(**signature.arguments(numbers, settings))
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise PortLoadError(f"{label} could not be made: {one_line(error)}") from error
-    refuse_coroutine(made, label)
+    made = factory.make({name: float(value) for name, value in hyperparameters.items()})
     for home in filter(None, (sys.modules.get("keras"), sys.modules.get("tf_keras"))):
         legacy = getattr(getattr(home.optimizers, "legacy", None), "Optimizer", ())
         if isinstance(made, home.optimizers.Optimizer) or (legacy and isinstance(made, legacy)):
             break
     else:
         raise PortLoadError(
-            f"{label} makes a {type(made).__module__}.{type(made).__name__}, "
+            f"{factory.label} makes a {type(made).__module__}.{type(made).__name__}, "
             "which is not a Keras optimizer"
         )
     if getattr(made, "built", False) is True:
         raise PortLoadError(
-            f"{label} returned an optimizer that is already in use: make a new one at each call"
+            f"{factory.label} returned an optimizer that is already in use: "
+            "make a new one at each call"
         )
     return made, home
 

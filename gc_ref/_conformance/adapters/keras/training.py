@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from gc_ref._conformance.adapters.calls import one_line, quietly
 from gc_ref._conformance.adapters.keras.model import build_model, structure
+from gc_ref._conformance.adapters.shared.calls import one_line, quietly
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
 from gc_ref._conformance.ports.port import PortError
-
-__all__ = ["Make", "run_case", "without_noise"]
 
 #: Makes a new optimizer, and says which Keras it belongs to.
 Make: TypeAlias = Callable[[], tuple[Any, ModuleType]]
 
 
 def run_case(case: Case, layout: str, make: Make) -> Trajectory:
+    """Drive one case; see `gc_ref._conformance.ports.case.Case` for the ways of its ``drive``."""
     if case.dtype != "float32":
         raise PortError(f"{case.id}: Keras is driven in float32 only, not {case.dtype}")
     rows = [_flat(g[p.name] for p in case.parameters) for g in case.gradients]
     gradients = np.stack(rows) if rows else np.empty((0, 0), np.float32)
-    with without_noise():
+    with quickly_compiled(), without_noise():
         main = _Training(case, layout, make)
         if not case.drive & {"twin", "checkpoint", "fit-per-step"}:
             main.fit(gradients)
-        else:  # the end of fit is an event of its own: Keras may average the weights there
-            twin = (
-                _Training(case, layout, make, copy=1, shift=1.0) if "twin" in case.drive else None
-            )
+        else:  # one fit for each step; at the end of each, Keras may average the weights
+            wanted = "twin" in case.drive
+            twin = _Training(case, layout, make, copy=1, shift=1.0) if wanted else None
             for row in range(len(rows)):
                 main.fit(gradients[row : row + 1])
                 if twin:
@@ -52,22 +51,14 @@ class _Training:
     """One model with its optimizer, trained by ``fit``; records the weights after each step."""
 
     def __init__(
-        self,
-        case: Case,
-        layout: str,
-        make: Make,
-        *,
-        copy: int = 0,
-        shift: float = 0.0,
+        self, case: Case, layout: str, make: Make, *, copy: int = 0, shift: float = 0.0
     ) -> None:
         self.case, self.make = case, make
         self.steps: list[dict[str, Array]] = []
         self.optimizer, self.home = make()
         try:
             self.model = build_model(self.home, layout, structure(case.parameters), copy)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
+        except Exception as error:
             raise PortError(f"{case.id}: no model of these layers: {_clear_line(error)}") from error
         self.variables: dict[str, Any] = self.model.probe_variables
         for parameter in case.parameters:
@@ -77,7 +68,7 @@ class _Training:
 
     def _compile(self) -> None:
         with self._blame():
-            # TensorFlow would build it while it traces, and then trace a second time.
+            # Otherwise TensorFlow builds it while it traces, and then traces a second time.
             if hasattr(self.optimizer, "build"):
                 self.optimizer.build(self.model.trainable_variables)
             self.model.compile(optimizer=self.optimizer, run_eagerly="eager" in self.case.drive)
@@ -162,3 +153,21 @@ def without_noise() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def quickly_compiled() -> Iterator[None]:
+    """Let JAX, where it is in use, skip the optimization of machine code that is run a few times.
+
+    XLA optimizes the program itself (simplifies it, fuses its loops) as ever.
+    """
+    jax: Any = sys.modules.get("jax")
+    if jax is None:
+        yield
+        return
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.adapters.calls import one_line, quietly, refuse_coroutine
-from gc_ref._conformance.adapters.hyperparameters import ALIASES, Signature, read_signature
 from gc_ref._conformance.adapters.optax.programs import Programs
 from gc_ref._conformance.adapters.optax.training import Loop, run_case, write_loop
-from gc_ref._conformance.adapters.switch import switched_off
+from gc_ref._conformance.adapters.shared.calls import quietly, refuse_coroutine
+from gc_ref._conformance.adapters.shared.factory import SAMPLE, Factory, factory_port, read_factory
+from gc_ref._conformance.adapters.shared.hyperparameters import ALIASES
 from gc_ref._conformance.ports.case import Case, Trajectory
-from gc_ref._conformance.ports.conventions import parse_conventions
 from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
-
-__all__ = ["optax_port"]
-
-#: Hyperparameters to try the factory with; it may require any of them.
-_SAMPLE = {
-    "lr": 0.125,
-    "momentum": 0.5,
-    "beta1": 0.5,
-    "beta2": 0.75,
-    "eps": 0.5,
-    "weight_decay": 0.0,
-}
 
 
 def optax_port(
@@ -90,110 +76,91 @@ def optax_port(
     >>> port.name, sorted(port.takes)  # doctest: +SKIP
     ('sgd', ['lr', 'momentum'])
     """
+    return factory_port(
+        factory,
+        lambda fixed, label: _load(factory, fixed, label, layout),
+        name=name,
+        settings=settings,
+        algorithm=algorithm,
+        base=base,
+        conventions=conventions,
+        target=target,
+        options=options,
+    )
+
+
+def _load(
+    function: Callable[..., Any], settings: Mapping[str, Any], label: str, layout: str
+) -> Port:
+    """Read the signature and make a first transformation, so that what is wrong shows early."""
     try:
         import jax
         import optax
     except ImportError as error:
         raise PortLoadError(f"an optax port needs pip install optax: {error}") from error
-
-    fixed = dict(settings or {})
-    label = name or getattr(factory, "__name__", None) or type(factory).__name__
-    recipe = _load(factory, fixed, label)
-
-    def make_off(changed: dict[str, Any], words: str) -> Port:
-        return _port(_load(factory, changed, f"{label} ({words})"), layout)
-
-    off, hint = switched_off(factory, fixed, make_off)
+    if not callable(function):
+        raise PortLoadError(
+            f"{type(function).__name__} object is not callable: give a factory "
+            "(**hyperparameters) -> optax.GradientTransformation"
+        )
+    with quietly():
+        factory = read_factory(function, settings, label)
+        made = _make(factory, SAMPLE)
+        scaled = "lr" not in factory.signature.names
+        if scaled and _descends(made):
+            raise PortLoadError(
+                f"{label} takes no learning rate (looked for an argument named "
+                f"{', '.join(ALIASES['lr'])}), and yet its updates descend: it has one inside. "
+                "Let the factory take learning_rate"
+            )
     environment = {
         "optax": optax.__version__,
         "jax": jax.__version__,
         "numpy": np.__version__,
         "backend": jax.default_backend(),
     }
-    if recipe.scaled:
+    if scaled:
         environment["learning rate"] = "added by optax.scale(-lr), as the factory takes none"
-    return _port(
-        recipe,
-        layout,
-        algorithm=algorithm,
-        base=base,
-        off=off,
-        conventions=parse_conventions(conventions or {}),
-        target=target,
-        options=tuple(options),
-        environment=environment | hint,
+    programs = Programs()
+
+    def make_loop(case: Case, eager_init: bool) -> Loop:
+        made = _make(factory, case.hyperparameters)
+        if scaled:
+            if "lr" not in case.hyperparameters:
+                raise PortError(f"{label} takes no learning rate, and neither has the case one")
+            made = optax.chain(made, optax.scale(-case.hyperparameters["lr"]))
+        compiled = None if "eager" in case.drive else programs
+        return write_loop(made, compiled, eager_init=eager_init)
+
+    def run(case: Case) -> Trajectory:
+        return run_case(case, layout, label, make_loop)
+
+    config: Any = jax.config
+    return Port(
+        name=label,
+        kind="optax",
+        run=run,
+        layout=layout,
+        takes=factory.signature.takes | ({"lr"} if scaled else set()),
+        fixed=factory.signature.fixed,
+        dtypes=("float32", "float64") if config.jax_enable_x64 else ("float32",),
+        drives=frozenset({"eager", "checkpoint", "twin"}),
+        flush_to_zero=True,  # found by experiment: XLA does on a CPU, with jit and without
+        per_run_cost="dear",
+        environment=environment,
+        construction=Construction("optax", function, factory.arguments, "scaled" if scaled else ""),
     )
 
 
-@dataclass(frozen=True)
-class _Recipe:
-    """How to make the transformation anew for each run."""
-
-    factory: Callable[..., Any]
-    settings: Mapping[str, Any]
-    label: str
-    signature: Signature
-
-    @property
-    def scaled(self) -> bool:
-        """Whether it takes no learning rate, so that ``optax.scale(-lr)`` follows it."""
-        return "lr" not in self.signature.names
-
-    def make_bare(self, hyperparameters: Mapping[str, float]) -> Any:
-        """Call the factory; refuse what is no gradient transformation."""
-        try:
-            made = self.factory(**self.signature.arguments(hyperparameters, self.settings))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise PortLoadError(f"{self.label} could not be made: {one_line(error)}") from error
-        refuse_coroutine(made, self.label)
-        if not all(callable(getattr(made, part, None)) for part in ("init", "update")):
-            raise PortLoadError(
-                f"{self.label} makes a {type(made).__module__}.{type(made).__name__}, which is no "
-                "optax.GradientTransformation: it needs init() and update()"
-            )
-        return made
-
-    def make(self, hyperparameters: Mapping[str, float]) -> Any:
-        """Make the whole optimizer."""
-        import optax
-
-        made = self.make_bare(hyperparameters)
-        if not self.scaled:
-            return made
-        if "lr" not in hyperparameters:
-            raise PortError(f"{self.label} takes no learning rate, and neither has the case one")
-        return optax.chain(made, optax.scale(-hyperparameters["lr"]))
-
-
-def _load(factory: Callable[..., Any], settings: dict[str, Any], label: str) -> _Recipe:
-    """Read the signature and make a first transformation, so that what is wrong shows early."""
-    if not callable(factory):
+def _make(factory: Factory, hyperparameters: Mapping[str, float]) -> Any:
+    """Call the factory; refuse what is no gradient transformation."""
+    made = factory.make(hyperparameters)
+    if not all(callable(getattr(made, part, None)) for part in ("init", "update")):
         raise PortLoadError(
-            f"{type(factory).__name__} object is not callable: give a factory "
-            "(**hyperparameters) -> optax.GradientTransformation"
+            f"{factory.label} makes a {type(made).__module__}.{type(made).__name__}, which is no "
+            "optax.GradientTransformation: it needs init() and update()"
         )
-
-    def probe(arguments: dict[str, Any]) -> bool:
-        try:
-            refuse_coroutine(factory(**arguments), label)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
-            return False
-        return True
-
-    with quietly():
-        recipe = _Recipe(factory, settings, label, read_signature(factory, settings, probe=probe))
-        made = recipe.make_bare(_SAMPLE)
-        if recipe.scaled and _descends(made):
-            raise PortLoadError(
-                f"{label} takes no learning rate (looked for an argument named "
-                f"{', '.join(ALIASES['lr'])}), and yet its updates descend: it has one inside. "
-                "Let the factory take learning_rate"
-            )
-    return recipe
+    return made
 
 
 def _descends(transformation: Any) -> bool:
@@ -211,39 +178,3 @@ def _descends(transformation: Any) -> bool:
         raise
     except BaseException:  # the first real run will say what is wrong
         return False
-
-
-def _port(recipe: _Recipe, layout: str, **others: Any) -> Port:
-    import jax
-
-    programs = Programs()
-
-    def make_loop(case: Case, eager_init: bool) -> Loop:
-        made = recipe.make(case.hyperparameters)
-        compiled = None if "eager" in case.drive else programs
-        return write_loop(made, compiled, eager_init=eager_init)
-
-    def run(case: Case) -> Trajectory:
-        return run_case(case, layout, recipe.label, make_loop)
-
-    config: Any = jax.config
-    wide = bool(config.jax_enable_x64)
-    return Port(
-        name=recipe.label,
-        kind="optax",
-        run=run,
-        layout=layout,
-        takes=recipe.signature.takes | ({"lr"} if recipe.scaled else set()),
-        fixed=recipe.signature.fixed,
-        dtypes=("float32", "float64") if wide else ("float32",),
-        drives=frozenset({"eager", "checkpoint", "twin"}),
-        flush_to_zero=True,  # found by experiment: XLA does on a CPU, with jit and without
-        per_run_cost="dear",
-        construction=Construction(
-            "optax",
-            recipe.factory,
-            lambda h: recipe.signature.arguments(h, recipe.settings),
-            "scaled" if recipe.scaled else "",
-        ),
-        **others,
-    )

@@ -1,8 +1,8 @@
 """Jitted functions that are traced anew for each run, and compiled once per program.
 
-XLA takes seconds for what takes JAX a tenth of one to trace. So every run traces the port
-anew (what it keeps in a closure or a module shows), and only what comes out of that, the
-program, is looked up among those that are compiled already.
+JAX traces a port in a tenth of the time that XLA takes to compile it. So every run traces the
+port anew, which shows what it keeps in a closure or a module, and looks up the program that
+results among those that are compiled already.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Programs", "jitted"]
-
 #: Compiled programs that are kept: as many as the checks of one port come back to.
 _KEPT = 12
-#: Options of XLA on a CPU, the quickest first. The program is optimized as ever (simplified,
-#: its loops fused); what takes most of the time is the polish of the machine code after that.
+#: Options of XLA on a CPU, the quickest first. XLA still simplifies the program and fuses its
+#: loops; it skips the optimization of machine code after that, which takes most of the time.
 _QUICK: tuple[dict[str, Any], ...] = (
     {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False},
     {"xla_backend_optimization_level": 0},
@@ -31,19 +29,14 @@ class Programs:
         self._compiled: OrderedDict[Any, Any] = OrderedDict()
 
     def compile(self, lowered: Any, inputs: int) -> Any:
-        """Compile what `jax.jit` has lowered, or find the same program compiled.
+        """Compile a `jax.stages.Lowered` of so many input arrays, or find it compiled."""
+        import jax
 
-        Parameters
-        ----------
-        lowered : jax.stages.Lowered
-            The program.
-        inputs : int
-            How many arrays it is given.
-        """
         text = lowered.as_text()
         if not _says_all(text, inputs):
             return _compile(lowered)
-        results = tuple(getattr(x, "weak_type", None) for x in _leaves(lowered.out_info))
+        leaves = jax.tree_util.tree_leaves(lowered.out_info)
+        results = tuple(getattr(x, "weak_type", None) for x in leaves)
         key = (text, lowered.in_tree, lowered.out_tree, results)
         if key not in self._compiled:
             self._compiled[key] = _compile(lowered)
@@ -63,7 +56,7 @@ def jitted(function: Callable[..., Any], programs: Programs) -> Callable[..., An
     def call(*arguments: Any) -> Any:
         leaves, structure = jax.tree_util.tree_flatten(arguments)
         kind = (structure, tuple(map(_type, leaves)))
-        if kind not in known:  # as for jax.jit, other types are another trace
+        if kind not in known:  # arguments of other types need another trace
             known[kind] = programs.compile(traceable.lower(*arguments), len(leaves))
         return known[kind](*arguments)
 
@@ -86,29 +79,18 @@ def _quick_options() -> dict[str, Any]:
     for options in _QUICK:
         try:
             trial.compile(compiler_options=options)
-        except Exception:  # "No such compile option", as whatever class of error
+        except Exception:  # "No such compile option": XLA has no class of its own for it
             continue
         return options
     return {}
 
 
 def _says_all(text: str, inputs: int) -> bool:
-    """Whether the text is the whole program: no call back into Python, no constant beside it."""
+    """Whether the text is the whole program: it neither calls Python nor refers to constants."""
     head = text.partition("@main(")[2].partition("->")[0]
     return "callback" not in text and head.count("%arg") == inputs
 
 
-def _leaves(tree: Any) -> list[Any]:
-    import jax
-
-    return list(jax.tree_util.tree_leaves(tree))
-
-
 def _type(leaf: Any) -> tuple[Any, ...]:
-    """What `jax.jit` tells arguments apart by."""
-    return (
-        type(leaf),
-        getattr(leaf, "shape", None),
-        getattr(leaf, "dtype", None),
-        getattr(leaf, "weak_type", None),
-    )
+    """Return what `jax.jit` tells arguments apart by."""
+    return type(leaf), *(getattr(leaf, name, None) for name in ("shape", "dtype", "weak_type"))

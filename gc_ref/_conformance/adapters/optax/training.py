@@ -8,39 +8,24 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gc_ref._conformance.adapters.calls import one_line, quietly, refuse_coroutine
 from gc_ref._conformance.adapters.optax.programs import Programs, jitted
 from gc_ref._conformance.adapters.optax.tree import Path, flatten, nest, paths
+from gc_ref._conformance.adapters.shared.calls import quietly, raising, refuse_coroutine
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError
-
-__all__ = ["Loop", "MakeLoop", "run_case", "write_loop"]
-
-_DTYPES = ("float16", "bfloat16", "float32", "float64")
+from gc_ref._conformance.ports.storage import STORAGE
 
 #: ``init(params) -> state`` and ``step(params, state, gradient) -> (params, state)``.
 Loop: TypeAlias = tuple[Callable[..., Any], Callable[..., Any]]
 #: Makes the loop of a case around a new instance of the optimizer: (case, eager init) -> loop.
 MakeLoop: TypeAlias = Callable[[Case, bool], Loop]
-#: The same with the choice made.
-_NewLoop: TypeAlias = Callable[[], Loop]
 
 
 def write_loop(transformation: Any, programs: Programs | None, *, eager_init: bool) -> Loop:
-    """Write the training loop that optax documents around a transformation.
+    """Write the training loop that optax documents around a gradient transformation.
 
-    Parameters
-    ----------
-    transformation : optax.GradientTransformation
-        The optimizer.
-    programs : Programs or None
-        Where to look for compiled programs; None runs everything without ``jax.jit``.
-    eager_init : bool
-        Whether ``init`` runs without ``jax.jit`` in any case.
-
-    Returns
-    -------
-    Loop
+    Compiled programs are looked up in ``programs``; without it nothing runs under ``jax.jit``.
+    With ``eager_init`` at least ``init`` does not.
     """
     import jax
     import jax.numpy as jnp
@@ -69,12 +54,12 @@ def write_loop(transformation: Any, programs: Programs | None, *, eager_init: bo
 
 
 def run_case(case: Case, layout: str, label: str, make: MakeLoop) -> Trajectory:
-    """Drive one case; see `gc_ref._conformance.ports.port.Case.drive` for the ways."""
+    """Drive one case; see `gc_ref._conformance.ports.case.Case` for the ways of its ``drive``."""
     import jax
 
-    if case.dtype not in _DTYPES:
+    if case.dtype not in STORAGE:
         raise PortError(
-            f"case {case.id}: no dtype {case.dtype!r}; optax is driven in {', '.join(_DTYPES)}"
+            f"case {case.id}: no dtype {case.dtype!r}; optax is driven in {', '.join(STORAGE)}"
         )
     config: Any = jax.config
     if case.dtype == "float64" and not config.jax_enable_x64:
@@ -85,15 +70,13 @@ def run_case(case: Case, layout: str, label: str, make: MakeLoop) -> Trajectory:
         try:
             # Without jax.jit, init compiles one little program for every shape.
             return _train(case, layout, label, lambda: make(case, False))
-        except PortError:  # init may be one that cannot be traced: optax does not ask for it
+        except PortError:  # optax does not ask for an init that can be traced
             return _train(case, layout, label, lambda: make(case, True))
 
 
-def _train(case: Case, layout: str, label: str, make: _NewLoop) -> Trajectory:
+def _train(case: Case, layout: str, label: str, make: Callable[[], Loop]) -> Trajectory:
     training = _Training(case, layout, label, make)
-    twin = None
-    if "twin" in case.drive:
-        twin = _Training(case, layout, label, make, shift=1)
+    twin = _Training(case, layout, label, make, shift=1) if "twin" in case.drive else None
     for number, gradient in enumerate(case.gradients, 1):
         training.step(gradient, number)
         if twin:
@@ -115,7 +98,7 @@ class _Training:
     """One tree of parameters with its optimizer and the optimizer's state."""
 
     def __init__(
-        self, case: Case, layout: str, label: str, make: _NewLoop, *, shift: int = 0
+        self, case: Case, layout: str, label: str, make: Callable[[], Loop], *, shift: int = 0
     ) -> None:
         self.case, self.label, self._make = case, label, make
         self.where = paths(case.parameters, layout=layout)
@@ -132,7 +115,7 @@ class _Training:
         """Make one step of training, and record the parameters."""
         with self._blame(f"step {number}"):
             self.params, self.state = self._step(self.params, self.state, self._tree(gradient))
-            after = {n: _array(leaf) for n, leaf in flatten(self.params, self.where).items()}
+            after = {n: array_of(leaf) for n, leaf in flatten(self.params, self.where).items()}
             for p in self.case.parameters:
                 if after[p.name].shape != p.shape:
                     raise ShapeChangedError(
@@ -141,7 +124,7 @@ class _Training:
         self.steps.append(after)
 
     def restore(self) -> None:
-        """Take the state through NumPy and back, as a checkpoint does, into a fresh optimizer."""
+        """Go on with a fresh optimizer and the state, which went through NumPy as to a file."""
         import jax
 
         with self._blame("checkpoint after step 1"):
@@ -168,18 +151,15 @@ class _Training:
     @contextlib.contextmanager
     def _blame(self, when: str) -> Iterator[None]:
         place = f"{self.label}: case {self.case.id}, {when}"
-        try:
-            yield
-        except PortError as error:
-            raise type(error)(f"{place}: {error}") from error
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise PortError(f"{place}: {one_line(error)}") from error
+        with raising(PortError, place, through=PortError):
+            try:
+                yield
+            except PortError as error:
+                raise type(error)(f"{place}: {error}") from error
 
 
 def _same_structure(params: Any, updates: Any) -> None:
-    """Refuse updates that are no tree like the parameters; None may stand for a leaf."""
+    """Refuse updates that are no tree like that of the parameters; a leaf may be None."""
     import jax
 
     if updates is None:
@@ -203,7 +183,7 @@ def _is_numeric(leaf: Any) -> bool:
     return isinstance(leaf, (np.ndarray, np.generic, bool, int, float))
 
 
-def _array(leaf: Any) -> Array:
+def array_of(leaf: Any) -> Array:
     """Copy a leaf into a NumPy array; bfloat16, which NumPy lacks, as float32."""
     array = np.array(leaf)
     return array.astype(np.float32) if str(array.dtype) == "bfloat16" else array

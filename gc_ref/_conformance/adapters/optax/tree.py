@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from gc_ref._conformance.ports.case import Parameter
-
-__all__ = ["Path", "flatten", "nest", "paths"]
 
 #: Where a parameter lies in the tree: ``("Dense_0", "kernel")``.
 Path: TypeAlias = tuple[str, ...]
@@ -29,20 +28,10 @@ _FLAX: Mapping[str, tuple[str, Path, str]] = {
 
 
 def paths(parameters: Sequence[Parameter], *, layout: str) -> dict[str, Path]:
-    """Find the place of each parameter in the tree.
+    """Find the place of each parameter in the tree: parameter name to path.
 
-    Parameters
-    ----------
-    parameters : sequence of Parameter
-        The model, in order.
-    layout : {"output-last", "output-first"}
-        Flax stores outputs last; with ``output-first`` the weights are named ``weight``,
-        as in the libraries that store them so.
-
-    Returns
-    -------
-    dict
-        Parameter name to its path.
+    Flax stores outputs last; with ``output-first`` the weights are named ``weight``, as in the
+    libraries that store them so.
 
     Examples
     --------
@@ -56,33 +45,20 @@ def paths(parameters: Sequence[Parameter], *, layout: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for p in parameters:
         if p.layer not in modules:
-            kind = p.layer_kind or p.kind
-            module, between, weight = _FLAX.get(kind, ("", (), "kernel"))
+            module, between, weight = _FLAX.get(p.layer_kind or p.kind, ("", (), "kernel"))
             name = f"{module}_{count[module]}" if module else p.layer
             count[module] += 1
             modules[p.layer] = ((name, *between), weight)
         place, weight = modules[p.layer]
-        if p.role == "kernel" or p.role == weight:
+        leaf = p.role
+        if p.role in ("kernel", weight):
             leaf = weight if layout == "output-last" else "weight"
-        else:
-            leaf = p.role
         found[p.name] = (*place, leaf)
     return found
 
 
 def nest(leaves: Mapping[str, Any], where: Mapping[str, Path]) -> dict[str, Any]:
-    """Arrange leaves, by parameter name, as a tree of dictionaries.
-
-    Parameters
-    ----------
-    leaves : mapping
-        Parameter name to leaf.
-    where : mapping
-        Parameter name to path.
-
-    Returns
-    -------
-    dict
+    """Arrange leaves, by parameter name, at their paths in a tree of dictionaries.
 
     Examples
     --------
@@ -91,37 +67,23 @@ def nest(leaves: Mapping[str, Any], where: Mapping[str, Path]) -> dict[str, Any]
     """
     tree: dict[str, Any] = {}
     for name, leaf in leaves.items():
+        *branch, last = where[name]
         node = tree
-        for key in where[name][:-1]:
+        for key in branch:
             node = node.setdefault(key, {})
-        node[where[name][-1]] = leaf
+        node[last] = leaf
     return tree
 
 
 def flatten(tree: Mapping[str, Any], where: Mapping[str, Path]) -> dict[str, Any]:
-    """Inverse of `nest`.
-
-    Parameters
-    ----------
-    tree : mapping
-        Tree of dictionaries.
-    where : mapping
-        Parameter name to path.
-
-    Returns
-    -------
-    dict
-        Parameter name to leaf.
+    """Return the leaves by parameter name: the inverse of `nest`.
 
     Examples
     --------
     >>> flatten({"Dense_0": {"kernel": 1}}, {"hidden.kernel": ("Dense_0", "kernel")})
     {'hidden.kernel': 1}
     """
-    found: dict[str, Any] = {}
-    for name, path in where.items():
-        leaf: Any = tree
-        for key in path:
-            leaf = leaf[key]
-        found[name] = leaf
-    return found
+    return {
+        name: functools.reduce(lambda node, key: node[key], path, tree)
+        for name, path in where.items()
+    }

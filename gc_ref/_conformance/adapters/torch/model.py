@@ -8,39 +8,23 @@ from typing import Any
 
 from gc_ref._conformance.ports.case import Parameter
 
-__all__ = ["build_model", "parameter_groups"]
-
 #: Names that PyTorch layers give their parameters, by role; attention has its own.
 _NAMES = {"kernel": "weight", "scale": "weight", "bias": "bias"}
 _ATTENTION_NAMES = {
     "attention-in": {"kernel": "in_proj_weight", "bias": "in_proj_bias"},
     "attention-out": {"kernel": "out_proj.weight", "bias": "out_proj.bias"},
 }
-#: Names in the small module that stands in where no layer of PyTorch has such a shape.
+#: Names in the small module that is used where no layer of PyTorch has such a shape.
 _PLAIN_NAMES = {"kernel": "weight", "scale": "scale", "bias": "bias", "scalar": "scalar"}
 
 
 def build_model(
     parameters: Sequence[Parameter], tensors: Mapping[str, Any], *, layout: str
 ) -> tuple[Any, dict[str, Any]]:
-    """Build a module of real layers around the given tensors.
+    """Build a module of real layers, and return it with its parameters by name, in order.
 
-    Parameters
-    ----------
-    parameters : sequence of Parameter
-        The model, in order.
-    tensors : mapping
-        Parameter name to its initial value, a `torch.Tensor` that the model takes over.
-    layout : {"output-first", "output-last"}
-        Layers of PyTorch store outputs first; for ``output-last`` each layer is a
-        small module that holds parameters.
-
-    Returns
-    -------
-    model : torch.nn.Module
-        The layers, under their names.
-    owned : dict
-        Parameter name to its `torch.nn.Parameter` in the model, in order.
+    The model takes over ``tensors``, the initial values by parameter name. Layers of PyTorch
+    store outputs first: for ``output-last`` each layer is a small module that holds parameters.
     """
     from torch import nn
 
@@ -58,21 +42,10 @@ def build_model(
 def parameter_groups(
     parameters: Sequence[Parameter], owned: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Split the parameters in two groups that both hold weights and vectors.
+    """Split the parameters in two groups, as optimizers take them, with weights and vectors each.
 
-    Some ports treat only the first group: a single weight goes into the second.
-
-    Parameters
-    ----------
-    parameters : sequence of Parameter
-        The model, in order.
-    owned : mapping
-        Parameter name to its `torch.nn.Parameter`.
-
-    Returns
-    -------
-    list of dict
-        Parameter groups as optimizers take them; one only, if there is one layer.
+    Some ports treat only the first group: a single weight goes into the second. A model of one
+    layer makes one group.
     """
     weights: list[list[Parameter]] = []
     vectors: list[list[Parameter]] = []
@@ -139,7 +112,7 @@ def _make_layer(kind: str, kernel: tuple[int, ...], *, bias: bool) -> Any:
 
 
 def _install(module: Any, values: Mapping[str, Any]) -> None:
-    """Set the parameters of a layer, and leave it no other (half of an attention)."""
+    """Set the parameters of a layer, and remove its others (of attention, a case has one half)."""
     for name in [n for n, _ in module.named_parameters() if n not in values]:
         _set(module, name, None)
     for name, value in values.items():

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.adapters.calls import one_line, quietly, refuse_coroutine
-from gc_ref._conformance.adapters.hyperparameters import Signature, read_signature, require_lr
-from gc_ref._conformance.adapters.switch import switched_off
+from gc_ref._conformance.adapters.shared.calls import quietly
+from gc_ref._conformance.adapters.shared.factory import (
+    SAMPLE,
+    Factory,
+    can_call,
+    factory_port,
+    read_factory,
+)
+from gc_ref._conformance.adapters.shared.hyperparameters import require_lr
 from gc_ref._conformance.adapters.torch.model import build_model, parameter_groups
 from gc_ref._conformance.adapters.torch.training import run_case, untouched_torch
 from gc_ref._conformance.ports.case import Case, Parameter, Trajectory
-from gc_ref._conformance.ports.conventions import parse_conventions
 from gc_ref._conformance.ports.port import Construction, Port, PortLoadError
-
-__all__ = ["torch_port"]
-
-#: Hyperparameters to try the constructor with; a factory may require any of them.
-_SAMPLE = {
-    "lr": 0.125,
-    "momentum": 0.5,
-    "beta1": 0.5,
-    "beta2": 0.75,
-    "eps": 0.5,
-    "weight_decay": 0.0,
-}
 
 
 def torch_port(
@@ -89,32 +82,17 @@ def torch_port(
     >>> port.name, sorted(port.takes)  # doctest: +SKIP
     ('SGD', ['lr', 'momentum', 'weight_decay'])
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise PortLoadError(f"a torch port needs PyTorch (pip install torch): {error}") from error
-
-    fixed = dict(settings or {})
-    label = name or getattr(optimizer, "__name__", None) or type(optimizer).__name__
-    recipe = _load(optimizer, fixed, label)
-
-    def make_off(changed: dict[str, Any], words: str) -> Port:
-        return _port(_load(optimizer, changed, f"{label} ({words})"), layout)
-
-    off, hint = switched_off(optimizer, fixed, make_off, skip=1)
-    environment = {"torch": torch.__version__, "numpy": np.__version__, "device": "cpu"}
-    if not recipe.grouped:
-        environment["parameter groups"] = "one, as the factory takes no more"
-    return _port(
-        recipe,
-        layout,
+    return factory_port(
+        optimizer,
+        lambda fixed, label: _load(optimizer, fixed, label, layout),
+        name=name,
+        settings=settings,
         algorithm=algorithm,
         base=base,
-        off=off,
-        conventions=parse_conventions(conventions or {}),
+        conventions=conventions,
         target=target,
-        options=tuple(options),
-        environment=environment | hint,
+        options=options,
+        skip=1,
     )
 
 
@@ -122,11 +100,8 @@ def torch_port(
 class _Recipe:
     """How to make the optimizer anew for each run."""
 
-    factory: Callable[..., Any]
-    settings: Mapping[str, Any]
-    label: str
-    signature: Signature
-    grouped: bool
+    factory: Factory
+    grouped: bool = True  # whether it takes parameter groups, or only one flat list
 
     def make(
         self,
@@ -134,38 +109,35 @@ class _Recipe:
         owned: Mapping[str, Any],
         hyperparameters: Mapping[str, float],
     ) -> Any:
-        """Make an optimizer of a model's parameters; say what is wrong with it."""
+        """Make an optimizer of a model's parameters; refuse what is no optimizer of them."""
         groups: list[Any] = parameter_groups(parameters, owned)
         params = groups if self.grouped else [p for g in groups for p in g["params"]]
-        arguments = self.signature.arguments(hyperparameters, self.settings)
-        try:
-            made = self.factory(params, **arguments)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise PortLoadError(f"{self.label} could not be made: {one_line(error)}") from error
-        refuse_coroutine(made, self.label)
+        made, label = self.factory.make(hyperparameters, params), self.factory.label
         if not callable(getattr(made, "step", None)) or not hasattr(made, "param_groups"):
             raise PortLoadError(
-                f"{self.label} makes a {type(made).__module__}.{type(made).__name__}, which is "
+                f"{label} makes a {type(made).__module__}.{type(made).__name__}, which is "
                 "no PyTorch optimizer: it needs step() and param_groups"
             )
-        mine = {id(p) for p in owned.values()}
-        if not any(id(p) in mine for g in made.param_groups for p in g["params"]):
+        held = [p for group in made.param_groups for p in group["params"]]
+        if not any(p is mine for p in held for mine in owned.values()):
             raise PortLoadError(
-                f"{self.label} returned an optimizer that holds none of the parameters it was "
+                f"{label} returned an optimizer that holds none of the parameters it was "
                 "given: make a new one at each call"
             )
         return made
 
 
-def _load(factory: Callable[..., Any], settings: dict[str, Any], label: str) -> _Recipe:
+def _load(
+    optimizer: Callable[..., Any], settings: Mapping[str, Any], label: str, layout: str
+) -> Port:
     """Read the signature and make a first optimizer, so that what is wrong shows early."""
-    import torch
-
-    if not callable(factory):
+    try:
+        import torch
+    except ImportError as error:
+        raise PortLoadError(f"a torch port needs PyTorch (pip install torch): {error}") from error
+    if not callable(optimizer):
         raise PortLoadError(
-            f"{type(factory).__name__} object is not callable: give a torch.optim.Optimizer "
+            f"{type(optimizer).__name__} object is not callable: give a torch.optim.Optimizer "
             "class, or a factory (params, **hyperparameters)"
         )
     parameters = tuple(
@@ -173,51 +145,47 @@ def _load(factory: Callable[..., Any], settings: dict[str, Any], label: str) -> 
     )
 
     def fresh() -> dict[str, Any]:
-        return build_model(
-            parameters, {p.name: torch.zeros(p.shape) for p in parameters}, layout="output-first"
-        )[1]
-
-    def probe(arguments: dict[str, Any]) -> bool:
-        try:
-            refuse_coroutine(factory(list(fresh().values()), **arguments), label)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
-            return False
-        return True
+        zeros = {p.name: torch.zeros(p.shape) for p in parameters}
+        return build_model(parameters, zeros, layout="output-first")[1]
 
     with untouched_torch(), quietly():
-        signature = read_signature(factory, settings, probe=probe, skip=1)
-        require_lr(signature, label)
-        recipe = _Recipe(factory, settings, label, signature, grouped=True)
+        factory = read_factory(
+            optimizer, settings, label, leading=lambda: (list(fresh().values()),)
+        )
+        require_lr(factory.signature, label)
+        recipe = _Recipe(factory)
         try:
-            recipe.make(parameters, fresh(), _SAMPLE)
+            recipe.make(parameters, fresh(), SAMPLE)
         except PortLoadError:
             # A factory that sorts the parameters itself may want them in one flat list.
-            flat = _Recipe(factory, settings, label, signature, grouped=False)
-            if not probe(signature.arguments(_SAMPLE, settings)):
+            if not can_call(optimizer, list(fresh().values()), **factory.arguments(SAMPLE)):
                 raise
-            flat.make(parameters, fresh(), _SAMPLE)
-            return flat
-    return recipe
+            recipe = replace(recipe, grouped=False)
+            recipe.make(parameters, fresh(), SAMPLE)
+    return _port(recipe, layout)
 
 
-def _port(recipe: _Recipe, layout: str, **others: Any) -> Port:
+def _port(recipe: _Recipe, layout: str) -> Port:
+    import torch
+
+    factory = recipe.factory
+    environment = {"torch": torch.__version__, "numpy": np.__version__, "device": "cpu"}
+    if not recipe.grouped:
+        environment["parameter groups"] = "one, as the factory takes no more"
+
     def run(case: Case) -> Trajectory:
-        return run_case(case, layout, recipe.label, recipe.make)
+        return run_case(case, layout, factory.label, recipe.make)
 
     return Port(
-        name=recipe.label,
+        name=factory.label,
         kind="torch",
         run=run,
         layout=layout,
-        takes=recipe.signature.takes,
-        fixed=recipe.signature.fixed,
+        takes=factory.signature.takes,
+        fixed=factory.signature.fixed,
         dtypes=("float32", "float64"),
         drives=frozenset({"reuse-gradients", "checkpoint", "twin"}),
         flush_to_zero=False,  # found by experiment: PyTorch keeps subnormal numbers on a CPU
-        construction=Construction(
-            "torch", recipe.factory, lambda h: recipe.signature.arguments(h, recipe.settings)
-        ),
-        **others,
+        environment=environment,
+        construction=Construction("torch", factory.function, factory.arguments),
     )

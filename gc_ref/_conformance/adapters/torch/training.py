@@ -10,36 +10,28 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gc_ref._conformance.adapters.calls import one_line, quietly, refuse_coroutine
+from gc_ref._conformance.adapters.shared.calls import quietly, raising, refuse_coroutine
 from gc_ref._conformance.adapters.torch.model import build_model
 from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError
-
-__all__ = ["Make", "run_case", "untouched_torch"]
+from gc_ref._conformance.ports.storage import STORAGE
 
 #: Makes a new optimizer: (parameters, their tensors by name, hyperparameters).
-Make: TypeAlias = Callable[
-    [tuple[Parameter, ...], Mapping[str, Any], Mapping[str, float]],
-    Any,
-]
-
-_DTYPES = ("float16", "bfloat16", "float32", "float64")
+Make: TypeAlias = Callable[[tuple[Parameter, ...], Mapping[str, Any], Mapping[str, float]], Any]
 
 
 def run_case(case: Case, layout: str, label: str, make: Make) -> Trajectory:
-    """Drive one case; see `gc_ref._conformance.ports.port.Case.drive` for the ways."""
-    if case.dtype not in _DTYPES:
+    """Drive one case; see `gc_ref._conformance.ports.case.Case` for the ways of its ``drive``."""
+    if case.dtype not in STORAGE:
         raise PortError(
-            f"case {case.id}: no dtype {case.dtype!r}; PyTorch is driven in {', '.join(_DTYPES)}"
+            f"case {case.id}: no dtype {case.dtype!r}; PyTorch is driven in {', '.join(STORAGE)}"
         )
     with untouched_torch(), quietly():
         gradients = [_tensors(g, case) for g in case.gradients]
         values = _tensors({p.name: p.value for p in case.parameters}, case)
         training = _Training(case, layout, label, make, values)
-        twin = None
-        if "twin" in case.drive:
-            other = {name: value + 1 for name, value in values.items()}
-            twin = _Training(case, layout, label, make, other)
+        other = {name: value + 1 for name, value in values.items()}
+        twin = _Training(case, layout, label, make, other) if "twin" in case.drive else None
         steps: list[dict[str, Array]] = []
         writes = False
         for number, gradient in enumerate(gradients, 1):
@@ -55,7 +47,7 @@ def run_case(case: Case, layout: str, label: str, make: Make) -> Trajectory:
 
 @contextlib.contextmanager
 def untouched_torch() -> Iterator[None]:
-    """Start from one state of PyTorch, and leave the one that was found."""
+    """Start from a known state of PyTorch, and restore the former one at the end."""
     import torch
 
     dtype = torch.get_default_dtype()
@@ -107,7 +99,7 @@ class _Training:
         to_none = "reuse-gradients" not in self.case.drive
         try:
             self.optimizer.zero_grad(set_to_none=to_none)
-        except (AttributeError, TypeError):  # a port without it, or with its own form of it
+        except (AttributeError, TypeError):  # the port lacks it, or has its own form of it
             self.model.zero_grad(set_to_none=to_none)
         with torch.enable_grad():
             terms = [(gradient[name] * w).sum() for name, w in self.owned.items()]
@@ -124,13 +116,12 @@ class _Training:
                     f"{self.label}: case {self.case.id}, step {number}: {p.name} of shape "
                     f"{p.shape} comes back with shape {shape}"
                 )
-        return {name: _array(w).copy() for name, w in self.owned.items()}
+        return {name: array_of(w).copy() for name, w in self.owned.items()}
 
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """Names of the parameters, group by group, as the optimizer has them."""
-        names = {id(w): name for name, w in self.owned.items()}
         return tuple(
-            tuple(names[id(p)] for p in group["params"] if id(p) in names)
+            tuple(name for p in group["params"] for name, w in self.owned.items() if w is p)
             for group in self.optimizer.param_groups
         )
 
@@ -148,16 +139,9 @@ class _Training:
             fresh.optimizer.load_state_dict(state)
         return fresh
 
-    @contextlib.contextmanager
-    def _blame(self, when: str) -> Iterator[None]:
-        try:
-            yield
-        except (PortError, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            raise PortError(
-                f"{self.label}: case {self.case.id}, {when}: {one_line(error)}"
-            ) from error
+    def _blame(self, when: str) -> contextlib.AbstractContextManager[None]:
+        place = f"{self.label}: case {self.case.id}, {when}"
+        return raising(PortError, place, through=PortError)
 
 
 def _wants_closure(step: Callable[..., Any]) -> bool:
@@ -172,7 +156,7 @@ def _wants_closure(step: Callable[..., Any]) -> bool:
     )
 
 
-def _array(tensor: Any) -> Array:
+def array_of(tensor: Any) -> Array:
     """View a tensor as a NumPy array; bfloat16, which NumPy lacks, as float32."""
     import torch
 
@@ -182,4 +166,4 @@ def _array(tensor: Any) -> Array:
 
 
 def _bits(tensor: Any) -> bytes:
-    return _array(tensor).tobytes()
+    return array_of(tensor).tobytes()

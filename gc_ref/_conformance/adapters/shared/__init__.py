@@ -1,0 +1,1 @@
+"""What adapters share: calling other people's code, and reading their factories."""

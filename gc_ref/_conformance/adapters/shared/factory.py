@@ -1,0 +1,115 @@
+"""Other people's factories of optimizers: read, called, and made into ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gc_ref._conformance.adapters.shared.calls import raising, refuse_coroutine
+from gc_ref._conformance.adapters.shared.hyperparameters import Signature, read_signature
+from gc_ref._conformance.adapters.shared.switch import switched_off
+from gc_ref._conformance.ports.port import Port, PortError, PortLoadError
+
+#: Hyperparameters to try a factory with; it may require any of them.
+SAMPLE: Mapping[str, float] = {
+    "lr": 0.125,
+    "momentum": 0.5,
+    "beta1": 0.5,
+    "beta2": 0.75,
+    "eps": 0.5,
+    "weight_decay": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class Factory:
+    """An optimizer class or factory function, and the arguments that the user fixes."""
+
+    function: Callable[..., Any]
+    settings: Mapping[str, Any]
+    label: str
+    signature: Signature
+
+    def arguments(self, hyperparameters: Mapping[str, float]) -> dict[str, Any]:
+        """Return the keyword arguments for these hyperparameters."""
+        return self.signature.arguments(hyperparameters, self.settings)
+
+    def make(self, hyperparameters: Mapping[str, float], *leading: Any) -> Any:
+        """Make an optimizer, or raise PortError; ``leading`` are positional arguments."""
+        with raising(PortLoadError, f"{self.label} could not be made"):
+            made = self.function(*leading, **self.arguments(hyperparameters))
+        refuse_coroutine(made, self.label)
+        return made
+
+
+def read_factory(
+    function: Callable[..., Any],
+    settings: Mapping[str, Any],
+    label: str,
+    *,
+    leading: Callable[[], tuple[Any, ...]] = tuple,
+) -> Factory:
+    """Read the signature of a factory, by calling it where the signature does not say all.
+
+    ``leading()`` makes new positional arguments (``params``) for a call; ``label`` names the
+    factory in messages.
+    """
+    signature = read_signature(
+        function,
+        settings,
+        probe=lambda arguments: can_call(function, *leading(), **arguments),
+        skip=len(leading()),
+    )
+    return Factory(function, settings, label, signature)
+
+
+def can_call(function: Callable[..., Any], /, *leading: Any, **arguments: Any) -> bool:
+    """Whether a call gives an answer, instead of raising or of waiting to be awaited."""
+    try:
+        with raising(PortLoadError, "call"):
+            refuse_coroutine(function(*leading, **arguments), "call")
+    except PortError:
+        return False
+    return True
+
+
+def label_of(function: Callable[..., Any], name: str | None) -> str:
+    """Return the name of a port in reports: the given one, or else the function's own."""
+    return name or getattr(function, "__name__", None) or type(function).__name__
+
+
+def factory_port(
+    function: Callable[..., Any],
+    load: Callable[[Mapping[str, Any], str], Port],
+    *,
+    name: str | None,
+    settings: Mapping[str, Any] | None,
+    algorithm: str | None,
+    base: Port | None,
+    conventions: Mapping[str, str] | None,
+    target: str | None,
+    options: Iterable[str],
+    skip: int = 0,
+) -> Port:
+    """Make the port of a factory, and the same with its switch of GC off.
+
+    ``load(settings, label)`` makes the port without what the user declares of it. ``skip`` is
+    the number of leading positional arguments that are not hyperparameters (``params``). The
+    others are as the user gave them; see `torch_port`.
+    """
+    label, fixed = label_of(function, name), dict(settings or {})
+    port = load(fixed, label)
+    off, hint = switched_off(
+        function, fixed, lambda changed, words: load(changed, f"{label} ({words})"), skip=skip
+    )
+    return replace(
+        port,
+        off=off,
+        algorithm=algorithm,
+        base=base,
+        conventions=dict(conventions or {}),
+        target=target,
+        options=tuple(options),
+        environment={**port.environment, **hint},
+    )

@@ -1,0 +1,150 @@
+"""A report in a few words, for Markdown, HTML, tables of many ports and the badge.
+
+Nothing here is escaped: whatever writes a page does that.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS, UNSEEN
+from gc_ref._conformance.findings.check_report import CheckReport
+from gc_ref._conformance.ports.conventions import CONVENTIONS
+from gc_ref._conformance.reports.model import ReportData
+from gc_ref._conformance.writing.words import clean, counted, short
+
+#: Symbol and words of each status: never color alone.
+STATUS = {
+    "error": ("‼", "error"),
+    "failed": ("✗", "failed"),
+    "unexpected-pass": ("!", "no longer fails"),
+    "indeterminate": ("?", "undecided"),
+    "expected-failure": ("≈", "failed as expected"),
+    "passed": ("✓", "passed"),
+    "not-applicable": ("–", "not checked"),
+}
+VERDICT = {"conforms": "✓", "deviates": "✗", "error": "‼"}
+#: Ids between backticks, as our own sentences have them.
+IDS = re.compile(r"`([a-z0-9./-]+)`")
+
+
+def headline(report: ReportData) -> str:
+    """Return the verdict in plain words, one line."""
+    name, ran = clean(report.port["name"]), report.checks_run
+    failures, deviations = report.failures, named_deviations(report)
+    if report.verdict == "error":
+        return f"{name} could not be judged to the end"
+    if report.verdict == "deviates":
+        if all(c.status == "unexpected-pass" for c in failures):
+            fails = counted(len(failures), "listed check does", "listed checks do")
+            return f"{name} deviates from its known failures: {fails} not fail"
+        if deviations and not report.ambiguous:
+            id, sentence, *_ = deviations[0]
+            return f"{name} deviates: {sentence or id}"
+        return f"{name} deviates: {len(failures)} of {counted(ran, 'check')} failed"
+    if not ran:
+        return f"{name}: nothing was checked"
+    if known := len(report.with_status("expected-failure")):
+        return f"{name} conforms but for {counted(known, 'known failure')} ({ran} checks ran)"
+    return f"{name} conforms: it passes {counted(ran, 'check')}"
+
+
+def counts(report: ReportData) -> str:
+    """Return how many checks ran and what came out, one sentence."""
+    found = {label: len(report.with_status(status)) for status, (_, label) in STATUS.items()}
+    words = ", ".join(f"{count} {label}" for label, count in found.items() if count) or "no checks"
+    if not report.recognized and report.verdict == "conforms":
+        words += "; GC only was judged, as its optimizer is not recognized"
+    return words
+
+
+def render_badge(report: ReportData, *, least: int = 1) -> str:
+    """Return the badge as an endpoint of shields.io has it: green only if ``least`` checks ran."""
+    ran = report.checks_run
+    known = len(report.with_status("expected-failure"))
+    if report.verdict == "error":
+        message, color = "could not be judged", "lightgrey"
+    elif ran < max(least, 1):
+        message, color = f"only {counted(ran, 'check')} ran", "lightgrey"
+    elif report.verdict == "deviates":
+        message = f"deviates ({len(report.failures)} of {counted(ran, 'check')})"
+        color = "red"
+    elif known:
+        failures = counted(known, "known failure")
+        message, color = f"conforms ({counted(ran, 'check')}, {failures})", "yellow"
+    else:
+        message, color = f"conforms ({counted(ran, 'check')})", "brightgreen"
+    label = "gradient centralization"
+    badge = {"schemaVersion": 1, "label": label, "message": message, "color": color}
+    return json.dumps(badge, indent=2) + "\n"
+
+
+def provenance(report: ReportData) -> str:
+    """Return what was run on what, one line."""
+    port, environment = report.port, report.environment
+    target = f" {clean(port['target'])}" if port["target"] else ""
+    versions = ", ".join(
+        f"{clean(k)} {clean(v)}"
+        for k, v in environment.items()
+        if k not in ("gc_ref", "arithmetic")
+    )
+    return (
+        f"gc-ref {clean(environment['gc_ref'])}, {port['kind']} port{target}, "
+        f"suite {report.suite}, seed {report.seed}; {versions}"
+    )
+
+
+def diagnosis(report: ReportData) -> tuple[str, ...]:
+    """Return the sentences that say what the port does; of one that conforms, the first alone."""
+    if report.verdict == "error":
+        return ()
+    whole = report.verdict == "deviates" or report.ambiguous
+    return report.diagnosis if whole else report.diagnosis[:1]
+
+
+def named_deviations(report: ReportData) -> list[tuple[str, str, str, str]]:
+    """Return id, sentence, clause and sightings of each known deviation of a port.
+
+    Of a deviation that only a newer catalogue has, the id is all that is known.
+    """
+    known = [(clean(id), DEVIATIONS.get(id)) for id in report.identified]
+    return [
+        (id, d.sentence, d.clause, d.seen or UNSEEN) if d else (id, "", "", "") for id, d in known
+    ]
+
+
+def convention_meaning(field: str, value: str) -> str:
+    """Return what a convention's value means; nothing for one of a newer release."""
+    known = CONVENTIONS.get(field)
+    return known.values.get(value, "") if known else ""
+
+
+def code_or_text(sentence: str) -> list[tuple[bool, str]]:
+    """Split one of our own sentences at its backticks: whether a part is an id, and the part."""
+    return [(bool(i % 2), part) for i, part in enumerate(IDS.split(sentence))]
+
+
+def must_hold(check: CheckReport) -> str:
+    """Say what a check holds a port to; of one in which the port broke down, that it is none."""
+    if check.status == "error":
+        return "the port could not be driven: no finding of this check, which was the first to try"
+    return f"{check.clause}: {check.sentence}" if check.sentence else check.clause
+
+
+def finding(check: CheckReport) -> str:
+    """Return what a check found: its message and how large the error is."""
+    return "; ".join(filter(None, (check.message, error_words(check.ratio))))
+
+
+def error_words(ratio: float | None) -> str:
+    """Say how large an error is beside its bound; nothing where there is none."""
+    if ratio == math.inf:
+        return "an error where rounding allows none"
+    return f"error {short(ratio, 3)} of its bound" if ratio else ""
+
+
+def beyond(ratio: float) -> bool:
+    """Whether an error in units of its bound is more than rounding explains."""
+    return not ratio <= 1

@@ -1,0 +1,1 @@
+"""What everything that writes needs: numbers in words, whole files, and the optional libraries."""
