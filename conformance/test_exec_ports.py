@@ -95,6 +95,7 @@ def test_a_mistake_in_the_c_port_is_caught(gc_port, algorithm, mistake, failed):
     assert report["identified"] == [IDENTIFIED[mistake]]
 
 
+@pytest.mark.smoke
 @pytest.mark.cc
 def test_the_c_port_is_its_own_base_without_gc(gc_port, tmp_path):
     """--base takes a program too: here one that never centralizes."""
@@ -146,6 +147,7 @@ def test_a_mistake_in_the_tfjs_port_is_caught(algorithm, mistake, failed):
     assert report["identified"] == [IDENTIFIED[mistake]]
 
 
+@pytest.mark.smoke
 @pytest.mark.node
 def test_numbers_in_javascript():
     """What JavaScript writes, it reads again, and so does Python: the edges of float32."""

@@ -12,6 +12,8 @@ import pytest
 HERE = Path(__file__).parent
 ENTRIES = tomllib.loads((HERE / "verdicts.toml").read_text(encoding="utf-8"))["port"]
 STATUS = {"conforms": 0, "deviates": 1}
+#: One for each framework: judged on every version of Python.
+SMOKE = {"flax-chain-sgd", "keras-sgd-jax", "gctf-sgd-tensorflow", "torch-sgd"}
 
 
 def _parameters():
@@ -23,6 +25,8 @@ def _parameters():
                 needs.append(backend)
             marks = [getattr(pytest.mark, name) for name in needs]
             name = f"{entry['name']}-{backend}" if backend else entry["name"]
+            if name in SMOKE:
+                marks.append(pytest.mark.smoke)
             yield pytest.param(entry, backend, marks=marks, id=name)
 
 

@@ -6,9 +6,9 @@ import pytest
 from gc_ref._conformance.catalogue.deviations import Form
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.wrong_ports.make import make_port
-from gc_ref.conformance import check, numpy_port, operator_port
 
 from . import operators, optimizers
+from .judging import check, report_by_base, report_on_operator, report_on_optimizer
 
 #: Written without the catalogue's code: see operators.py.
 OPERATORS = {
@@ -70,7 +70,7 @@ NAMED = [o for o in optimizers.WRONG if o.mistake != "decay-distorted"]
 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda f: f.__name__)
 def test_a_wrong_operator_is_named(operator):
-    report = check(operator_port(operator), max_examples=0)
+    report = report_on_operator(operator)
     assert report.identified == (OPERATORS[operator],), report.diagnosis
 
 
@@ -79,16 +79,14 @@ def test_a_wrong_operator_is_named(operator):
 def test_a_wrong_optimizer_is_named(optimizer, declared):
     if optimizer.mistake == "base-dropped" and not declared:
         pytest.skip("plain descent with GC conforms where nobody promised more")
-    algorithm = optimizer.algorithm if declared else None
-    report = check(numpy_port(optimizer, algorithm=algorithm), max_examples=0)
+    report = report_on_optimizer(optimizer, declared=declared)
     expected = MISTAKES.get(optimizer.mistake) or OPTIMIZERS[optimizer.phi.__name__]
     assert report.identified == (expected,), report.diagnosis
 
 
 @pytest.mark.parametrize("optimizer", NAMED[:14], ids=lambda o: o.__name__)
 def test_a_wrong_optimizer_is_named_by_its_base(optimizer):
-    base = numpy_port(optimizers.Optimizer("sgdm", optimizers.not_applied))
-    report = check(numpy_port(optimizer, base=base), max_examples=0)
+    report = report_by_base(optimizer)
     expected = OPTIMIZERS[optimizer.phi.__name__]
     assert report.identified in ((expected,), ()), report.diagnosis
     if expected not in ("offset", "partial"):  # an amount is not fitted through a base
@@ -172,20 +170,20 @@ def softened(g):
     "operator", [clipped, cubed, mean_of_squares, sorted_inputs, odd_outputs_only, softened]
 )
 def test_what_nobody_knows_is_not_named(operator):
-    report = check(operator_port(operator), max_examples=0)
+    report = report_on_operator(operator)
     assert report.verdict == "deviates"
     assert report.identified == ()
     assert report.diagnosis[0].startswith("no known semantics reproduces this port")
 
 
 def test_where_the_nearest_differs_is_said():
-    report = check(operator_port(odd_outputs_only), max_examples=0)
+    report = report_on_operator(odd_outputs_only)
     assert "it differs at" in " ".join(report.diagnosis)
 
 
 @pytest.mark.parametrize("optimizer", optimizers.CORRECT[:4], ids=lambda o: o.__name__)
 def test_a_correct_port_has_nothing_to_identify(optimizer):
-    report = check(numpy_port(optimizer, algorithm=optimizer.algorithm), max_examples=0)
+    report = report_on_optimizer(optimizer, declared=True)
     assert report.identified == ()
     assert "removes the mean over all inputs" in report.diagnosis[0]
 
@@ -196,7 +194,7 @@ def test_semantics_that_cannot_be_told_apart_are_all_named():
     def operator(g):
         return g if g.size > 1000 and g.ndim == 2 and g.shape[0] > 512 else operators.plain(g)
 
-    report = check(operator_port(operator), max_examples=0)
+    report = report_on_operator(operator)
     assert report.identified == ("shape-gated",)
     assert report.ambiguous
     assert report.diagnosis[0] == "several known semantics do the same on every case tried:"

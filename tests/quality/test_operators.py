@@ -2,9 +2,10 @@
 
 import pytest
 
-from gc_ref.conformance import check, operator_port
+from gc_ref.conformance import operator_port
 
 from . import operators
+from .judging import check, report_on_operator
 
 
 @pytest.mark.parametrize("operator", operators.CORRECT, ids=lambda f: f.__name__)
@@ -22,7 +23,7 @@ def test_no_correct_operator_is_accused(operator, seed):
 )
 @pytest.mark.parametrize("seed", [0, 1])
 def test_every_wrong_operator_is_caught(operator, seed):
-    report = check(operator_port(operator), seed=seed, max_examples=0)
+    report = report_on_operator(operator, seed)
     assert report.verdict == "deviates", report.to_text()
 
 
@@ -46,12 +47,12 @@ def test_every_wrong_operator_is_caught(operator, seed):
     ids=lambda x: getattr(x, "__name__", ""),
 )
 def test_the_check_that_names_the_mistake_fails(operator, ids):
-    report = check(operator_port(operator), max_examples=0)
+    report = report_on_operator(operator)
     assert ids <= {c.id for c in report.with_status("failed")}
 
 
 def test_writing_to_the_gradient_is_noted_and_not_failed():
-    report = check(operator_port(operators.in_place), max_examples=0)
+    report = report_on_operator(operators.in_place)
     noted = next(c for c in report.checks if c.id == "hygiene/gradient-unmutated")
     assert noted.status == "passed"
     assert "writes to the gradient" in noted.message

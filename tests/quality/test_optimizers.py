@@ -2,9 +2,10 @@
 
 import pytest
 
-from gc_ref.conformance import check, numpy_port
+from gc_ref.conformance import numpy_port
 
 from . import optimizers
+from .judging import check, report_by_base, report_on_optimizer
 from .operators import plain
 
 INFERRED = ("momentum", "epsilon", "decay")
@@ -32,7 +33,7 @@ def test_no_correct_optimizer_is_accused(optimizer, declared):
 
 @pytest.mark.parametrize("optimizer", optimizers.WRONG, ids=lambda o: o.__name__)
 def test_every_wrong_optimizer_is_caught(optimizer):
-    report = check(numpy_port(optimizer, algorithm=optimizer.algorithm), max_examples=0)
+    report = report_on_optimizer(optimizer, declared=True)
     assert report.verdict == "deviates", report.to_text()
 
 
@@ -42,30 +43,21 @@ def test_every_wrong_optimizer_is_caught(optimizer):
     ids=lambda o: o.__name__,
 )
 def test_every_wrong_optimizer_is_caught_though_nobody_names_its_algorithm(optimizer):
-    report = check(numpy_port(optimizer), max_examples=0)
+    report = report_on_optimizer(optimizer, declared=False)
     assert report.verdict == "deviates", report.to_text()
 
 
 @pytest.mark.parametrize("optimizer", optimizers.WRONG, ids=lambda o: o.__name__)
 def test_every_wrong_optimizer_breaks_the_base_law(optimizer):
-    conventions = {k: v for k, v in optimizer.conventions.items() if k != "placement"}
-    plain_optimizer = optimizers.Optimizer(
-        optimizer.algorithm, optimizers.not_applied, **conventions
-    )
-    port = numpy_port(optimizer, base=numpy_port(plain_optimizer))
     if optimizer.mistake == "decay-distorted":
         pytest.skip("the base law is held without weight decay")
-    report = check(port, max_examples=0)
+    report = report_by_base(optimizer)
     assert "step/base-law" in {c.id for c in report.with_status("failed")}, report.to_text()
 
 
 @pytest.mark.parametrize("optimizer", optimizers.CORRECT, ids=lambda o: o.__name__)
 def test_every_correct_optimizer_obeys_the_base_law(optimizer):
-    conventions = {k: v for k, v in optimizer.conventions.items() if k != "placement"}
-    plain_optimizer = optimizers.Optimizer(
-        optimizer.algorithm, optimizers.not_applied, **conventions
-    )
-    report = check(numpy_port(optimizer, base=numpy_port(plain_optimizer)), max_examples=0)
+    report = report_by_base(optimizer)
     assert report.verdict == "conforms", report.to_text()
 
 

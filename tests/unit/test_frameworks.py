@@ -27,6 +27,7 @@ def jax(request):
         yield jax
 
 
+@pytest.mark.smoke
 @pytest.mark.jax
 class TestJax:
     def test_jit(self, jax):

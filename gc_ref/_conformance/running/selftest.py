@@ -48,15 +48,17 @@ def rows(
     seed: int = 0,
     only: Callable[[str], bool] = lambda id: True,
     controls: bool = True,
+    known: Known | None = None,
 ) -> Iterator[Row]:
     """Judge the control, the absurd port and every deviation, framework by framework.
 
-    ``only`` chooses deviations by id; ``controls`` says whether the two other ports are judged.
+    ``only`` chooses deviations by id; ``controls`` says whether the two other ports are judged;
+    ``known`` is what is right, shared with the judges of other ports.
     """
     for framework in frameworks:
-        known = Known()
+        shared = known or Known()
         for name, form in (("control", CONTROL), ("absurd", ABSURD)) if controls else ():
-            report = _judge(form, framework, False, name, seed, known)
+            report = _judge(form, framework, False, name, seed, shared)
             right = report.verdict == ("conforms" if form is CONTROL else "deviates")
             yield Row(None, name, framework, report, right)
         for deviation in DEVIATIONS.values():
@@ -64,7 +66,7 @@ def rows(
                 continue
             for form, operator in judged_forms(deviation, framework):
                 name = f"{form.id} (operator)" if operator else form.id
-                report = _judge(form, framework, operator, name, seed, known)
+                report = _judge(form, framework, operator, name, seed, shared)
                 yield Row(deviation, name, framework, report, caught(deviation, report))
 
 

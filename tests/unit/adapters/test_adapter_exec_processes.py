@@ -50,7 +50,9 @@ def test_a_polite_program_leaves_when_its_input_ends(folder, monkeypatch):
         os.kill(pid, 0)
 
 
-def test_one_that_does_not_is_ended(folder):
+def test_one_that_does_not_is_ended(folder, monkeypatch):
+    monkeypatch.setattr(_exec_process, "FAREWELL", 0.2)
+    monkeypatch.setattr(_exec_process, "LAST_CALL", 0.2)
     port = exec_port(python("deaf_to_sigterm(); serve(); rest()"))
     pid = int((folder / "pids").read_text(encoding="ascii"))
     start = time.monotonic()

@@ -80,7 +80,17 @@ def test_keras_is_not_imported_before_it_is_needed() -> None:
 def test_the_other_backends(backend: str) -> None:
     environment = {**os.environ, "KERAS_BACKEND": backend, "GC_REF_ONE_BACKEND": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--least-tests",
+            "20",
+            *TESTS,
+        ],
         env=environment,
         capture_output=True,
         text=True,

@@ -39,6 +39,7 @@ class TestTree:
             "scalar_0.scalar": ("scalar_0", "scalar"),
         }
 
+    @pytest.mark.smoke
     @pytest.mark.flax
     def test_flax_really_names_it_so(self):
         with warnings.catch_warnings():

@@ -1,7 +1,7 @@
 """The pytest plugin from a wheel that is installed elsewhere, in processes of its own.
 
 The tests run pytest in a folder where nothing of this repository can be found. All those that need
-the wheel are in this file: under xdist one worker runs it, and builds the wheel once.
+the wheel are in this file, and the workers of xdist share one.
 """
 
 import json
@@ -43,7 +43,6 @@ def installed(tmp_path_factory):
 def wheel(project, monkeypatch, installed):
     """A project where another process finds the wheel, and its plugin by the entry point."""
     monkeypatch.setenv("PYTHONPATH", str(installed))
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     return project
 
 
