@@ -3,17 +3,20 @@
 Judging is most of what these tests cost: a port that several of them look at is judged once.
 """
 
-from functools import cache, partial
+from functools import cache
 
 from gc_ref._conformance.judging.known import Known
-from gc_ref._conformance.running.run import judge_port
+from gc_ref._conformance.running.judgment import RunOptions, judge_port
 from gc_ref.conformance import numpy_port, operator_port
 
 from . import optimizers
 
 KNOWN = Known()
-#: As `gc_ref.conformance.check`, which shares nothing between two ports.
-check = partial(judge_port, known=KNOWN, replays=True)
+
+
+def check(port, **options):
+    """Judge a port as `gc_ref.conformance.check` does, which shares nothing between two."""
+    return judge_port(port, RunOptions(**options), known=KNOWN, replays=True)
 
 
 def report_on_operator(operator, seed=0):
