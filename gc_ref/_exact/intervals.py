@@ -13,6 +13,7 @@ from math import ceil, floor, isqrt
 from gc_ref._exact.arrays import rational
 
 Interval = tuple[int, int]
+Term = tuple[Fraction, list[Interval]]
 
 
 class TooCoarseError(ArithmeticError):
@@ -90,15 +91,16 @@ def plus(x: Interval, y: Interval) -> Interval:
 def scaled(values: list[Interval], factor: Fraction) -> list[Interval]:
     """Product of each value and one exact number of either sign."""
     n, d = factor.numerator, factor.denominator
+    if n == 0:
+        return [(0, 0)] * len(values)
     if n < 0:
         n, values = -n, [(-high, -low) for low, high in values]
     return [(low * n // d, -(-high * n // d)) for low, high in values]
 
 
-def combined(*terms: tuple[Fraction, list[Interval]]) -> list[Interval]:
-    """Sum of exact coefficient times values."""
-    columns = zip(*(scaled(values, factor) for factor, values in terms), strict=True)
-    return [(sum(x[0] for x in xs), sum(x[1] for x in xs)) for xs in columns]
+def combined(x: Term, y: Term) -> list[Interval]:
+    """Sum of two terms, each an exact coefficient times values."""
+    return list(map(plus, scaled(x[1], x[0]), scaled(y[1], y[0])))
 
 
 def times(x: Interval, y: Interval, unit: int) -> Interval:
