@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,6 +166,18 @@ class Counterexample:
     def __getitem__(self, name: str) -> Any:
         """Return a member as the JSON report has it."""
         return self.to_json()[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the JSON report has a member of this name."""
+        return name in self.to_json()
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the members in the JSON report."""
+        return iter(self.to_json())
+
+    def keys(self) -> KeysView[str]:
+        """Return the names of the members in the JSON report, for ``dict(counterexample)``."""
+        return self.to_json().keys()
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``counterexample`` of a check as the JSON report has it."""

@@ -64,6 +64,9 @@ def accept(report: ReportData, path: str) -> str:
     words = f"{path}: {counted(len(new), 'known failure')} of {name}"
     if gone := [id for id in old if id not in new]:
         words += f"; removed, as they fail no more: {', '.join(gone)}"
+    if other := [id for id, entry in new.items() if id in old and _explained_anew(old[id], entry)]:
+        words += "; now explained by another deviation, see whether the reason holds of "
+        words += ", ".join(other)
     if blank := [id for id, entry in new.items() if not entry.reason.strip()]:
         words += f"; fill in the reason of {', '.join(blank)}"
     return words
@@ -78,6 +81,11 @@ def _entry(check: str, identified: Sequence[str], old: Expectation | None) -> Ex
     if old.deviation in identified:
         deviation = old.deviation
     return Expectation(old.reason, old.issue, deviation)
+
+
+def _explained_anew(old: Expectation, new: Expectation) -> bool:
+    """Whether an entry with a reason has another deviation than before."""
+    return bool(old.reason.strip()) and old.deviation not in (None, new.deviation)
 
 
 def write_entries(path: str, port: str, entries: Mapping[str, Expectation]) -> None:

@@ -177,7 +177,7 @@ def _finding(check: CheckReport) -> Iterator[str]:
     yield from wrapped("  ", check.message)
     if check.counterexample:
         yield from _counterexample(check.counterexample)
-    if check.ratio is not None:
+    if check.ratio:
         of_zero = check.counterexample and check.counterexample.worst.expected == 0
         has_ulps = check.ulps and math.isfinite(check.ulps) and not of_zero  # 0 has no ulp
         ulps = f"{check.ulps:.3g} ulps" if has_ulps else ""

@@ -107,6 +107,15 @@ def test_writing_again_keeps_other_ports_and_reasons(work, capsys):
     assert left == {"known.toml", "ports.py"}, "nothing else is left behind"
 
 
+@pytest.mark.parametrize("recorded", ["whole-tensor", "partial-axes"])
+def test_a_reason_for_another_deviation_is_to_be_looked_at(recorded, work, capsys):
+    entry = f'[ports.first_axis."value/exact"]\nreason = "old"\ndeviation = "{recorded}"\n'
+    (work / "known.toml").write_text(entry, encoding="utf-8")
+    _, _, err = gc_ref(capsys, "first_axis", "--accept", "known.toml")
+    said = "now explained by another deviation, see whether the reason holds of value/exact"
+    assert (said in err) == (recorded != "partial-axes")
+
+
 @pytest.mark.parametrize(
     ("port", "status", "message"),
     [
