@@ -47,7 +47,7 @@ from gc_ref._conformance.findings.counterexample import Counterexample
 from gc_ref._conformance.ports.case import Case, Parameter, Trajectory
 from gc_ref._conformance.ports.port import Port, PortError, PortLoadError
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.running.judgment import check
+from gc_ref._conformance.running.judge_port import check
 from gc_ref._conformance.testing.parametrize import parametrize_with_checks
 from gc_ref._layouts import output_axes
 

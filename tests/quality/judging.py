@@ -5,8 +5,8 @@ Judging is most of what these tests cost: a port that several of them look at is
 
 from functools import cache
 
-from gc_ref._conformance.judging.known import Known
-from gc_ref._conformance.running.judgment import RunOptions, judge_port
+from gc_ref._conformance.judging.shared_results import Known
+from gc_ref._conformance.running.judge_port import RunOptions, judge_port
 from gc_ref.conformance import numpy_port, operator_port
 
 from . import optimizers

@@ -21,8 +21,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.judging.known import Known
-from gc_ref._conformance.running.judgment import RunOptions, judge_port, outcome_of
+from gc_ref._conformance.judging.shared_results import Known
+from gc_ref._conformance.running.judge_port import RunOptions, judge_port, outcome_of
 from gc_ref._conformance.running.selftest import judged_forms
 from gc_ref._conformance.wrong_ports.make import make_port
 from gc_ref.conformance import CHECKS, DEVIATIONS

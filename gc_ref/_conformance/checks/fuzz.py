@@ -12,7 +12,7 @@ from hypothesis.errors import Flaky, NoSuchExample
 
 from gc_ref import strategies
 from gc_ref._conformance.cases.vectors import HYPERPARAMETERS
-from gc_ref._conformance.checks.counterexamples import counterexample
+from gc_ref._conformance.checks.make_counterexample import counterexample
 from gc_ref._conformance.findings.outcome import Outcome, failed
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.matching import Match, match

@@ -22,7 +22,7 @@ from gc_ref._conformance.judging import observed_phi
 from gc_ref._conformance.judging.base_law import fed, phi
 from gc_ref._conformance.judging.invariance import same_trajectory
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.judging.known import Known, kept
+from gc_ref._conformance.judging.shared_results import Known, kept
 from gc_ref._conformance.judging.specification import Axes
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 from gc_ref._slices import to_rows

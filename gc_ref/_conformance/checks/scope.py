@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gc_ref._conformance.checks.counterexamples import failure
+from gc_ref._conformance.checks.make_counterexample import failure
 from gc_ref._conformance.checks.without_formula import (
     gated_by_rank,
     more_erased,

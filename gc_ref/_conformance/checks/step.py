@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from gc_ref import laws
-from gc_ref._conformance.checks.counterexamples import failure
+from gc_ref._conformance.checks.make_counterexample import failure
 from gc_ref._conformance.checks.value import matches
 from gc_ref._conformance.checks.without_formula import own_base_law
 from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed

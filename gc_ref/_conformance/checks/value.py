@@ -8,7 +8,7 @@ from functools import partial
 
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import compare
-from gc_ref._conformance.checks.counterexamples import failure
+from gc_ref._conformance.checks.make_counterexample import failure
 from gc_ref._conformance.checks.vectors import hold_vectors
 from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed
 from gc_ref._conformance.judging.dtypes import driven, sums_in_half

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from gc_ref._conformance.cases.layers import UNAMBIGUOUS
 from gc_ref._conformance.cases.vectors import Vector, frozen
-from gc_ref._conformance.checks.counterexamples import counterexample
+from gc_ref._conformance.checks.make_counterexample import counterexample
 from gc_ref._conformance.findings.outcome import Outcome, failed
 from gc_ref._conformance.judging.dtypes import driven, sums_in_half
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.judging.known import Known, kept
+from gc_ref._conformance.judging.shared_results import Known, kept
 from gc_ref._conformance.ports.case import Case, describe
 from gc_ref._conformance.ports.port import SkippedError
 

@@ -20,7 +20,7 @@ from gc_ref._conformance.judging.invariance import (
     same_trajectory,
 )
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.judging.known import kept
+from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 
 #: Dimensions up to which the authors' own code for convolutions leaves a weight alone.

@@ -24,7 +24,7 @@ from gc_ref._conformance.cli.usage import (
 from gc_ref._conformance.known_failures.accept import accept, refuse_early
 from gc_ref._conformance.known_failures.expectations import ExpectationError, read_file, sections_of
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.running.judgment import DEFAULT_EXAMPLES, RunOptions, judge_port
+from gc_ref._conformance.running.judge_port import DEFAULT_EXAMPLES, RunOptions, judge_port
 from gc_ref._conformance.running.progress import show_progress
 from gc_ref._conformance.vector_files.read import load_all
 from gc_ref._conformance.writing.words import counted

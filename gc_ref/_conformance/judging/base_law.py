@@ -19,7 +19,7 @@ from gc_ref import bounds, exact
 from gc_ref._conformance.cases.comparison import float_ulp
 from gc_ref._conformance.cases.gradients import rng_for
 from gc_ref._conformance.findings.outcome import Comparison
-from gc_ref._conformance.judging.known import kept
+from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.judging.specification import Axes
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Array, Case, Parameter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gc_ref._conformance.cases.comparison import compare
-from gc_ref._conformance.cases.expected import expected_steps
+from gc_ref._conformance.cases.exact_steps import expected_steps
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Case, Parameter

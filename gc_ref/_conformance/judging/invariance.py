@@ -10,7 +10,7 @@ import numpy as np
 
 from gc_ref._conformance.findings.outcome import Comparison
 from gc_ref._conformance.judging.base_law import compare_arrays
-from gc_ref._conformance.judging.known import kept
+from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._slices import from_rows, to_rows

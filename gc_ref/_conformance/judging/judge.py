@@ -8,8 +8,8 @@ from functools import cached_property
 from gc_ref._conformance.cases.comparison import Expected
 from gc_ref._conformance.cases.vectors import Vector
 from gc_ref._conformance.judging.inference import infer
-from gc_ref._conformance.judging.known import Known
 from gc_ref._conformance.judging.matching import Match, match
+from gc_ref._conformance.judging.shared_results import Known
 from gc_ref._conformance.judging.specification import Specification
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Case, Parameter

@@ -8,7 +8,7 @@ from functools import cached_property
 from gc_ref._conformance.cases.comparison import compare
 from gc_ref._conformance.findings.outcome import Comparison
 from gc_ref._conformance.judging.base_law import compare_to_base
-from gc_ref._conformance.judging.known import kept
+from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.judging.specification import Axes, Formula, Specification
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Array, Case, Parameter

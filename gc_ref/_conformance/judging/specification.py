@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from gc_ref._conformance.cases.expected import axes_in_scope
+from gc_ref._conformance.cases.exact_steps import axes_in_scope
 from gc_ref._conformance.ports.case import Parameter
 from gc_ref._conformance.ports.conventions import Conventions
 from gc_ref._layouts import output_axes

@@ -14,7 +14,7 @@ from gc_ref import bounds
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import Expected
 from gc_ref._conformance.cases.layers import FEW
-from gc_ref._conformance.judging.known import Keeper, Known
+from gc_ref._conformance.judging.shared_results import Keeper, Known
 from gc_ref._conformance.judging.specification import (
     OF_STEPS,
     Axes,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import ABSURD, CONTROL, DEVIATIONS, Deviation, Form
-from gc_ref._conformance.judging.known import Known
+from gc_ref._conformance.judging.shared_results import Known
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.running.judgment import RunOptions, judge_port
+from gc_ref._conformance.running.judge_port import RunOptions, judge_port
 from gc_ref._conformance.wrong_ports.make import FRAMEWORKS, make_port
 
 __all__ = ["Row", "caught", "installed", "judged_forms", "legend", "line", "rows"]

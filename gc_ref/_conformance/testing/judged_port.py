@@ -13,7 +13,7 @@ from gc_ref._conformance.known_failures.holding import hold_check, hold_report
 from gc_ref._conformance.ports.port import Port
 from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.running.compose import compose_report
-from gc_ref._conformance.running.judgment import RunOptions, report_of_check, rerun_command
+from gc_ref._conformance.running.judge_port import RunOptions, report_of_check, rerun_command
 
 __all__ = ["JudgedPort", "name_of_test"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from gc_ref import bounds
 from gc_ref._conformance.cases.comparison import Expected
-from gc_ref._conformance.cases.expected import expected_steps
+from gc_ref._conformance.cases.exact_steps import expected_steps
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.serialization import write_number, write_numbers
 from gc_ref._conformance.ports.storage import STORAGE

@@ -8,7 +8,7 @@ import pytest
 
 from gc_ref._conformance.cli.main import main
 from gc_ref._conformance.ports.serialization import read_number
-from gc_ref._conformance.running import judgment as _judgment
+from gc_ref._conformance.running import judge_port as _judging
 from gc_ref.conformance import PortLoadError, check
 
 from ._exec_child import HELLO, answer
@@ -120,7 +120,7 @@ def test_effect_off_of_a_program(fake, monkeypatch, works, status):
         "step/constraint",
         "hygiene/gradient-unmutated",
     )
-    monkeypatch.setattr(_judgment, "CHECKS", {name: _judgment.CHECKS[name] for name in few})
+    monkeypatch.setattr(_judging, "CHECKS", {name: _judging.CHECKS[name] for name in few})
 
     def sgd(ask):
         lr = read_number(ask["hyperparameters"]["lr"])

@@ -19,7 +19,7 @@ from gc_ref._conformance.cases.layers import INTEGER_LAYERS
 from gc_ref._conformance.checks import vectors as _vectors_judge
 from gc_ref._conformance.diagnosis.diagnose import Diagnosis
 from gc_ref._conformance.running import compose as _compose
-from gc_ref._conformance.running import judgment as _judgment
+from gc_ref._conformance.running import judge_port as _judging
 from gc_ref.conformance import Port, PortLoadError, Trajectory, exec_port
 
 from ._exec_child import HELLO, answer
@@ -35,8 +35,8 @@ CHECKS = ("hygiene/shape", "hygiene/dtype", "scope/every-weight", "value/exact")
 def short(monkeypatch):
     """Judge few layers by few checks, without the frozen vectors or replays."""
     monkeypatch.setattr(_cases, "integer_case", partial(_cases.integer_case, layers=LAYERS))
-    chosen = {name: entry for name, entry in _judgment.CHECKS.items() if name in CHECKS}
-    monkeypatch.setattr(_judgment, "CHECKS", chosen)
+    chosen = {name: entry for name, entry in _judging.CHECKS.items() if name in CHECKS}
+    monkeypatch.setattr(_judging, "CHECKS", chosen)
     monkeypatch.setattr(_vectors_judge, "_frozen", lambda judge, check: ())
     # A failing port is asked for more, to see what it does: the verdict does not depend on that.
     monkeypatch.setattr(_compose, "diagnose", lambda judge, checks: Diagnosis())
@@ -59,7 +59,7 @@ def honest(number, line):
 
 def judge(timeout=5.0):
     port = exec_port("fake", timeout=timeout)
-    return _judgment.judge_port(port, _judgment.RunOptions(max_examples=0))
+    return _judging.judge_port(port, _judging.RunOptions(max_examples=0))
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def plain_verdict(lines):
         name=hello["name"], kind="exec", run=run, operator=True, layout=hello["layout"],
         dtypes=tuple(sorted(hello["dtypes"])),
     )  # fmt: skip
-    return _judgment.judge_port(port, _judgment.RunOptions(max_examples=0))
+    return _judging.judge_port(port, _judging.RunOptions(max_examples=0))
 
 
 def as_compared(report):

@@ -7,7 +7,7 @@ import pytest
 from _numpy_optimizers import identity, rmsprop, sgdm
 
 from gc_ref._conformance.cases.standard import integer_case
-from gc_ref._conformance.judging.known import Known, kept
+from gc_ref._conformance.judging.shared_results import Known, kept
 from gc_ref._conformance.judging.trial import WRITES_GRADIENT, Trial
 from gc_ref._conformance.ports.case import Trajectory
 from gc_ref.conformance import numpy_port

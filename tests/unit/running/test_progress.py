@@ -10,7 +10,7 @@ import pytest
 
 import gc_ref
 from gc_ref._conformance.cli.main import main
-from gc_ref._conformance.running.judgment import RunOptions, judge_port
+from gc_ref._conformance.running.judge_port import RunOptions, judge_port
 from gc_ref._conformance.running.progress import show_progress
 from gc_ref.conformance import CHECKS, operator_port
 

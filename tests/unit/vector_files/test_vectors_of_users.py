@@ -10,7 +10,7 @@ from _vector_ports import centralize, sgdm_port
 
 from gc_ref._conformance.cases.vectors import Vector, VectorError, folder
 from gc_ref._conformance.cli.main import main
-from gc_ref._conformance.running.judgment import RunOptions, judge_port
+from gc_ref._conformance.running.judge_port import RunOptions, judge_port
 from gc_ref._conformance.vector_files.make import CLAUSES, Inputs, freeze
 from gc_ref._conformance.vector_files.read import load, load_all
 from gc_ref.conformance import check, operator_port

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from gc_ref import bounds
 from gc_ref._conformance.cases.comparison import Expected
-from gc_ref._conformance.cases.expected import expected_steps
+from gc_ref._conformance.cases.exact_steps import expected_steps
 from gc_ref._conformance.judging.specification import Axes, Formula
 from gc_ref._conformance.ports.case import Case, Parameter
 

@@ -14,7 +14,7 @@ from gc_ref._conformance.checks.registry import RUNS
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.judging.known import Known
+from gc_ref._conformance.judging.shared_results import Known
 from gc_ref._conformance.known_failures.expectations import (
     Expectations,
     KnownFailures,

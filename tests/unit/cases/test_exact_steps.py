@@ -8,7 +8,7 @@ import pytest
 
 from gc_ref import bounds
 from gc_ref._conformance.cases.comparison import Expected, compare, float_ulp
-from gc_ref._conformance.cases.expected import axes_in_scope, expected_steps
+from gc_ref._conformance.cases.exact_steps import axes_in_scope, expected_steps
 from gc_ref._conformance.ports.conventions import Conventions
 from gc_ref.conformance import Case, Parameter
 from gc_ref.exact import ExactArray, exactly
