@@ -189,8 +189,13 @@ class SemanticsSearch:
         best: tuple[Semantics, list[str]] | None = None
         for optimizer in self.optimizers():
             for semantics in _rules(observed, optimizer):
-                off = [k for k, one in observed.items() if not _explains(one, semantics)]
-                if best is None or len(off) < len(best[1]):
+                off: list[str] = []
+                for name, one in observed.items():
+                    if not _explains(one, semantics):
+                        off.append(name)
+                    if best is not None and len(off) >= len(best[1]):
+                        break  # it explains no more than the best so far
+                else:
                     best = semantics, off
         return best if best and len(best[1]) < len(observed) else None
 
