@@ -121,7 +121,7 @@ def _wanted(judge: Judge, match: Match, step: int) -> Array | None:
     p, case, held_to = match.parameter, match.case, judge.specification
     if held_to.mode != "base":
         return judge.exact_steps(case, p)[step].floats[0].reshape(p.shape)
-    if held_to.placement == "update":
+    if held_to.on_update:
         return None
     return base_steps(judge, case, p, held_to.rule(p), held_to.placement)[step]
 
