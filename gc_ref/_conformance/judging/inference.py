@@ -244,7 +244,9 @@ def _best_reading(
 
 def _settled(conventions: Conventions, explained: Sequence[Parameter], trial: Trial) -> Conventions:
     """Take back what was inferred where it explains no parameter that could tell it."""
-    fields = set() if explained else {"momentum", "first_momentum", "epsilon", "decay"}
+    fields = set()
+    if not any(len(p.shape) < 2 or trial.fan_in(p) > 1 for p in explained):
+        fields |= {"momentum", "first_momentum", "epsilon", "decay"}
     if not any(trial.fan_in(p) > 1 for p in explained):
         fields |= {"placement"}  # vectors tell nothing about it
     unsure = {f for f in fields if conventions.sources.get(f) == "inferred"}
