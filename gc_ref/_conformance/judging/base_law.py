@@ -1,15 +1,15 @@
 """The base law: a GC port of any optimizer equals its base optimizer fed with Φ(g).
 
-No formula of the optimizer is needed. In the integer case both are fed the very
-same ĝ, so that a port built on its base agrees bit for bit. A port that writes
-its base anew rounds otherwise; how far rounding may carry the two apart is then
-measured on the base itself, by feeding it gradients that are off by as much as a
-correct Φ may be.
+No formula of the optimizer is needed. On integers most ways to compute Φ give the very
+same ĝ, so that a port built on its base agrees bit for bit. A port that rounds otherwise, in
+Φ or in its steps, may be carried away from the base: how far is measured on the base itself,
+by feeding it gradients that are off by as much as a correct Φ may be (see `response`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -17,21 +17,14 @@ import numpy as np
 
 from gc_ref import bounds, exact
 from gc_ref._conformance.cases.comparison import float_ulp
-from gc_ref._conformance.cases.gradients import rng_for
 from gc_ref._conformance.findings.outcome import Comparison
+from gc_ref._conformance.judging.response import OF_GRADIENT, OF_WEIGHT, reach, roundings
 from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.judging.specification import Axes
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.port import Port, PortError
 from gc_ref._conformance.ports.storage import representable
-
-#: Perturbed runs of the base, by its cost of a run; and how many times their spread a port
-#: may be off.
-DRAWS, SPREADS = {"cheap": 5, "dear": 1}, 8.0
-#: Roundings of a step's arithmetic that the base law grants, in units of u(|w| + path).
-ROUNDINGS = 32.0
-
 
 def phi(grad: Array, axes: Axes | None, dtype: str) -> Array:
     """Φ(g) of Eq. 1 by the exact witness, rounded once to ``dtype``."""
@@ -90,26 +83,70 @@ def compare_to_base(
 ) -> list[Comparison]:
     """Compare port and base, step by step, for one parameter."""
     got = trial.steps(case, parameter)
-    axes = trial.axes(parameter, rule)
-    if placement == "update" and axes is not None:
-        want, spread = _centralized_updates(trial, case, parameter, axes)
+    if placement == "update" and trial.axes(parameter, rule) is not None:
+        want, allowed = _centralized_updates(trial, case, parameter, rule)
     else:
         rule = _shared(trial, parameter, rule)
         want = base_steps(trial, case, parameter, rule, placement)
-        spread = [np.zeros(parameter.shape)] * len(want)
+        allowed = [np.zeros(parameter.shape)] * len(want)
         if not all(np.array_equal(g, w, equal_nan=True) for g, w in zip(got, want, strict=True)):
-            spread = _spread(trial, case, parameter, rule, placement)
-            if case == trial.bounded:  # on integers Φ(g) has no rounding to differ in
-                spread = _evaluated_twice(trial, case, parameter, axes, want, spread)
-    unit = bounds.profile(case.dtype).unit_roundoff
-    path = np.zeros(parameter.shape)
-    before = parameter.value.astype(np.float64)
+            allowed = allowance(trial, case, parameter, rule, placement)
+    return [
+        compare_arrays(step, expected, tau, case.dtype)
+        for step, expected, tau in zip(got, want, allowed, strict=True)
+    ]
+
+
+@kept
+def allowance(
+    trial: Trial, case: Case, p: Parameter, rule: str, placement: str, runs: int = 1
+) -> list[Array]:
+    """How far a correct port may be from its base fed with Φ(g); or two such runs from each other.
+
+    What the optimizer, measured, makes of the rounding of Φ; and the rounding of its own steps.
+    """
+    plain = fed(trial, case, rule, placement)
+    off = error_of_phi(trial, case, rule, placement, runs)
+    carried = reach(trial, plain, off, by_base=True)[p.name]
+    steps = trial.steps(plain, p, port=trial.port.base or trial.port)
+    own = roundings(p.value, steps, trial.profile(case.dtype).unit_roundoff)
+    anew = _rounded_anew(plain, off, p, steps)
+    return [a + b + c for a, b, c in zip(carried, own, anew, strict=True)]
+
+
+@kept
+def error_of_phi(trial: Trial, case: Case, rule: str, placement: str, runs: int) -> Case:
+    """Return a case whose gradients say how far those of a correct Φ(g), as they enter, are off."""
+    plain = fed(trial, case, rule, placement)
+    profile = trial.profile(case.dtype)
+    gradients = []
+    for raw, step in zip(case.gradients, plain.gradients, strict=True):
+        off = {}
+        for p in case.parameters:
+            g = np.asarray(raw[p.name], dtype=np.float64)
+            size = np.abs(np.asarray(step[p.name], dtype=np.float64))
+            tau = bounds.centralize(g, output_axis=trial.axes(p, rule), profile=profile)
+            off[p.name] = runs * tau + OF_GRADIENT * profile.unit_roundoff * size
+        gradients.append(off)
+    return replace(plain, id=f"{plain.id}-off-{runs}", gradients=tuple(gradients))
+
+
+def _rounded_anew(plain: Case, off: Case, p: Parameter, steps: Sequence[Array]) -> list[Array]:
+    """What a port may be off if it rounds Φ(g) anew at each of its uses.
+
+    A compiler that fuses loops (XLA) does so: the Φ(g) that is squared for a second moment and
+    the Φ(g) in the numerator differ in their last bits. First order: |Δw| times τ/|Φ(g)|.
+    """
+    before, path, relative = p.value.astype(np.float64), np.zeros(p.shape), np.zeros(p.shape)
     found = []
-    for step, expected, wide in zip(got, want, spread, strict=True):
-        path = path + np.abs(expected - before)
-        before = expected
-        tau = SPREADS * wide + ROUNDINGS * unit * (np.abs(expected) + path)
-        found.append(compare_arrays(step, expected, tau, case.dtype))
+    for gradients, wide, step in zip(plain.gradients, off.gradients, steps, strict=True):
+        size, tau = np.abs(gradients[p.name].astype(np.float64)), wide[p.name]
+        share = np.divide(tau, size, out=np.where(tau > 0, 1.0, 0.0), where=size > tau)
+        relative = np.maximum(relative, share)
+        after = np.asarray(step, dtype=np.float64)
+        path = path + np.abs(after - before)
+        before = after
+        found.append(path * relative)
     return found
 
 
@@ -138,90 +175,32 @@ def compare_arrays(got: Array, want: Array, tau: Array, dtype: str) -> Compariso
 
 
 def _centralized_updates(
-    trial: Trial, case: Case, p: Parameter, axes: Axes
+    trial: Trial, case: Case, p: Parameter, rule: str
 ) -> tuple[list[Array], list[Array]]:
     """Weights when Φ acts on the base's update: w + ΣΦ(Δ) (the authors' ``gc_loc=False``).
 
-    An update that is read off two rounded weights is off by a rounding of either.
+    An update that is read off two weights is off by the rounding of the later one, and by that
+    of the step; Φ spreads the errors of a neuron over it, and adds its own.
     """
+    axes = trial.axes(p, rule)
+    assert axes is not None
     inputs = tuple(i for i in range(len(p.shape)) if i not in axes)
-    unit = trial.profile(case.dtype).unit_roundoff
+    profile = trial.profile(case.dtype)
+    raw = trial.steps(case, p, port=_base(trial))
+    own = allowance(trial, case, p, "none", "gradient")
     before = weight = p.value.astype(np.float64)
-    off = np.zeros(p.shape)
-    found, spread = [], []
-    for step in trial.steps(case, p, port=_base(trial)):
+    off, found, allowed = np.zeros(p.shape), [], []
+    for step, error in zip(raw, own, strict=True):
         after = np.asarray(step, dtype=np.float64)
         update = after - before
-        off = off + unit * (np.abs(before).max(initial=0.0) + np.abs(after).max(initial=0.0))
         before = after
         weight = weight + update - update.mean(axis=inputs, keepdims=True)
+        off = off + bounds.centralize(update, output_axis=axes, profile=profile)
+        own_rounding = OF_WEIGHT * profile.unit_roundoff * np.abs(weight)
+        off = off + own_rounding
         found.append(weight)
-        spread.append(off)
-    return found, spread
-
-
-def _spread(trial: Trial, case: Case, p: Parameter, rule: str, placement: str) -> list[Array]:
-    """How far the base moves when its gradient is off by what a correct Φ may be off."""
-    base = _base(trial)
-    want = base_steps(trial, case, p, rule, placement)
-    spread = [np.zeros(p.shape) for _ in want]
-    for draw in range(DRAWS[base.per_run_cost]):
-        moved = trial.steps(_perturbed(trial, case, rule, placement, draw), p, port=base)
-        for i, (a, b) in enumerate(zip(moved, want, strict=True)):
-            away = np.abs(np.asarray(a, np.float64) - b)
-            spread[i] = np.maximum(spread[i], np.where(np.isnan(away), 0.0, away))
-    return spread
-
-
-def _evaluated_twice(
-    trial: Trial,
-    case: Case,
-    p: Parameter,
-    axes: Axes | None,
-    want: list[Array],
-    spread: list[Array],
-) -> list[Array]:
-    """Add what a port may be off if it rounds Φ(g) anew at each of its uses.
-
-    A compiler that fuses loops (XLA) does so: the Φ(g) that is squared for a second moment and
-    the Φ(g) in the numerator differ in their last bits. First order: |Δw| times τ/|Φ(g)|.
-    """
-    if axes is None:
-        return spread
-    profile = trial.profile(case.dtype)
-    before, path, relative = p.value.astype(np.float64), np.zeros(p.shape), np.zeros(p.shape)
-    found = []
-    for step, expected, wide in zip(case.gradients, want, spread, strict=True):
-        tau = bounds.centralize(step[p.name], output_axis=axes, profile=profile)
-        size = np.abs(phi(step[p.name], axes, case.dtype).astype(np.float64))
-        off = np.divide(tau, size, out=np.ones(p.shape), where=size > tau)
-        relative = np.maximum(relative, off)
-        path = path + np.abs(expected - before)
-        before = expected
-        found.append(wide + path * relative)
-    return found
-
-
-@kept
-def _perturbed(trial: Trial, case: Case, rule: str, placement: str, draw: int) -> Case:
-    """Feed Φ(g) that is off by a rounding and by the bound of centralizing, signs at random."""
-    plain = fed(trial, case, rule, placement)
-    rng = rng_for(trial.seed, f"{plain.id}/{draw}")
-    profile = trial.profile(case.dtype)
-    gradients = []
-    for raw, step in zip(case.gradients, plain.gradients, strict=True):
-        moved = {}
-        for p in case.parameters:
-            g = np.asarray(step[p.name], dtype=np.float64)
-            off = 8 * profile.unit_roundoff * np.abs(g)
-            axes = trial.axes(p, rule)
-            if axes is not None:
-                wide = np.asarray(raw[p.name], dtype=np.float64)
-                off = off + bounds.centralize(wide, output_axis=axes, profile=profile)
-            signs = rng.choice([-1.0, 1.0], size=g.shape)
-            moved[p.name] = representable(g + signs * off, case.dtype)
-        gradients.append(moved)
-    return replace(plain, id=f"{plain.id}-perturbed-{draw}", gradients=tuple(gradients))
+        allowed.append(off + error + error.mean(axis=inputs, keepdims=True))
+    return found, allowed
 
 
 @kept
