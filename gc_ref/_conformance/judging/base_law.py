@@ -18,13 +18,23 @@ import numpy as np
 from gc_ref import bounds, exact
 from gc_ref._conformance.cases.comparison import float_ulp
 from gc_ref._conformance.findings.outcome import Comparison
-from gc_ref._conformance.judging.response import OF_GRADIENT, OF_WEIGHT, reach, roundings
+from gc_ref._conformance.judging.response import (
+    OF_GRADIENT,
+    OF_WEIGHT,
+    coupling,
+    reach,
+    roundings,
+)
 from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.judging.specification import Axes
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.port import Port, PortError
 from gc_ref._conformance.ports.storage import representable
+
+#: A rule for the output axes of all parameters, or the name of each with its own.
+Rules = str | tuple[tuple[str, str], ...]
+
 
 def phi(grad: Array, axes: Axes | None, dtype: str) -> Array:
     """Φ(g) of Eq. 1 by the exact witness, rounded once to ``dtype``."""
@@ -36,7 +46,7 @@ def phi(grad: Array, axes: Axes | None, dtype: str) -> Array:
 
 
 @kept
-def fed(trial: Trial, case: Case, rule: str, placement: str = "gradient") -> Case:
+def fed(trial: Trial, case: Case, rule: Rules, placement: str = "gradient") -> Case:
     """Return the case with Φ(g) in place of g, under a rule for the output axes.
 
     For a port that decays inside Φ it is Φ(g + λw), where w is the port's own weight before
@@ -52,25 +62,30 @@ def fed(trial: Trial, case: Case, rule: str, placement: str = "gradient") -> Cas
             grad = step[p.name]
             if decay:
                 grad = grad + np.asarray(before[p.name]) * grad.dtype.type(decay)
-            centralized[p.name] = phi(grad, trial.axes(p, rule), case.dtype)
+            centralized[p.name] = phi(grad, _axes(trial, p, rule), case.dtype)
         gradients.append(centralized)
         if decay:
             before = dict(trial.run(case).steps[number])
     if decay:
         hyper["weight_decay"] = 0.0
-    label = f"{case.id}-{'decayed-' if decay else ''}centralized-{rule}"
+    by = rule if isinstance(rule, str) else "each-by-its-own"
+    label = f"{case.id}-{'decayed-' if decay else ''}centralized-{by}"
     return Case(label, case.parameters, tuple(gradients), hyper, case.dtype)
 
 
-def base_steps(trial: Trial, case: Case, p: Parameter, rule: str, placement: str) -> list[Array]:
+def _axes(trial: Trial, p: Parameter, rule: Rules) -> Axes | None:
+    return trial.axes(p, rule if isinstance(rule, str) else dict(rule)[p.name])
+
+
+def base_steps(trial: Trial, case: Case, p: Parameter, rule: Rules, placement: str) -> list[Array]:
     """Weights after each step of the base optimizer fed with Φ(g), in float64."""
     plain = fed(trial, case, _shared(trial, p, rule), placement)
     return [np.asarray(w, dtype=np.float64) for w in trial.steps(plain, p, port=_base(trial))]
 
 
-def _shared(trial: Trial, p: Parameter, rule: str) -> str:
+def _shared(trial: Trial, p: Parameter, rule: Rules) -> Rules:
     """Return, of the rules that are the same for a parameter, the one that is run anyway."""
-    return "by-rank" if trial.axes(p, "by-rank") is None else rule
+    return "by-rank" if isinstance(rule, str) and trial.axes(p, "by-rank") is None else rule
 
 
 def _base(trial: Trial) -> Port:
@@ -78,35 +93,72 @@ def _base(trial: Trial) -> Port:
     return trial.port.base
 
 
+def compared(trial: Trial, case: Case, p: Parameter) -> Case:
+    """Return the case in which a parameter is compared: without others that act on it."""
+    if len(case.parameters) == 1 or coupling(trial, by_base=True) != "tree":
+        return case
+    base = trial.port.base or trial.port
+    eager = frozenset({"eager"}) & trial.port.drives & base.drives
+    gradients = tuple({p.name: step[p.name]} for step in case.gradients)
+    return replace(
+        case, id=f"{case.id}-{p.name}-alone", parameters=(p,), gradients=gradients, drive=eager
+    )
+
+
 def compare_to_base(
-    trial: Trial, case: Case, parameter: Parameter, rule: str, placement: str
+    trial: Trial, case: Case, parameter: Parameter, rule: Rules, placement: str
 ) -> list[Comparison]:
     """Compare port and base, step by step, for one parameter."""
     got = trial.steps(case, parameter)
-    if placement == "update" and trial.axes(parameter, rule) is not None:
-        want, allowed = _centralized_updates(trial, case, parameter, rule)
-    else:
-        rule = _shared(trial, parameter, rule)
-        want = base_steps(trial, case, parameter, rule, placement)
-        allowed = [np.zeros(parameter.shape)] * len(want)
-        if not all(np.array_equal(g, w, equal_nan=True) for g, w in zip(got, want, strict=True)):
-            allowed = allowance(trial, case, parameter, rule, placement)
+    want, allowed = _wanted(trial, case, parameter, rule, placement, got)
     return [
         compare_arrays(step, expected, tau, case.dtype)
         for step, expected, tau in zip(got, want, allowed, strict=True)
     ]
 
 
+def _wanted(
+    trial: Trial, case: Case, p: Parameter, rule: Rules, placement: str, got: Sequence[Array]
+) -> tuple[list[Array], list[Array]]:
+    """Return what the base makes of Φ, and what rounding may add: nothing where that was got."""
+    if placement == "update" and _axes(trial, p, rule) is not None:
+        return centralized_updates(trial, case, p, rule)
+    # A base that hands on its updates to Φ sees every gradient as it is.
+    rule = "none" if placement == "update" else _shared(trial, p, rule)
+    want = base_steps(trial, case, p, rule, placement)
+    if all(np.array_equal(g, w, equal_nan=True) for g, w in zip(got, want, strict=True)):
+        return want, [np.zeros(p.shape)] * len(want)
+    return want, allowance(trial, case, p, rule, placement)
+
+
 @kept
-def allowance(
-    trial: Trial, case: Case, p: Parameter, rule: str, placement: str, runs: int = 1
-) -> list[Array]:
-    """How far a correct port may be from its base fed with Φ(g); or two such runs from each other.
+def can_tell(trial: Trial, case: Case, p: Parameter, rule: str, placement: str) -> bool:
+    """Whether a case shows what the port does to a parameter.
+
+    It does where Φ makes a difference to the base, beyond rounding, at an element that stays
+    finite. A vector, to which nothing is done, has to move and to stay finite.
+    """
+    case = compared(trial, case, p)
+    raw = base_steps(trial, case, p, "none", "gradient")
+    if trial.axes(p, rule) is None:
+        still = [p.value.astype(np.float64), *raw]
+        return bool(np.all(np.isfinite(raw))) and any(np.any(w != still[0]) for w in raw)
+    want, allowed = _wanted(trial, case, p, rule, placement, raw)
+    with np.errstate(invalid="ignore"):
+        return any(
+            bool(np.any(np.isfinite(a) & np.isfinite(b) & (np.abs(a - b) > tau)))
+            for a, b, tau in zip(raw, want, allowed, strict=True)
+        )
+
+
+@kept
+def allowance(trial: Trial, case: Case, p: Parameter, rule: Rules, placement: str) -> list[Array]:
+    """How far a correct port may be from its base fed with Φ(g).
 
     What the optimizer, measured, makes of the rounding of Φ; and the rounding of its own steps.
     """
     plain = fed(trial, case, rule, placement)
-    off = error_of_phi(trial, case, rule, placement, runs)
+    off = error_of_phi(trial, case, rule, placement)
     carried = reach(trial, plain, off, by_base=True)[p.name]
     steps = trial.steps(plain, p, port=trial.port.base or trial.port)
     own = roundings(p.value, steps, trial.profile(case.dtype).unit_roundoff)
@@ -115,7 +167,7 @@ def allowance(
 
 
 @kept
-def error_of_phi(trial: Trial, case: Case, rule: str, placement: str, runs: int) -> Case:
+def error_of_phi(trial: Trial, case: Case, rule: Rules, placement: str) -> Case:
     """Return a case whose gradients say how far those of a correct Φ(g), as they enter, are off."""
     plain = fed(trial, case, rule, placement)
     profile = trial.profile(case.dtype)
@@ -125,10 +177,10 @@ def error_of_phi(trial: Trial, case: Case, rule: str, placement: str, runs: int)
         for p in case.parameters:
             g = np.asarray(raw[p.name], dtype=np.float64)
             size = np.abs(np.asarray(step[p.name], dtype=np.float64))
-            tau = bounds.centralize(g, output_axis=trial.axes(p, rule), profile=profile)
-            off[p.name] = runs * tau + OF_GRADIENT * profile.unit_roundoff * size
+            tau = bounds.centralize(g, output_axis=_axes(trial, p, rule), profile=profile)
+            off[p.name] = tau + OF_GRADIENT * profile.unit_roundoff * size
         gradients.append(off)
-    return replace(plain, id=f"{plain.id}-off-{runs}", gradients=tuple(gradients))
+    return replace(plain, id=f"{plain.id}-off", gradients=tuple(gradients))
 
 
 def _rounded_anew(plain: Case, off: Case, p: Parameter, steps: Sequence[Array]) -> list[Array]:
@@ -174,15 +226,15 @@ def compare_arrays(got: Array, want: Array, tau: Array, dtype: str) -> Compariso
     )
 
 
-def _centralized_updates(
-    trial: Trial, case: Case, p: Parameter, rule: str
+def centralized_updates(
+    trial: Trial, case: Case, p: Parameter, rule: Rules
 ) -> tuple[list[Array], list[Array]]:
     """Weights when Φ acts on the base's update: w + ΣΦ(Δ) (the authors' ``gc_loc=False``).
 
     An update that is read off two weights is off by the rounding of the later one, and by that
     of the step; Φ spreads the errors of a neuron over it, and adds its own.
     """
-    axes = trial.axes(p, rule)
+    axes = _axes(trial, p, rule)
     assert axes is not None
     inputs = tuple(i for i in range(len(p.shape)) if i not in axes)
     profile = trial.profile(case.dtype)

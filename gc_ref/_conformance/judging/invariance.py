@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gc_ref._conformance.findings.outcome import Comparison
-from gc_ref._conformance.judging.base_law import allowance, compare_arrays
+from gc_ref._conformance.judging.base_law import allowance, compare_arrays, compared
 from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Array, Case, Parameter
@@ -35,6 +35,7 @@ def same_trajectory(
 
 def moves_alike(trial: Trial, case: Case, other: Case, p: Parameter, rule: str) -> Comparison:
     """Compare how a port moves a parameter in two cases whose Φ(g), by a rule, is the same."""
+    case, other = compared(trial, case, p), compared(trial, other, p)
     left, right = trial.steps(case, p), trial.steps(other, p)
     if all(np.array_equal(a, b) for a, b in zip(left, right, strict=True)):
         allowed = [np.zeros(p.shape)] * len(left)
@@ -77,9 +78,7 @@ def response_to_shift(trial: Trial, case: Case, parameters: Iterable[Parameter])
         if trial.fan_in(p) == 1:
             continue
         rules = ("by-rank", "by-kind") if trial.leaves_choice(p) else ("by-rank",)
-        found = [
-            moves_alike(trial, shifted(trial, case, rule), case, p, rule) for rule in rules
-        ]
+        found = [moves_alike(trial, shifted(trial, case, rule), case, p, rule) for rule in rules]
         if any(f.within for f in found) or any(_keeps_sums(trial, case, p, r) for r in rules):
             response.blind.append(p)
         else:

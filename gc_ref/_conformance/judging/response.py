@@ -20,7 +20,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from gc_ref import bounds
 from gc_ref._conformance.cases.gradients import rng_for
 from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.judging.trial import Trial
@@ -139,7 +138,9 @@ def _perturbed(trial: Trial, plain: Case, off: Case, pattern: int, sign: float) 
     }
     gradients = tuple(
         {
-            name: representable(g + sign * _walsh(pattern, number) * signs[name] * wide[name], plain.dtype)
+            name: representable(
+                g + sign * _walsh(pattern, number) * signs[name] * wide[name], plain.dtype
+            )
             for name, g in step.items()
         }
         for number, (step, wide) in enumerate(zip(plain.gradients, off.gradients, strict=True))
@@ -156,7 +157,8 @@ def _largest(answers: Sequence[Array] | Array, plain: Array) -> Array:
     """Largest distance of some answers from the plain one; infinite where one is not finite."""
     with np.errstate(invalid="ignore"):
         away = [np.abs(np.asarray(a, np.float64) - np.asarray(plain, np.float64)) for a in answers]
-    return np.max([np.where(np.isnan(a), np.inf, a) for a in away], axis=0, initial=0.0)
+    largest: Array = np.max([np.where(np.isnan(a), np.inf, a) for a in away], axis=0, initial=0.0)
+    return largest
 
 
 def _same(left: Array, right: Array, tau: Array) -> bool:
