@@ -39,7 +39,7 @@ def base_law(judge: Judge) -> Outcome:
         return not_applicable("no --base given: the port is held to its algorithm")
     reading = replace(judge.specification, mode="base")
     tried = [judge.integers, judge.bounded, judge.long]
-    if "weight_decay" in judge.port.takes & base.takes and reading.placement != "update":
+    if "weight_decay" in judge.port.takes & base.takes:
         tried.append(judge.decayed)
     tried += _in_other_dtypes(judge)
     found = [matches(judge, case, reading) for case in tried]
