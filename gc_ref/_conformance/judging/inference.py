@@ -17,18 +17,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from gc_ref._conformance.judging.base_law import base_couples
 from gc_ref._conformance.judging.decay_inference import score, with_base_decay, with_decay
-from gc_ref._conformance.judging.invariance import (
-    keeps_sums,
-    response_to_shift,
-    same_trajectory,
-    shifted,
-)
+from gc_ref._conformance.judging.invariance import keeps_sums, response_to_shift
 from gc_ref._conformance.judging.matching import match
 from gc_ref._conformance.judging.own_centering import (
     acts_by_neuron,
     base_centralizes,
+    ignores_mean,
     mean_free,
 )
 from gc_ref._conformance.judging.scope_inference import (
@@ -159,10 +154,10 @@ def _unknown(trial: Trial, conventions: Conventions) -> Specification:
 
 def _acts_on_update(trial: Trial, case: Case, p: Parameter) -> bool:
     """Whether the sums of a weight stay though its steps notice the mean of its gradient."""
-    moved = trial.steps(shifted(trial, case, "by-rank"), p)
-    notices = not same_trajectory(trial, moved, trial.steps(case, p), p.value).within
     rules = ("by-rank", "by-kind") if trial.leaves_choice(p) else ("by-rank",)
-    return notices and any(keeps_sums(trial, case, p, rule) for rule in rules)
+    return not ignores_mean(trial, case, p) and any(
+        keeps_sums(trial, case, p, rule) for rule in rules
+    )
 
 
 def _lacks_first_correction(trial: Trial) -> bool:
@@ -260,7 +255,7 @@ def _told_apart(trial: Trial, readings: Sequence[Specification]) -> Specificatio
     What none of them tells apart is open: it is left out, and makes no difference to a verdict.
     """
     kept = list(readings)
-    for case in _longer_cases(trial):
+    for case in (trial.long, trial.bounded):  # the port is held to these anyway
         if len(kept) == 1:
             break
         small = [p for p in case.parameters if trial.fan_in(p) > 1 and p.value.size <= 4 * SMALL]
@@ -276,13 +271,6 @@ def _told_apart(trial: Trial, readings: Sequence[Specification]) -> Specificatio
         if first.conventions.values.get(field) != value
     }
     return replace(first, conventions=first.conventions.without(open_fields))
-
-
-def _longer_cases(trial: Trial) -> Iterator[Case]:
-    """Cases that the port is held to anyway, on which readings may differ that agree at first."""
-    yield trial.long
-    if trial.port.base is None or not base_couples(trial):
-        yield trial.bounded
 
 
 def _visible(trial: Trial, best: Specification, declared: Conventions) -> Specification:
