@@ -6,7 +6,8 @@ import math
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from ._centralize import centralize, compute_dtype, hyperparameter, namespace_of, require_same
+from ._arrays import compute_dtype, hyperparameter, namespace_of, require_same
+from ._centralize import centralize
 
 __all__ = ["AdamState", "adam_init", "adam_step"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ._centralize import centralize, compute_dtype, hyperparameter, namespace_of, require_same
+from ._arrays import compute_dtype, hyperparameter, namespace_of, require_same
+from ._centralize import centralize
 
 __all__ = ["SGDMState", "sgdm_init", "sgdm_step"]
 
