@@ -14,17 +14,18 @@ from typing import Any
 from array_api_compat import (
     array_namespace,
     device,
+    is_cupy_array,
     is_jax_array,
     is_lazy_array,
+    is_numpy_array,
     is_torch_array,
-    is_writeable_array,
 )
 
 Array = Any
 
 #: Elements of a block on a CPU: its float64 values, and one more array like them, stay in the
 #: second-level cache. Elsewhere a block is as large as memory allows to hold several times.
-_CPU_BLOCK, _OTHER_BLOCK = 2**15, 2**24
+_CPU_BLOCK, _OTHER_BLOCK = 2**16, 2**24
 
 
 def namespace_of(**arrays: Array) -> ModuleType:
@@ -43,12 +44,24 @@ def namespace_of(**arrays: Array) -> ModuleType:
                 f"{name} has dtype {array.dtype}, but a real floating dtype is needed: "
                 "convert it first, for instance to float32"
             )
-        if is_torch_array(array) and array.layout != sys.modules["torch"].strided:
-            raise TypeError(
-                f"{name} is sparse ({array.layout}): pass {name}.to_dense(), "
-                "or leave this parameter out; its mean would make it dense"
-            )
+        if is_torch_array(array):
+            _refuse_what_torch_users_pass(name, array)
     return xp
+
+
+def _refuse_what_torch_users_pass(name: str, array: Array) -> None:
+    """Refuse a sparse gradient, and a parameter where its gradient is meant."""
+    torch = sys.modules["torch"]
+    if array.layout != torch.strided:
+        raise TypeError(
+            f"{name} is sparse ({array.layout}), and less its means it would be dense: "
+            f"pass {name}.to_dense(), or leave this parameter as it is"
+        )
+    if name == "grad" and isinstance(array, torch.nn.Parameter):
+        raise TypeError(
+            "grad is a Parameter, a weight: pass its gradient, p.grad "
+            "(or p.detach(), if the weight itself is to be centralized)"
+        )
 
 
 def _not_arrays(arrays: dict[str, Array]) -> str:
@@ -95,6 +108,8 @@ def widest_dtype(array: Array, xp: ModuleType) -> Any:
     """Dtype to sum in: float64 where the device has it, and at least float32."""
     if xp.finfo(array.dtype).bits >= 64:
         return array.dtype  # NumPy's longdouble stays what it is
+    if is_numpy_array(array):
+        return xp.float64
     there = xp.__array_namespace_info__().dtypes(device=device(array), kind="real floating")
     return there.get("float64", xp.float32)
 
@@ -107,10 +122,15 @@ def compute_dtype(array: Array, xp: ModuleType) -> Any:
     return xp.float32 if xp.finfo(array.dtype).bits < 32 else array.dtype
 
 
-def quiet(xp: ModuleType) -> Any:
-    """Context in which NumPy does not warn of sums that are not finite."""
-    errstate = getattr(xp, "errstate", None)
-    return errstate(over="ignore", invalid="ignore") if errstate else contextlib.nullcontext()
+def quiet() -> Any:
+    """Context in which NumPy, and what stands on it, does not warn of infinities and NaN."""
+    numpy = sys.modules.get("numpy")
+    return numpy.errstate(over="ignore", invalid="ignore") if numpy else contextlib.nullcontext()
+
+
+def takes_blocks(array: Array) -> bool:
+    """Whether parts of such an array can be written, and are rounded to its dtype then."""
+    return bool(is_numpy_array(array) or is_torch_array(array) or is_cupy_array(array))
 
 
 def blocks(array: Array, length: int, elements: int) -> list[slice]:
@@ -123,7 +143,7 @@ def blocks(array: Array, length: int, elements: int) -> list[slice]:
 def elementwise(function: Callable[..., tuple[Array, ...]], *arrays: Array) -> tuple[Array, ...]:
     """Apply an elementwise function of arrays of one shape; in blocks, where that is possible."""
     first = arrays[0]
-    if first.ndim == 0 or 0 in first.shape or not is_writeable_array(first):
+    if first.ndim == 0 or 0 in first.shape or not takes_blocks(first):
         return function(*arrays)
     pieces = blocks(first, first.shape[0], math.prod(first.shape[1:]))
     if len(pieces) == 1 or not all(can_look_at(array) for array in arrays):
@@ -138,8 +158,23 @@ def elementwise(function: Callable[..., tuple[Array, ...]], *arrays: Array) -> t
     return results
 
 
+def require_state(state: Any, kind: Any, made_by: str) -> None:
+    """Refuse a state of another optimizer, or none."""
+    if getattr(state, "_fields", None) != kind._fields:
+        raise TypeError(
+            f"state must be {kind.__name__}, not {type(state).__name__}: "
+            f"begin with {made_by}(weight), and pass on the state that each step returns"
+        )
+
+
 def require_same(dtype: Any, weight: Array, grad: Array, **moments: Array) -> None:
     """Refuse a gradient or moments that do not belong to this weight."""
+    torch = sys.modules.get("torch")
+    if torch and isinstance(weight, torch.nn.Parameter) and torch.is_grad_enabled():
+        raise TypeError(
+            "weight is a Parameter, and autograd would record the step: "
+            "make it under torch.no_grad(), or pass weight.detach()"
+        )
     for name, array, expected in [
         ("grad", grad, weight.dtype),
         *((f"state.{name}", moment, dtype) for name, moment in moments.items()),

@@ -11,13 +11,12 @@ they need array-api-compat alone.
 
 from __future__ import annotations
 
+import functools
 import math
 from types import ModuleType
 from typing import Any
 
-from array_api_compat import device, is_writeable_array
-
-from ._arrays import blocks, can_look_at, index, namespace_of, quiet, widest_dtype
+from ._arrays import blocks, can_look_at, index, namespace_of, quiet, takes_blocks, widest_dtype
 
 __all__ = ["centralize", "projection"]
 
@@ -48,28 +47,28 @@ def centralize(grad: Array, /, *, output_axis: int | tuple[int, ...]) -> Array:
     Raises
     ------
     TypeError
-        If `grad` is no array or not real floating, or an axis is not an integer.
+        If `grad` is no dense array or not real floating, or an axis is not an integer.
     ValueError
         If an axis is out of range or repeated, or none is given.
 
     Notes
     -----
     float32 and smaller types go through float64, where the namespace has it, and each
-    element is within 1 ulp of its exact value, however much its slice cancels. Where
+    element is within 1 ulp of its exact value φ, however much its slice cancels. Where
     Python cannot look at the numbers (inside ``jit``, ``vmap``, ``grad``,
-    ``torch.compile`` and ``torch.func``, for arrays that need a gradient, Dask arrays,
-    DTensors), an element whose value is φ may be off by
+    ``torch.compile`` and ``torch.func``, for tensors that require a gradient, DTensors and
+    Dask arrays), it may be off by
 
-        1 ulp + (n + 3)·2⁻⁵³·(mean|Φ(g)| + n·2⁻⁵³·mean|g|)
+        1 ulp + (n + 3)·2⁻⁵³·(mean|Φ(g)| + n·2⁻⁵³·mean|g|),
 
-    with n inputs in its slice. Without float64 (JAX without x64), and for float64
-    itself, this is g minus its plain mean, off by at most
+    with n inputs in its slice. For float64 itself, and without float64 (JAX without x64),
+    it may be off by
 
-        2u|φ| + (n + 2)·u·mean|g|, u = 2⁻²⁴ or 2⁻⁵³,
+        2u|φ| + (n + 2)·u·mean|g|, u = 2⁻⁵³ or 2⁻²⁴,
 
-    and 1/2 ulp where the result is rounded to a smaller type.  A sum that would overflow
-    is scaled by a power of two. XLA on a CPU treats subnormal numbers as 0, so under JAX
-    all this ends at the smallest normal number.
+    and by 1 ulp more where that is rounded to a half type. A sum that would overflow is
+    scaled by a power of two. XLA on a CPU takes subnormal numbers for 0, so under JAX
+    numbers below 2n times the smallest normal one are beside all this.
 
     Examples
     --------
@@ -86,15 +85,16 @@ def centralize(grad: Array, /, *, output_axis: int | tuple[int, ...]) -> Array:
     inputs = tuple(axis for axis in range(grad.ndim) if axis not in outputs)
     wide, look = widest_dtype(grad, xp), can_look_at(grad)
     through_float64 = wide != grad.dtype and xp.finfo(wide).bits == 64
-    if through_float64 and look and is_writeable_array(grad):
+    if through_float64 and look and takes_blocks(grad):
         return _within_one_ulp(grad, outputs, inputs, wide, xp)
 
     g = xp.astype(grad, wide, copy=False)
     if through_float64 and look:
         return xp.astype(_by_exact_sum(g, inputs, xp), grad.dtype)
     if through_float64:
-        g = g - _mean(g, inputs, look, xp)  # P² = P: the next line removes what this one left
-    return xp.astype(g - _mean(g, inputs, look, xp), grad.dtype, copy=False)  # Eq. 1
+        g = g - _mean(g, inputs, look, xp)  # P² = P: what follows removes what this left
+    mean = _mean(g, inputs, look, xp)
+    return xp.astype(g - mean, grad.dtype, copy=False)  # Eq. 1
 
 
 def projection(m: int, *, dtype: Any = None, xp: ModuleType | None = None) -> Array:
@@ -143,33 +143,63 @@ def projection(m: int, *, dtype: Any = None, xp: ModuleType | None = None) -> Ar
     return eye * (one * (m - 1) / m) + (1 - eye) * (-one / m)
 
 
+def _fan_in(shape: Any, inputs: tuple[int, ...]) -> int:
+    return int(math.prod([shape[axis] for axis in inputs]))  # a list, for torch.compile
+
+
 def _mean(g: Array, inputs: tuple[int, ...], look: bool, xp: ModuleType) -> Array:
     """Mean of each slice; NaN for a slice that is not finite."""
-    fan_in = math.prod(g.shape[axis] for axis in inputs)
-    if look:
-        with quiet(xp):
-            mean = xp.sum(g, axis=inputs, keepdims=True) / fan_in
-        if xp.all(xp.isfinite(mean)):
-            return mean
-    # Scaled by a power of two, no sum of finite numbers overflows.
+    if not look:
+        return _scaled_mean(g, inputs, xp)
+    with quiet():
+        mean = xp.sum(g, axis=inputs, keepdims=True) / _fan_in(g.shape, inputs)
+        finite = xp.isfinite(mean)
+        return mean if xp.all(finite) else xp.where(finite, mean, _scaled_mean(g, inputs, xp))
+
+
+def _scaled_mean(g: Array, inputs: tuple[int, ...], xp: ModuleType) -> Array:
+    """Mean of values scaled by a power of two, so that no sum of finite ones overflows."""
+    fan_in = _fan_in(g.shape, inputs)
     scale = 0.5 ** fan_in.bit_length()
-    with quiet(xp):
-        scaled = xp.sum(g * scale, axis=inputs, keepdims=True) / fan_in
+    scaled = xp.sum(g * scale, axis=inputs, keepdims=True) / fan_in
     largest = xp.full_like(scaled, xp.finfo(g.dtype).max) * scale
-    safe = xp.minimum(xp.maximum(scaled, -largest), largest) / scale
-    safe = xp.where(xp.isfinite(scaled), safe, xp.full_like(safe, math.nan))
-    return xp.where(xp.isfinite(mean), mean, safe) if look else safe
+    mean = xp.minimum(xp.maximum(scaled, -largest), largest) / scale
+    return xp.where(xp.isfinite(scaled), mean, xp.full_like(mean, math.nan))
 
 
 def _within_one_ulp(
     grad: Array, outputs: tuple[int, ...], inputs: tuple[int, ...], wide: Any, xp: ModuleType
 ) -> Array:
-    """Eq. 1 in blocks through float64, for a dtype of p <= 24 bits: within 1 ulp.
+    """Eq. 1 through float64, within 1 ulp: a slice that is not sure to be is done again."""
+    ndim, shape = grad.ndim, tuple(grad.shape)
+    columns = inputs + outputs == tuple(range(ndim))  # one for each output; else rows
+    order = inputs + outputs if columns else outputs + inputs
+    fan_in = _fan_in(shape, inputs)
+    g = grad if order == tuple(range(ndim)) else xp.permute_dims(grad, order)
+    g = g if ndim == 2 else xp.reshape(g, (fan_in, -1) if columns else (-1, fan_in))
+    axis = 0 if columns else 1
+
+    result, near, limit = _subtract_means(g, axis, wide, xp)
+    if fan_in > 1 and not xp.all(near >= limit):  # the mean of one number is exact
+        negligible = limit <= 2 * float(xp.finfo(grad.dtype).smallest_normal)
+        doubtful = xp.nonzero(~((near >= limit) | negligible))[0]  # NaN is doubtful
+        for some in blocks(grad, doubtful.shape[0], fan_in):
+            at = (slice(None), doubtful[some]) if columns else (doubtful[some], slice(None))
+            result[at] = xp.astype(_by_exact_sum(xp.astype(g[at], wide), (axis,), xp), grad.dtype)
+
+    result = result if ndim == 2 else xp.reshape(result, tuple(shape[axis] for axis in order))
+    if order == tuple(range(ndim)):
+        return result
+    return xp.permute_dims(result, tuple(order.index(axis) for axis in range(ndim)))
+
+
+def _subtract_means(g: Array, axis: int, wide: Any, xp: ModuleType) -> tuple[Array, Array, Array]:
+    """Eq. 1 for a matrix, in blocks; and for each slice its smallest |r| and the limit for it.
 
     A sum in which no value passes more than k additions, in whatever order, is off by at most
     k·u·Σ|g|, u = 2⁻⁵³ (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., 4.2;
     to first order, for which the 1.02 below leaves room). So for an element φ of Φ(g), the
-    float64 difference y of g and its mean, and y rounded to r,
+    float64 difference y of g and its mean, and y rounded to the r of p <= 24 bits,
 
         |y - φ| <= δ = (k + 1)·u·mean|g| + u|y|.
 
@@ -181,63 +211,60 @@ def _within_one_ulp(
         |r| >= limit = 1.02·2ᵖ⁺¹·(k + 1)·u·mean|g|,
 
     or where the limit is below twice the smallest normal number: there δ is at most half of
-    the smallest ulp there is. So one look at the smallest |r| of each slice tells whether all
-    of it is right. The few slices that fail are done again with their exact sum.
+    the smallest ulp there is. So the smallest |r| of a slice tells if all of it is right.
     """
-    columns = inputs + outputs == tuple(range(grad.ndim))  # else one row for each output
-    order = inputs + outputs if columns else outputs + inputs
-    fan_in = math.prod(grad.shape[axis] for axis in inputs)
-    g = xp.reshape(xp.permute_dims(grad, order), (fan_in, -1) if columns else (-1, fan_in))
-    axis = 0 if columns else 1
+    fan_in, pieces = g.shape[axis], blocks(g, g.shape[0], g.shape[1])
+    groups = [[piece] for piece in pieces] if axis == 1 else [pieces]  # that share their means
     result = xp.empty_like(g)
-    doubts = []
-    pieces = blocks(grad, g.shape[0], g.shape[1])
-    groups = [pieces] if columns else [[piece] for piece in pieces]
-    # limit = 1.02·2ᵖ⁺¹·(k + 1)·u·mean|g|, with the sum of |g| for the mean and 2ᵖ⁺¹ = 4/eps
-    factor = 1.02 * 4 / float(xp.finfo(grad.dtype).eps) * 2.0**-53 / fan_in
-    tiny = 2 * float(xp.finfo(grad.dtype).smallest_normal)
+    near, magnitudes = [], []
     for group in groups:
-        least = None
-        with quiet(xp):
+        with quiet():
             total = magnitude = 0.0
             for piece in group:
-                values = xp.astype(g[piece, ...], wide)
+                values = xp.astype(g[piece, :], wide)
                 total = total + _sum(values, axis, xp)
-                magnitude = magnitude + _sum(xp.abs(values), axis, xp)
+                sizes = xp.abs(xp.astype(g[piece, :], xp.float32, copy=False))
+                magnitude = magnitude + _sum(sizes, axis, xp)
             mean = total / fan_in
-        mean = xp.where(xp.isfinite(mean), mean, xp.full_like(mean, math.nan))
-        for piece in group:
-            rounded = xp.astype(xp.astype(g[piece, ...], wide) - mean, grad.dtype)  # Eq. 1
-            result[piece, ...] = rounded
-            smallest = xp.astype(xp.min(xp.abs(rounded), axis=axis, keepdims=True), wide)
-            least = smallest if least is None else xp.minimum(least, smallest)
-        limit = magnitude * (factor * (64 + fan_in // 64 + len(group) + 1))
-        doubts.append((least < limit) & (limit > tiny))
-    doubtful = doubts[0] if len(doubts) == 1 else xp.concat(doubts, axis=1 - axis)
-    if fan_in > 1 and xp.any(doubtful):  # the mean of one number is exact
-        for some in blocks(grad, g.shape[1 - axis], fan_in):
-            at = (slice(None), some) if columns else (some, slice(None))
-            if xp.any(doubtful[at]):
-                exact = _by_exact_sum(xp.astype(g[at], wide), (axis,), xp)
-                result[at] = xp.astype(exact, grad.dtype)
-    result = xp.reshape(result, tuple(grad.shape[axis] for axis in order))
-    return xp.permute_dims(result, tuple(order.index(axis) for axis in range(grad.ndim)))
+            mean = mean[:, None] if axis == 1 else mean
+            smallest = []
+            for piece in group:
+                values = values if len(group) == 1 else xp.astype(g[piece, :], wide)
+                values -= mean  # Eq. 1
+                result[piece, :] = values  # rounded once
+                smallest.append(xp.min(xp.abs(result[piece, :]), axis=axis))
+        near.append(functools.reduce(xp.minimum, smallest))
+        magnitudes.append(magnitude)
+
+    lengths = {fan_in} if axis == 1 else {piece.stop - piece.start for piece in pieces}
+    k = len(groups[0]) + max(length // _runs(length) + _runs(length) for length in lengths)
+    # 2ᵖ⁺¹ is 4/eps. The sums of |g| in float32 are off by less than fan_in·2⁻²³ of them.
+    factor = 1.02 * 4 / float(xp.finfo(g.dtype).eps) * (k + 1) * 2.0**-53
+    factor *= (1 + fan_in * 2.0**-23) / fan_in
+    if len(groups) == 1:
+        return result, near[0], magnitudes[0] * factor
+    return result, xp.concat(near), xp.concat(magnitudes) * factor
+
+
+@functools.cache
+def _runs(length: int) -> int:
+    """In how many equal runs to add up so many numbers: of at most 512, if that divides well."""
+    least = -(-length // 512)
+    return next((runs for runs in range(least, 2 * least) if length % runs == 0), 1)
 
 
 def _sum(values: Array, axis: int, xp: ModuleType) -> Array:
-    """Sum of a matrix along an axis: in runs of 64 numbers, to keep roundings few."""
-    length, other = values.shape[axis], values.shape[1 - axis]
-    whole = length - length % 64
-    ones = xp.ones(64, dtype=values.dtype, device=device(values))
+    """Sum of a matrix along an axis, by products with ones: nothing is faster."""
+    runs, others = _runs(values.shape[axis]), values.shape[1 - axis]
+    run = values.shape[axis] // runs
+    ones = xp.ones(run, dtype=values.dtype, device=values.device)
+    if runs == 1:
+        return values @ ones if axis == 1 else ones @ values
     if axis == 1:
-        runs = xp.reshape(values[:, :whole], (other, whole // 64, 64)) @ ones
+        totals = xp.reshape(xp.reshape(values, (others * runs, run)) @ ones, (others, runs))
     else:
-        runs = ones @ xp.reshape(values[:whole, :], (whole // 64, 64, other))
-    total = xp.sum(runs, axis=axis, keepdims=True)
-    if whole == length:
-        return total
-    rest = values[:, whole:] if axis == 1 else values[whole:, :]
-    return total + xp.sum(rest, axis=axis, keepdims=True)
+        totals = ones @ xp.reshape(values, (runs, run, others))
+    return xp.sum(totals, axis=axis)
 
 
 def _by_exact_sum(values: Array, inputs: tuple[int, ...], xp: ModuleType) -> Array:
@@ -257,7 +284,7 @@ def _by_exact_sum(values: Array, inputs: tuple[int, ...], xp: ModuleType) -> Arr
     exact and either 0 or at least one ulp of `high`, and `low` is less than 3/4 of that;
     else nothing cancels.
     """
-    fan_in = math.prod(values.shape[axis] for axis in inputs)
+    fan_in = _fan_in(values.shape, inputs)
     finite = xp.all(xp.isfinite(values), axis=inputs, keepdims=True)
     values = xp.where(finite, values, xp.zeros_like(values))
     rest, sums, units = values, [], []
