@@ -58,12 +58,17 @@ class TooLongError(KeyboardInterrupt):
 
 
 def cells(name: str, options: argparse.Namespace) -> list[Cell]:
-    """List every verdict that is wanted of a framework, one optimizer after the other."""
+    """List every verdict that is wanted of a framework, one optimizer after the other.
+
+    Of an optimizer that is excused it is one: whether the excuse still holds.
+    """
     framework = FRAMEWORKS[name]
     chosen = options.optimizers or list(framework.optimizers())
-    return [
+    excused = [o for o in chosen if o in framework.excused]
+    return [Cell(name, o, "plain", "base", options.first_seed) for o in excused] + [
         Cell(name, optimizer, variant, mode, seed)
         for optimizer in chosen
+        if optimizer not in excused
         for seed in range(options.first_seed, options.first_seed + options.seeds)
         for variant in options.variants
         for mode in options.modes
@@ -72,8 +77,8 @@ def cells(name: str, options: argparse.Namespace) -> list[Cell]:
     ]
 
 
-@functools.lru_cache(maxsize=1)
-def _base(framework: str, optimizer: str) -> Port:
+@functools.lru_cache(maxsize=2)
+def _base(framework: str, optimizer: str, float64: bool) -> Port:
     """Plain optimizer as a port whose runs are kept: all variants are held to the same ones."""
     made = FRAMEWORKS[framework]
     settings = made.settings.get(optimizer, {})
@@ -83,13 +88,15 @@ def _base(framework: str, optimizer: str) -> Port:
 
 def make_port(cell: Cell) -> Port:
     """Make the port of a cell: an optimizer wrapped in a way of writing Φ."""
-    framework = FRAMEWORKS[cell.framework]
-    wrapped = framework.wrap(framework.optimizers()[cell.optimizer], VARIANTS[cell.variant])
+    framework, variant = FRAMEWORKS[cell.framework], VARIANTS[cell.variant]
+    framework.float64(variant.float64)
+    base = _base(cell.framework, cell.optimizer, variant.float64) if cell.mode == "base" else None
+    wrapped = framework.wrap(framework.optimizers()[cell.optimizer], variant)
     return framework.port(
         wrapped,
         name=f"{cell.optimizer} {cell.variant}",
         settings=framework.settings.get(cell.optimizer, {}),
-        base=_base(cell.framework, cell.optimizer) if cell.mode == "base" else None,
+        base=base,
         algorithm=framework.algorithms[cell.optimizer] if cell.mode == "algorithm" else None,
     )
 
@@ -226,32 +233,32 @@ def run(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
 # ---- the result
 
 
-def not_driven(framework: Framework, entries: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Return the optimizers of which no port could be judged, and the reason of each."""
+def left_out(framework: Framework, entries: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Return the optimizers that are excused or could never be driven, and the reason of each."""
     by_optimizer: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
         by_optimizer.setdefault(entry["optimizer"], []).append(entry)
     return {
         optimizer: framework.excused.get(optimizer) or next(iter(found[0]["failed"].values()), "")
         for optimizer, found in by_optimizer.items()
-        if all(e["outcome"] == "not driven" for e in found)
+        if optimizer in framework.excused or all(e["outcome"] == "not driven" for e in found)
     }
 
 
 def table(framework: Framework, entries: Sequence[dict[str, Any]]) -> str:
     """Return the Markdown table: optimizers by variants, what was judged wrongly in each."""
-    left_out = not_driven(framework, entries)
+    without = left_out(framework, entries)
     variants = [v for v in VARIANTS if any(e["variant"] == v for e in entries)]
     lines = [f"| optimizer | {' | '.join(variants)} |", f"|---|{'---|' * len(variants)}"]
     for optimizer in dict.fromkeys(e["optimizer"] for e in entries):
-        if optimizer in left_out:
+        if optimizer in without:
             continue
         mine = [e for e in entries if e["optimizer"] == optimizer]
         shown = [_shown([e for e in mine if e["variant"] == v]) for v in variants]
         lines.append(f"| {optimizer} | {' | '.join(shown)} |")
-    if left_out:
-        lines += ["", "| not driven | why |", "|---|---|"]
-        lines += [f"| {name} | {_escaped(why)} |" for name, why in left_out.items()]
+    if without:
+        lines += ["", "| not judged | why |", "|---|---|"]
+        lines += [f"| {name} | {_escaped(why)} |" for name, why in without.items()]
     return "\n".join(lines)
 
 
@@ -276,23 +283,24 @@ def totals(entries: Iterable[dict[str, Any]]) -> dict[str, int]:
 
 def complaints(framework: Framework, entries: Sequence[dict[str, Any]]) -> list[str]:
     """Say what is not as it must be."""
-    left_out = not_driven(framework, entries)
+    without = left_out(framework, entries)
+    judged = [e for e in entries if e["optimizer"] not in without]
     said = [
         f"{e['optimizer']} {e['variant']} ({e['mode']}, seed {e['seed']}): {e['outcome']}"
-        for e in entries
-        if not RIGHT.get(e["outcome"], False) and e["optimizer"] not in left_out
+        for e in judged
+        if not RIGHT.get(e["outcome"], False)
     ]
     said += [
         f"{name}: cannot be driven, and no reason is listed"
-        for name in left_out
+        for name in without
         if name not in framework.excused
     ]
     said += [
-        f"{name}: listed as one that cannot be driven, and it was"
-        for name in framework.excused
-        if name not in left_out and any(e["optimizer"] == name for e in entries)
+        f"{e['optimizer']}: passes, though a reason is listed why it cannot be judged"
+        for e in entries
+        if e["optimizer"] in framework.excused and e["outcome"] == "passed"
     ]
-    if not any(e["outcome"] in RIGHT for e in entries):
+    if not any(e["outcome"] in RIGHT for e in judged):
         said.append("nothing was judged")
     return said
 

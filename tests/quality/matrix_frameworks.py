@@ -17,6 +17,7 @@ import numpy as np
 
 from gc_ref.conformance import Port, keras_port, numpy_port, optax_port, torch_port
 
+from .matrix_exceptions import EXCUSED, SETTINGS, made_otherwise
 from .matrix_variants import Arrays, Variant, counting
 
 Factory = Callable[..., Any]
@@ -44,6 +45,8 @@ class Framework:
         Optimizers that cannot be driven, and why; one that can be is a mistake in this list.
     prepare : callable
         Called before the framework is imported.
+    float64 : callable
+        ``float64(on)`` lets the framework compute in float64, where it does so only if told.
     """
 
     needs: tuple[str, ...]
@@ -54,6 +57,7 @@ class Framework:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     excused: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[], object] = tuple
+    float64: Callable[[bool], object] = bool
 
 
 # ---- PyTorch
@@ -71,7 +75,21 @@ def _torch_arrays() -> Arrays:
     return Arrays(xp, "output-first", cast, lambda x, i, axis: x.select(axis, i), counting)
 
 
-def _wrap_torch(optimizer: Any, variant: Variant) -> Any:
+def _wrap_torch(optimizer: Factory, variant: Variant) -> Factory:
+    """Give an optimizer, or what a factory makes, a ``step`` that centralizes first."""
+    if inspect.isclass(optimizer):
+        return _centralizing_torch(optimizer, variant)
+
+    @functools.wraps(optimizer)
+    def make(*arguments: Any, **named: Any) -> Any:
+        made = optimizer(*arguments, **named)
+        made.__class__ = _centralizing_torch(type(made), variant)
+        return made
+
+    return make
+
+
+def _centralizing_torch(optimizer: Any, variant: Variant) -> Any:
     """Subclass that replaces each ``p.grad`` by Φ of it before the optimizer sees it."""
     import torch
 
@@ -129,7 +147,8 @@ def _pytorch_optimizer_optimizers() -> dict[str, Factory]:
     import torch
 
     mine = _classes(pytorch_optimizer, torch.optim.Optimizer)
-    return {n: c for n, c in mine.items() if c.__module__.startswith("pytorch_optimizer")}
+    mine = {n: c for n, c in mine.items() if c.__module__.startswith("pytorch_optimizer")}
+    return mine | made_otherwise("pytorch_optimizer")
 
 
 # ---- optax
@@ -139,12 +158,14 @@ def _jax_arrays() -> Arrays:
     import jax
     import jax.numpy as jnp
 
-    def cast(x: Any, dtype: Any) -> Any:
-        if dtype == "float64" and not jax.config.jax_enable_x64:
-            raise ValueError("JAX computes in float32 unless JAX_ENABLE_X64 is set")
-        return jnp.asarray(x, dtype)
+    loop = functools.partial(jax.lax.fori_loop, 0)
+    return Arrays(jnp, "output-last", jnp.asarray, jnp.take, loop)
 
-    return Arrays(jnp, "output-last", cast, jnp.take, functools.partial(jax.lax.fori_loop, 0))
+
+def _float64_in_jax(on: bool) -> None:
+    import jax
+
+    jax.config.update("jax_enable_x64", on)
 
 
 def _wrap_optax(alias: Factory, variant: Variant) -> Factory:
@@ -195,7 +216,7 @@ def _optax_optimizers() -> dict[str, Factory]:
             inspect.signature(value).parameters
         ):
             found[f"contrib.{name}"] = value
-    return dict(sorted(found.items()))
+    return dict(sorted((found | made_otherwise("optax")).items()))
 
 
 # ---- Keras
@@ -331,7 +352,9 @@ def _keras_on(backend: str) -> Framework:
         wrap=_wrap_keras,
         port=keras_port,
         algorithms={"SGD": "sgdm", "Adam": "adam", "AdamW": "adam"},
+        excused=EXCUSED["keras"],
         prepare=_backend(backend),
+        float64=_float64_in_jax if backend == "jax" else bool,
     )
 
 
@@ -349,12 +372,15 @@ FRAMEWORKS = {
         _wrap_torch,
         torch_port,
         algorithms={"SGD": "sgdm", "Adam": "adam", "AdamW": "adam"},
+        excused=EXCUSED["torch"],
     ),
     "pytorch_optimizer": Framework(
         ("torch", "pytorch_optimizer"),
         _pytorch_optimizer_optimizers,
         _wrap_torch,
         torch_port,
+        settings=SETTINGS["pytorch_optimizer"],
+        excused=EXCUSED["pytorch_optimizer"],
     ),
     "optax": Framework(
         ("jax", "optax"),
@@ -362,6 +388,8 @@ FRAMEWORKS = {
         _wrap_optax,
         optax_port,
         algorithms={"sgd": "sgdm", "adam": "adam", "adamw": "adam"},
+        excused=EXCUSED["optax"],
+        float64=_float64_in_jax,
     ),
     **{f"keras-{name}": _keras_on(name) for name in ("jax", "torch", "tensorflow")},
 }

@@ -122,6 +122,7 @@ class Variant:
     words: str
     correct: bool
     of_weight: Callable[[Arrays, Any], Any]
+    float64: bool = False  # whether the framework must be told to compute in float64
     long_vectors: bool = False
     second_steps: bool = True  # whether Φ acts on every second step too
 
@@ -141,7 +142,7 @@ VARIANTS = {
         Variant("eq-2", "e = 1/√M · 1, g - e(eᵀg)", True, eq_2),
         Variant("welford", "a running mean", True, welford),
         Variant("prescaled", "the sum of g · (1/M)", True, prescaled),
-        Variant("float64", "computed in float64, rounded once", True, float64_inside),
+        Variant("float64", "computed in float64, rounded once", True, float64_inside, float64=True),
         Variant("twice", "Φ(Φ(g))", True, twice),
         Variant("whole-tensor", "one mean of the whole weight", False, whole_tensor),
         Variant("wrong-axes", "the axes of the other layout", False, wrong_axes),
