@@ -12,6 +12,7 @@ from gc_ref._conformance.adapters.optax.training import Loop, run_case, write_lo
 from gc_ref._conformance.adapters.shared.calls import quietly, refuse_coroutine
 from gc_ref._conformance.adapters.shared.factory import SAMPLE, Factory, factory_port, read_factory
 from gc_ref._conformance.adapters.shared.hyperparameters import ALIASES
+from gc_ref._conformance.adapters.shared.randomness import seeded
 from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
 
@@ -103,7 +104,7 @@ def _load(
             f"{type(function).__name__} object is not callable: give a factory "
             "(**hyperparameters) -> optax.GradientTransformation"
         )
-    with quietly():
+    with seeded(), quietly():
         factory = read_factory(function, settings, label)
         made = _make(factory, SAMPLE)
         scaled = "lr" not in factory.signature.names
