@@ -13,7 +13,7 @@ import numpy as np
 from gc_ref import bounds
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import Expected
-from gc_ref._conformance.cases.layers import FEW
+from gc_ref._conformance.cases.layers import FEW, INTEGER_LAYERS, stored_as
 from gc_ref._conformance.judging.shared_results import Keeper, Known
 from gc_ref._conformance.judging.specification import (
     OF_STEPS,
@@ -149,7 +149,9 @@ class Trial(Keeper):
 
     def case(self, make: Callable[..., Case], **options: Any) -> Case:
         """Return a case for all ports of this layout and algorithm."""
-        shared = {"seed": self.seed, "algorithm": self.algorithm}
+        shared: dict[str, Any] = {"seed": self.seed, "algorithm": self.algorithm}
+        if make is cases.integer_case:  # the one that has layers of every kind
+            shared["layers"] = stored_as(INTEGER_LAYERS, self.port.own_kinds)
         return self.known.case(make, self.layout, **shared | options)
 
     @cached_property

@@ -20,6 +20,8 @@ KIND_NAMES = {
     "conv3d": "Conv3D",
     "depthwise": "depthwise",
     "transposed": "transposed convolution",
+    "depthwise-grouped": "depthwise",
+    "transposed-direct": "transposed convolution",
     "embedding": "embedding",
     "attention-in": "attention input projection",
     "attention-out": "attention output projection",

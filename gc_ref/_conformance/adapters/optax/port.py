@@ -15,6 +15,7 @@ from gc_ref._conformance.adapters.shared.hyperparameters import ALIASES
 from gc_ref._conformance.adapters.shared.randomness import seeded
 from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
+from gc_ref._layouts import FLAX_KINDS
 
 
 def optax_port(
@@ -148,6 +149,7 @@ def _load(
         drives=frozenset({"eager", "checkpoint", "twin"}),
         flush_to_zero=True,  # found by experiment: XLA does on a CPU, with jit and without
         per_run_cost="dear",
+        own_kinds=FLAX_KINDS if layout == "output-last" else {},
         environment=environment,
         construction=Construction("optax", function, factory.arguments, "scaled" if scaled else ""),
     )
