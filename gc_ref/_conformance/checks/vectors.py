@@ -70,6 +70,7 @@ def _frozen(judge: Judge, which: Which) -> Iterable[_Packed]:
                 judge.suite_version,
                 judge.operator,
                 tuple(_dyadic(judge).items()),
+                tuple(judge.port.own_kinds),
             )
 
 
@@ -93,6 +94,7 @@ def _of_eq_1(
     version: str | None,
     operator: bool,
     hyper: tuple[tuple[str, float], ...],
+    without: tuple[str, ...],
 ) -> _Packed:
     """All vectors of Eq. 1 of a layout and a dtype: the first step of a model from weight 0."""
     found = tuple(
@@ -102,6 +104,7 @@ def _of_eq_1(
         and v.dtype == dtype
         and "nan" not in v.flags  # scope/slices-isolated has these
         and (not operator or v.kind in UNAMBIGUOUS)
+        and v.kind not in without
     )
     return _pack(found, dict(hyper))
 
@@ -158,6 +161,8 @@ def _not_for(judge: Judge, vector: Vector) -> str:
         return f"it is {vector.layout}, the port {judge.layout}"
     if vector.dtype not in judge.port.dtypes or vector.dtype in judge.refused:
         return f"the port is not driven in {vector.dtype}"
+    if vector.kind in judge.port.own_kinds:
+        return f"the port's framework stores {vector.kind} weights otherwise"
     if judge.operator and vector.kind not in UNAMBIGUOUS:
         return f"an array does not tell an operator that it is {vector.kind}"
     if vector.algorithm not in ("operator", judge.specification.mode):

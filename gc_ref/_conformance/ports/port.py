@@ -121,6 +121,9 @@ class Port:
         Whether the command line made it (the reference has no target).
     options : tuple of str
         Further command-line words that make the same port again.
+    own_kinds : mapping
+        Kinds of layer that the framework stores otherwise, with the names of its own kinds
+        (see `gc_ref._layouts.FLAX_KINDS`).
     environment : mapping
         Versions and settings that a reader needs to see the same thing.
     operator : bool
@@ -162,6 +165,7 @@ class Port:
     target: str | None = None
     by_command: bool = False
     options: tuple[str, ...] = ()
+    own_kinds: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     operator: bool = False
     takes_unused: bool = False

@@ -17,6 +17,7 @@ from gc_ref._conformance.adapters.shared.factory import (
     read_factory,
 )
 from gc_ref._conformance.adapters.shared.hyperparameters import require_lr
+from gc_ref._conformance.adapters.shared.randomness import seeded
 from gc_ref._conformance.adapters.torch.model import build_model, parameter_groups
 from gc_ref._conformance.adapters.torch.training import run_case, untouched_torch
 from gc_ref._conformance.ports.case import Case, Parameter, Trajectory
@@ -148,7 +149,7 @@ def _load(
         zeros = {p.name: torch.zeros(p.shape) for p in parameters}
         return build_model(parameters, zeros, layout="output-first")[1]
 
-    with untouched_torch(), quietly():
+    with untouched_torch(), seeded(), quietly():
         factory = read_factory(
             optimizer, settings, label, leading=lambda: (list(fresh().values()),)
         )
