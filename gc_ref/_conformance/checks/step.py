@@ -15,6 +15,7 @@ from gc_ref._conformance.checks.without_formula import own_base_law
 from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed
 from gc_ref._conformance.judging.base_law import base_couples
 from gc_ref._conformance.judging.judge import NO_STEPS, Judge
+from gc_ref._conformance.judging.own_centering import base_centralizes
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 from gc_ref._slices import to_rows
 
@@ -31,6 +32,8 @@ def base_law(judge: Judge) -> Outcome:
     base = judge.port.base
     if base is None:
         return not_applicable("no --base given: the port is held to its algorithm")
+    if base_centralizes(judge):
+        return not_applicable("the base centralizes by itself, which says nothing: see effect/off")
     reading = replace(judge.specification, mode="base")
     coupled = base_couples(judge)
     tried = [judge.integers, judge.long]

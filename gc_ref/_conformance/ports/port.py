@@ -105,6 +105,8 @@ class Port:
         The optimizer that the port must equal when that one is fed with Φ(g).
     off : Port or None
         The same port with its GC flag switched off, where it has one.
+    switch : str
+        How that one is made, such as ``"use_gc=False"``; empty where no argument does it.
     conventions : mapping
         Declared conventions, field to value.
     dtypes : tuple of str
@@ -157,6 +159,7 @@ class Port:
     algorithm: str | None = None
     base: Port | None = None
     off: Port | None = None
+    switch: str = ""
     conventions: Mapping[str, str] = field(default_factory=dict)
     dtypes: tuple[str, ...] = ("float32",)
     drives: frozenset[str] = frozenset()
