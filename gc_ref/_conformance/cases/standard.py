@@ -28,14 +28,16 @@ from gc_ref._conformance.ports.storage import STORAGE, representable
 from gc_ref._layouts import output_axes, weight_shape
 from gc_ref._slices import from_rows, matrix_shape, slice_index
 
+# In both tables lr, lr², lr (1 - momentum), 1 - momentum and 1 are five different numbers: else a
+# port that applies lr twice, or never, moves as one that averages its momentum.
 #: Hyperparameters whose steps are exact in binary arithmetic (Adam: at t = 1).
 DYADIC: Mapping[str, Mapping[str, float]] = {
-    "sgdm": {"lr": 0.5, "momentum": 0.5},
+    "sgdm": {"lr": 0.25, "momentum": 0.5},
     "adam": {"lr": 0.125, "beta1": 0.5, "beta2": 0.75, "eps": 1.0},
 }
 #: Hyperparameters as people use them.
 TYPICAL: Mapping[str, Mapping[str, float]] = {
-    "sgdm": {"lr": 0.1, "momentum": 0.9},
+    "sgdm": {"lr": 0.05, "momentum": 0.9},
     "adam": {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
 }
 
