@@ -69,11 +69,28 @@ def _hold(judge: Judge, case: Case, what: str) -> Outcome:
     return passed(note, ratio=worst.ratio, ulps=worst.ulps)
 
 
+def _hold_all(judge: Judge, tried: Mapping[str, str]) -> Outcome:
+    """Hold cases of the judge, by their name there; stop at the first that is not passed.
+
+    Of those that pass, the one with the largest ratio of error to bound is returned.
+    """
+    worst: Outcome | None = None
+    for name, what in tried.items():
+        found = _hold(judge, getattr(judge, name), what)
+        if found.status != "passed":
+            return found
+        worst = found if worst is None else max(worst, found, key=lambda o: o.ratio or 0.0)
+    assert worst is not None
+    return worst
+
+
 def value_exact(judge: Judge) -> Outcome:
     """value/exact: integer gradients whose sums are exact in every order."""
     if judge.specification.mode in ("base", "unknown"):
         return not_applicable(NO_FORMULA)
-    outcome = _hold(judge, judge.integers, "integer gradients")
+    outcome = _hold_all(
+        judge, {"integers": "integer gradients", "sized": "weights as large as real ones"}
+    )
     if outcome.status != "passed":
         return outcome
     count, total = _inexact(judge, judge.integers)
@@ -120,7 +137,7 @@ def value_bounded(judge: Judge) -> Outcome:
     """value/bounded: hard regimes, within the rounding-error bound."""
     if judge.specification.mode in ("base", "unknown"):
         return not_applicable(NO_FORMULA)
-    outcome = _hold(judge, judge.bounded, "hard regimes")
+    outcome = _hold_all(judge, {"bounded": "hard regimes", "scales": "means on every scale"})
     if outcome.status != "passed":
         if "value/bounded" in judge.unshrunk:
             return outcome
@@ -153,17 +170,11 @@ def step_algorithm(judge: Judge, algorithm: str) -> Outcome:
     if judge.specification.mode != algorithm:
         held = {"sgdm": "Algorithm 1", "adam": "Algorithm 2"}[algorithm]
         return not_applicable(f"the port is not held to {held}")
-    tried = [(judge.integers, "integer gradients"), (judge.bounded, "hard regimes")]
+    tried = {"integers": "integer gradients", "bounded": "hard regimes"}
     if "weight_decay" in judge.port.takes:
-        tried.append((judge.decayed, "weight decay of 1/4"))
-    tried.append((judge.long, f"{len(judge.long.gradients)} steps"))
-    outcomes = []
-    for case, what in tried:
-        outcomes.append(_hold(judge, case, what))
-        if outcomes[-1].status != "passed":
-            return outcomes[-1]
-    worst = max(outcomes, key=lambda o: o.ratio or 0.0)
-    return hold_vectors(judge, "steps", worst)
+        tried["decayed"] = "weight decay of 1/4"
+    tried["long"] = f"{len(judge.long.gradients)} steps"
+    return hold_vectors(judge, "steps", _hold_all(judge, tried))
 
 
 #: Id of each check of this module to its function.

@@ -184,7 +184,18 @@ class Trial(Keeper):
     @cached_property
     def long(self) -> Case:
         """Many steps of a few small parameters."""
-        return self.case(cases.long_case, steps=400 if self.suite == "full" else 100)
+        return self.case(cases.long_case, steps=1040 if self.suite == "full" else 130)
+
+    @cached_property
+    def sized(self) -> Case:
+        """The case of sizes as real models have them."""
+        largest = self.port.most_elements is None
+        return self.case(cases.sized_case, eps=self._dyadic_eps, largest=largest)
+
+    @cached_property
+    def scales(self) -> Case:
+        """The case of means on every scale."""
+        return self.case(cases.scales_case, operator=self.operator)
 
     @cached_property
     def decayed(self) -> Case:

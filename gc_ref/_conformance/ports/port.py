@@ -117,6 +117,8 @@ class Port:
         Whether the framework flushes subnormal numbers to zero.
     per_run_cost : str
         ``"cheap"`` (fuzzing is welcome) or ``"dear"`` (each run compiles a model).
+    most_elements : int or None
+        Elements that a case may have at most, where numbers travel as text.
     target : str or None
         The command-line target, for the rerun command.
     by_command : bool
@@ -165,6 +167,7 @@ class Port:
     drives: frozenset[str] = frozenset()
     flush_to_zero: bool = False
     per_run_cost: str = "cheap"
+    most_elements: int | None = None
     target: str | None = None
     by_command: bool = False
     options: tuple[str, ...] = ()
