@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from gc_ref import laws
-from gc_ref._conformance.checks.make_counterexample import failure
+from gc_ref._conformance.checks.make_counterexample import convincing, failure
 from gc_ref._conformance.checks.value import matches
 from gc_ref._conformance.checks.without_formula import own_base_law
 from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed
@@ -46,12 +46,13 @@ def base_law(judge: Judge) -> Outcome:
         found = matches(judge, case, reading)
         wrong = [m for m in found if not m.within]
         if wrong:
-            first = wrong[0]
+            shown = convincing(wrong)
             return failure(
                 judge,
-                first,
+                shown,
                 f"{len(wrong)} of {len(found)} parameters do not move as under the base optimizer "
-                f"fed with Φ(g), first {describe(first.parameter)} at step {first.step + 1}",
+                f"fed with Φ(g), for instance {describe(shown.parameter)} from step "
+                f"{shown.first_wrong + 1} on",
             )
         ratio = max(ratio, *(m.comparison.ratio for m in found))
     message = "the base optimizer fed with Φ(g)" + (": bit for bit" if ratio == 0 else "")

@@ -190,9 +190,10 @@ def _hold(judge: Judge, packed: _Packed, which: Which) -> Outcome:
     if sums_in_half(judge, case, [match.parameter for _, match in wrong]):
         return Outcome("passed")
     vector, match = min(wrong, key=lambda pair: pair[1].parameter.value.size)
+    whose, step = "given" if packed.users else "frozen", match.first_wrong + 1
     message = (
-        f"{'given' if packed.users else 'frozen'} vectors: {len(wrong)} of {len(chosen)} are off, "
-        f"the smallest {vector.id}: {describe(match.parameter)} at step {match.step + 1}"
+        f"{whose} vectors: {len(wrong)} of {len(chosen)} are off, "
+        f"the smallest {vector.id}: {describe(match.parameter)} from step {step} on"
     )
     shown = replace(counterexample(judge, match), case=f"vector:{vector.id}")
     return failed(message, comparison=match.comparison, counterexample=shown)
