@@ -18,7 +18,7 @@ from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.matching import Match, match
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Case, Parameter, describe
-from gc_ref._conformance.ports.port import PortError, SkippedError
+from gc_ref._conformance.ports.port import PortError, PortLoadError, SkippedError
 from gc_ref._conformance.ports.serialization import write_number, write_numbers
 
 #: Conventions that decide about the steps of an algorithm.
@@ -36,11 +36,15 @@ KINDS = ("dense", "conv1d", "conv2d", "conv3d")
 def fuzz(judge: Judge) -> Outcome | None:
     """Look for a small case that a port with a formula gets wrong; None where none is found."""
     skipped: list[SkippedError] = []
+    refused: list[PortLoadError] = []
 
     def wrong(example: Any) -> bool:
         trial = judge.afresh()  # Hypothesis tries an example again to see if it depends on others
         try:
             return not _match(judge, trial, _case(judge, example)).within
+        except PortLoadError as error:  # hyperparameters that its constructor does not take
+            refused.append(error)
+            return False
         except PortError:  # shrunken like any other finding, then reported as it is
             return True
         except SkippedError as error:
@@ -63,6 +67,8 @@ def fuzz(judge: Judge) -> Outcome | None:
             random=random.Random(judge.seed),
         )
     except NoSuchExample:
+        if refused:
+            judge.note(f"fuzzing left out {len(refused)} examples: {refused[0]}")
         if skipped:
             raise skipped[0] from None
         return None

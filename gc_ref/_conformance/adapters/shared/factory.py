@@ -35,10 +35,10 @@ class Factory:
         """Return the keyword arguments for these hyperparameters."""
         return self.signature.arguments(hyperparameters, self.settings)
 
-    def make(self, hyperparameters: Mapping[str, float], *leading: Any) -> Any:
+    def make(self, hyperparameters: Mapping[str, float], *leading: Any, **more: Any) -> Any:
         """Make an optimizer, or raise PortError; ``leading`` are positional arguments."""
         with raising(PortLoadError, f"{self.label} could not be made"):
-            made = self.function(*leading, **self.arguments(hyperparameters))
+            made = self.function(*leading, **(self.arguments(hyperparameters) | more))
         refuse_coroutine(made, self.label)
         return made
 
@@ -48,19 +48,21 @@ def read_factory(
     settings: Mapping[str, Any],
     label: str,
     *,
-    leading: Callable[[], tuple[Any, ...]] = tuple,
+    leading: Callable[[], tuple[Any, Mapping[str, Any]]] | None = None,
 ) -> Factory:
     """Read the signature of a factory, by calling it where the signature does not say all.
 
-    ``leading()`` makes new positional arguments (``params``) for a call; ``label`` names the
-    factory in messages.
+    ``leading()`` makes a new first argument (``params``) for a call, and further ones by name;
+    ``label`` names the factory in messages.
     """
-    signature = read_signature(
-        function,
-        settings,
-        probe=lambda arguments: can_call(function, *leading(), **arguments),
-        skip=len(leading()),
-    )
+
+    def probe(arguments: dict[str, Any]) -> bool:
+        if leading is None:
+            return can_call(function, **arguments)
+        first, more = leading()
+        return can_call(function, first, **arguments, **more)
+
+    signature = read_signature(function, settings, probe=probe, skip=int(leading is not None))
     return Factory(function, settings, label, signature)
 
 
