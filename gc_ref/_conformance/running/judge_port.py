@@ -203,7 +203,7 @@ def outcome_of(judge: Judge, entry: Check, before: Sequence[CheckReport] = ()) -
         return not_applicable(str(error))
     except PortError as error:
         way_out = f". {judge.port.way_out}" if judge.port.way_out else ""
-        return Outcome("error", f"{error}{way_out}")
+        return Outcome("error", f"{str(error).rstrip('.')}{way_out}" if way_out else str(error))
     changed = list(judge.dtype_changes.values())[changes:]
     kept = any(c.id == "hygiene/dtype" and c.status == "passed" for c in before)
     if changed and kept and outcome.status == "passed":

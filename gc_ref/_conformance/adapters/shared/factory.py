@@ -11,6 +11,11 @@ from gc_ref._conformance.adapters.shared.hyperparameters import Signature, read_
 from gc_ref._conformance.adapters.shared.switch import switched_off
 from gc_ref._conformance.ports.port import Port, PortError, PortLoadError
 
+#: What can be done where somebody's constructor raises.
+WANTED = (
+    "Give it what it wants with --set NAME=VALUE (settings={...} in Python), or write a factory "
+    "function that makes it, with parameter groups of its own where it wants flags in them"
+)
 #: Hyperparameters to try a factory with; it may require any of them.
 SAMPLE: Mapping[str, float] = {
     "lr": 0.125,
@@ -101,7 +106,12 @@ def factory_port(
     others are as the user gave them; see `torch_port`.
     """
     label, fixed = label_of(function, name), dict(settings or {})
-    port = load(fixed, label)
+    try:
+        port = load(fixed, label)
+    except PortLoadError as error:
+        if error.__cause__ is None or isinstance(error.__cause__, ImportError):
+            raise
+        raise PortLoadError(f"{str(error).rstrip('.')}. {WANTED}") from error
     off, hint = switched_off(
         function, fixed, lambda changed, words: load(changed, f"{label} ({words})"), skip=skip
     )
