@@ -29,8 +29,8 @@ OF_ALGORITHM = {
 }
 #: Not the values next to overflow: how an operator fails there is not about GC.
 REGIMES = tuple(name for name in strategies.REGIMES if name != "huge")
-#: Kinds of weight whose output axes are the same under both rules.
-KINDS = ("dense", "conv1d", "conv2d", "conv3d")
+#: Kinds of weight whose output axes are the same under both rules, with their dimensions.
+KINDS = {"dense": 2, "conv1d": 3, "conv2d": 4, "conv3d": 5}
 
 
 def fuzz(judge: Judge) -> Outcome | None:
@@ -89,7 +89,8 @@ def fuzz(judge: Judge) -> Outcome | None:
 
 def _strategy(judge: Judge) -> Any:
     dtypes = [d for d in ("float32", "float64") if d in {*judge.port.dtypes} - judge.refused]
-    where: dict[str, Any] = {"kinds": KINDS, "layouts": (judge.layout,)}
+    kinds = [kind for kind, rank in KINDS.items() if rank not in judge.refused_ranks]
+    where: dict[str, Any] = {"kinds": kinds, "layouts": (judge.layout,)}
     if judge.operator:
         return hypothesis.strategies.sampled_from(dtypes).flatmap(
             lambda dtype: hypothesis.strategies.sampled_from(REGIMES).flatmap(
