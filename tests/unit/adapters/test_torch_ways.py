@@ -231,4 +231,4 @@ def test_what_cannot_be_driven_names_the_way_out():
     report = check(torch_port(Stubborn), max_examples=0)
     assert report.verdict == "error"
     [message] = [c.message for c in report.with_status("error")]
-    assert "call fused_backward() instead. Way out: a factory of your own" in message
+    assert "call fused_backward() instead. Way out: a factory function of your own" in message

@@ -16,6 +16,11 @@ WANTED = (
     "Give it what it wants with --set NAME=VALUE (settings={...} in Python), or write a factory "
     "function that makes it, with parameter groups of its own where it wants flags in them"
 )
+#: What can be done where it cannot be trained.
+WAY_OUT = (
+    "Way out: a factory function of your own that makes it as it wants to be made, or a numpy: "
+    "port, a function run(case) that trains with it by itself"
+)
 #: Hyperparameters to try a factory with; it may require any of them.
 SAMPLE: Mapping[str, float] = {
     "lr": 0.125,
@@ -124,4 +129,5 @@ def factory_port(
         target=target,
         options=tuple(options),
         environment={**port.environment, **hint},
+        way_out=WAY_OUT,
     )

@@ -103,10 +103,6 @@ def torch_port(
 
 #: Setting that stands for the model: ``--set NAME=@model``.
 MODEL = "@model"
-WAY_OUT = (
-    "Way out: a factory of your own, (params, **hyperparameters), that makes it as it wants to be "
-    "made; or a numpy: port, a function run(case) that trains with it by itself"
-)
 
 
 @dataclass(frozen=True)
@@ -221,5 +217,4 @@ def _port(recipe: _Recipe, layout: str) -> Port:
         construction=None
         if recipe.model_first or recipe.models
         else Construction("torch", factory.function, factory.arguments),
-        way_out=WAY_OUT,
     )
