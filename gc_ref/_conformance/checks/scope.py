@@ -101,6 +101,8 @@ def _kinds(matches: Sequence[Match]) -> str:
 
 def vectors_untouched(judge: Judge) -> Outcome:
     """scope/vectors-untouched: biases, norm scales and scalars get their gradient as it is."""
+    if not _vectors(judge):
+        return not_applicable("the port is given none: see what was left out")
     if judge.specification.mode == "unknown":
         return vectors_respond(judge)
     vectors = _vectors(judge)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,7 @@ from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.matching import Match
 from gc_ref._conformance.judging.specification import Specification
 from gc_ref._conformance.ports.case import Case, describe
-from gc_ref._conformance.ports.port import PortError
+from gc_ref._conformance.ports.port import PortError, SkippedError
 
 #: Largest fraction of elements that a bound may leave undecided.
 BUDGET = 0.05
@@ -141,7 +142,9 @@ def value_bounded(judge: Judge) -> Outcome:
     if outcome.status != "passed":
         if "value/bounded" in judge.unshrunk:
             return outcome
-        found = _fuzzed(judge)  # a smaller example of it, maybe
+        found = None
+        with contextlib.suppress(PortError, SkippedError):  # what was found already stays
+            found = _fuzzed(judge)  # a smaller example of it, maybe
         if found is None or found.counterexample is None:
             return outcome
         return replace(found, message=outcome.message + SHRUNK, fuzzed=False)

@@ -202,7 +202,8 @@ def outcome_of(judge: Judge, entry: Check, before: Sequence[CheckReport] = ()) -
     except SkippedError as error:
         return not_applicable(str(error))
     except PortError as error:
-        return Outcome("error", str(error))
+        message, way_out = str(error), judge.port.way_out
+        return Outcome("error", f"{message.rstrip('.')}. {way_out}" if way_out else message)
     changed = list(judge.dtype_changes.values())[changes:]
     kept = any(c.id == "hygiene/dtype" and c.status == "passed" for c in before)
     if changed and kept and outcome.status == "passed":
