@@ -109,7 +109,7 @@ def shift_invariant(judge: Judge) -> Outcome:
     """law/shift-invariant."""
     if judge.specification.mode in observed_phi.ROUNDINGS:
         return law(judge, "shift-invariant")
-    if judge.specification.placement == "update":
+    if judge.specification.on_update:
         return not_applicable("Φ acts on the update: a shift may change the step")
     return shift_ignored(judge)
 
@@ -118,7 +118,7 @@ def idempotent(judge: Judge) -> Outcome:
     """law/idempotent."""
     if judge.specification.mode in observed_phi.ROUNDINGS:
         return law(judge, "idempotent")
-    if judge.specification.placement == "update":
+    if judge.specification.on_update:
         return not_applicable("Φ acts on the update: g and Φ(g) may move a weight differently")
     case = judge.small if judge.specification.mode == "base" else judge.integers
     centralized = fed(judge, case, "by-rank")

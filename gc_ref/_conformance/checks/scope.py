@@ -18,10 +18,10 @@ from gc_ref._conformance.checks.without_formula import (
 )
 from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
 from gc_ref._conformance.judging.base_law import base_couples, compare_arrays
-from gc_ref._conformance.judging.inference import rules_followed
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.matching import Match, match
 from gc_ref._conformance.judging.own_centering import base_centralizes, weights_without_mean
+from gc_ref._conformance.judging.scope_inference import rules_followed
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import KIND_NAMES, Array, Parameter, Trajectory, describe
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError

@@ -39,7 +39,7 @@ def base_law(judge: Judge) -> Outcome:
     tried = [judge.integers, judge.long]
     if not coupled:  # else the rounding of one parameter's Φ reaches all others
         tried.insert(1, judge.bounded)
-    if "weight_decay" in judge.port.takes & base.takes and reading.placement != "update":
+    if "weight_decay" in judge.port.takes & base.takes and not reading.on_update:
         tried.append(judge.decayed)
     ratio = 0.0
     for case in tried:
@@ -97,9 +97,10 @@ def on_weights(judge: Judge, *, theorem: bool) -> Outcome:
 def _cases(judge: Judge) -> list[Case]:
     """Cases under which the constraint binds: without decay, or with the decay inside Φ."""
     found = [judge.integers, judge.bounded]
-    inside = judge.specification.placement in ("decayed-gradient", "update")
+    placement = judge.specification.placement
     l2 = judge.specification.conventions.get("decay") == "l2"
-    if inside and l2 and "weight_decay" in judge.port.takes:
+    inside = (l2 and placement != "gradient") or placement == "decayed-update"
+    if inside and "weight_decay" in judge.port.takes:
         found.append(judge.decayed)
     return found
 

@@ -162,7 +162,7 @@ def _suits(judge: Judge, vector: Vector) -> bool:
         return "weight_decay" in judge.port.takes and all(
             chosen.get(field) == asked[field] for field in ("decay", "placement")
         )
-    update = "update" in (chosen.get("placement"), asked["placement"])
+    update = judge.specification.on_update or asked["placement"] == "update"
     return not update and not _not_for(judge, vector)
 
 

@@ -37,7 +37,7 @@ TRIED: Mapping[str, Sequence[Mapping[str, str]]] = {
 }
 #: Declared conventions that are not tried themselves: without weight decay, at a learning rate
 #: that stays the same, each does what one of those tried does.
-ALIKE = ("velocity", "decayed-gradient")
+ALIKE = ("velocity", "decayed-gradient", "decayed-update")
 
 Observed = Mapping[str, ObservedParameter]
 

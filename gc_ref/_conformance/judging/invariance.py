@@ -77,14 +77,14 @@ def response_to_shift(trial: Trial, case: Case, parameters: Iterable[Parameter])
             same_trajectory(trial, trial.steps(shifted(trial, case, rule), p), plain, p.value)
             for rule in rules
         ]
-        if any(f.within for f in found) or any(_keeps_sums(trial, case, p, r) for r in rules):
+        if any(f.within for f in found) or any(keeps_sums(trial, case, p, r) for r in rules):
             response.blind.append(p)
         else:
             response.seeing.append((p, found[0]))
     return response
 
 
-def _keeps_sums(trial: Trial, case: Case, p: Parameter, rule: str) -> bool:
+def keeps_sums(trial: Trial, case: Case, p: Parameter, rule: str) -> bool:
     """Whether the steps of a weight sum to zero over its inputs: then Φ acts on the update."""
     axes = trial.axes(p, rule)
     assert axes is not None

@@ -60,7 +60,8 @@ class Match:
 def match(trial: Trial, case: Case, p: Parameter, rule: str, held_to: Specification) -> Match:
     """Hold one parameter's trajectory against a reading of the port, under a rule for its axes."""
     if held_to.mode == "base":
-        return _match_base(trial, case, p, rule, held_to.placement)
+        placement = "update" if held_to.on_update else held_to.placement  # a base decays inside
+        return _match_base(trial, case, p, rule, placement)
     return _match_formula(trial, case, p, trial.axes(p, rule), trial.formula(case, held_to))
 
 
