@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.adapters.shared.calls import quietly
+from gc_ref._conformance.adapters.shared.calls import quietly, raising
 from gc_ref._conformance.adapters.shared.factory import (
     SAMPLE,
     Factory,
@@ -20,7 +20,7 @@ from gc_ref._conformance.adapters.shared.hyperparameters import require_lr
 from gc_ref._conformance.adapters.torch.model import build_model, parameter_groups
 from gc_ref._conformance.adapters.torch.training import run_case, untouched_torch
 from gc_ref._conformance.ports.case import Case, Parameter, Trajectory
-from gc_ref._conformance.ports.port import Construction, Port, PortLoadError
+from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
 
 
 def torch_port(
@@ -108,16 +108,23 @@ class _Recipe:
         parameters: tuple[Parameter, ...],
         owned: Mapping[str, Any],
         hyperparameters: Mapping[str, float],
+        later_group: bool = False,
     ) -> Any:
         """Make an optimizer of a model's parameters; refuse what is no optimizer of them."""
         groups: list[Any] = parameter_groups(parameters, owned)
         params = groups if self.grouped else [p for g in groups for p in g["params"]]
+        later: list[Any] = []
+        if later_group and self.grouped:
+            params, later = groups[:1], groups[1:]
         made, label = self.factory.make(hyperparameters, params), self.factory.label
         if not callable(getattr(made, "step", None)) or not hasattr(made, "param_groups"):
             raise PortLoadError(
                 f"{label} makes a {type(made).__module__}.{type(made).__name__}, which is "
                 "no PyTorch optimizer: it needs step() and param_groups"
             )
+        with raising(PortError, f"{label}.add_param_group", through=PortError):
+            for group in later:
+                made.add_param_group(group)
         held = [p for group in made.param_groups for p in group["params"]]
         if not any(p is mine for p in held for mine in owned.values()):
             raise PortLoadError(
@@ -184,7 +191,7 @@ def _port(recipe: _Recipe, layout: str) -> Port:
         takes=factory.signature.takes,
         fixed=factory.signature.fixed,
         dtypes=("float32", "float64"),
-        drives=frozenset({"reuse-gradients", "checkpoint", "twin"}),
+        drives=frozenset({"reuse-gradients", "checkpoint", "twin", "rates", "later-group"}),
         flush_to_zero=False,  # found by experiment: PyTorch keeps subnormal numbers on a CPU
         environment=environment,
         construction=Construction("torch", factory.function, factory.arguments),

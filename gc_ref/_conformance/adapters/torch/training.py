@@ -16,8 +16,11 @@ from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 from gc_ref._conformance.ports.storage import STORAGE
 
-#: Makes a new optimizer: (parameters, their tensors by name, hyperparameters).
-Make: TypeAlias = Callable[[tuple[Parameter, ...], Mapping[str, Any], Mapping[str, float]], Any]
+#: Makes a new optimizer: (parameters, their tensors by name, hyperparameters, whether the second
+#: parameter group is added when it is finished).
+Make: TypeAlias = Callable[
+    [tuple[Parameter, ...], Mapping[str, Any], Mapping[str, float], bool], Any
+]
 
 
 def run_case(case: Case, layout: str, label: str, make: Make) -> Trajectory:
@@ -35,6 +38,8 @@ def run_case(case: Case, layout: str, label: str, make: Make) -> Trajectory:
         steps: list[dict[str, Array]] = []
         writes = False
         for number, gradient in enumerate(gradients, 1):
+            if case.rates:
+                training.set_rate(case.rates[number - 1])
             writes |= training.step(gradient, number)
             steps.append(training.record(number))
             if twin:
@@ -76,8 +81,14 @@ class _Training:
         self.case, self.layout, self.label, self._make = case, layout, label, make
         copies = {name: value.clone() for name, value in values.items()}
         self.model, self.owned = build_model(case.parameters, copies, layout=layout)
-        self.optimizer = make(case.parameters, self.owned, case.hyperparameters)
+        later = "later-group" in case.drive
+        self.optimizer = make(case.parameters, self.owned, case.hyperparameters, later)
         self._closure_wanted = _wants_closure(self.optimizer.step)
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate as a scheduler does."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
 
     def step(self, gradient: Mapping[str, Any], number: int) -> bool:
         """Make one step of training; tell whether the port wrote to its gradient."""
