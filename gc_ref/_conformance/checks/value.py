@@ -186,7 +186,11 @@ def step_algorithm(judge: Judge, algorithm: str) -> Outcome:
     tried["long"] = f"{len(judge.long.gradients)} steps"
     if "rates" in judge.port.drives and "lr" in judge.port.takes:
         tried["rates"] = "a learning rate that changes"
-    return hold_vectors(judge, "steps", _hold_all(judge, tried))
+    found = _hold_all(judge, tried)
+    if found.status == "passed" and "rates" not in tried:
+        said = (found.message, "at a constant learning rate: none that changes can be given to it")
+        found = replace(found, message="; ".join(filter(None, said)))
+    return hold_vectors(judge, "steps", found)
 
 
 #: Id of each check of this module to its function.
