@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,15 @@ SCALED_LAYER = Layer("dense_0", "dense", 16, 63)
 UNAMBIGUOUS = ("dense", "conv1d", "conv2d", "conv3d", "bias", "scale", "scalar")
 #: A few layers that stand for all: what costs a model per run need not cost all of it.
 FEW = ("dense_1", "dense_2", "conv2d_0")
+
+
+def stored_as(layers: Iterable[Layer], kinds: Mapping[str, str]) -> tuple[Layer, ...]:
+    """Return the layers of a framework that has kinds of its own in place of some.
+
+    Examples
+    --------
+    >>> [layer] = stored_as([Layer("block", "transposed")], {"transposed": "transposed-direct"})
+    >>> layer.name, layer.kind
+    ('block', 'transposed-direct')
+    """
+    return tuple(replace(layer, kind=kinds.get(layer.kind, layer.kind)) for layer in layers)

@@ -9,12 +9,13 @@ from functools import partial
 import numpy as np
 
 from gc_ref import laws
-from gc_ref._conformance.checks.make_counterexample import failure
+from gc_ref._conformance.checks.make_counterexample import convincing, failure
 from gc_ref._conformance.checks.value import matches
 from gc_ref._conformance.checks.without_formula import own_base_law
 from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed
 from gc_ref._conformance.judging.base_law import base_couples
 from gc_ref._conformance.judging.judge import NO_STEPS, Judge
+from gc_ref._conformance.judging.own_centering import base_centralizes
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 from gc_ref._slices import to_rows
 
@@ -31,6 +32,8 @@ def base_law(judge: Judge) -> Outcome:
     base = judge.port.base
     if base is None:
         return not_applicable("no --base given: the port is held to its algorithm")
+    if base_centralizes(judge):
+        return not_applicable("the base centralizes by itself, which says nothing: see effect/off")
     reading = replace(judge.specification, mode="base")
     coupled = base_couples(judge)
     tried = [judge.integers, judge.long]
@@ -43,12 +46,13 @@ def base_law(judge: Judge) -> Outcome:
         found = matches(judge, case, reading)
         wrong = [m for m in found if not m.within]
         if wrong:
-            first = wrong[0]
+            shown = convincing(wrong)
             return failure(
                 judge,
-                first,
+                shown,
                 f"{len(wrong)} of {len(found)} parameters do not move as under the base optimizer "
-                f"fed with Φ(g), first {describe(first.parameter)} at step {first.step + 1}",
+                f"fed with Φ(g), for instance {describe(shown.parameter)} from step "
+                f"{shown.first_wrong + 1} on",
             )
         ratio = max(ratio, *(m.comparison.ratio for m in found))
     message = "the base optimizer fed with Φ(g)" + (": bit for bit" if ratio == 0 else "")

@@ -8,7 +8,7 @@ from functools import partial
 
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import compare
-from gc_ref._conformance.checks.make_counterexample import failure
+from gc_ref._conformance.checks.make_counterexample import convincing, failure
 from gc_ref._conformance.checks.vectors import hold_vectors
 from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed
 from gc_ref._conformance.judging.dtypes import driven, sums_in_half
@@ -59,12 +59,12 @@ def _hold(judge: Judge, case: Case, what: str) -> Outcome:
     found = matches(judge, case)
     wrong = [m for m in found if not m.within]
     if wrong:
-        first = wrong[0]
+        shown = convincing(wrong)
         return failure(
             judge,
-            first,
-            f"{what}: {len(wrong)} of {len(found)} parameters are off, first "
-            f"{describe(first.parameter)} at step {first.step + 1}",
+            shown,
+            f"{what}: {len(wrong)} of {len(found)} parameters are off, for instance "
+            f"{describe(shown.parameter)} from step {shown.first_wrong + 1} on",
         )
     undecided = sum(m.undecided for m in found)
     total = sum(m.elements for m in found)

@@ -70,6 +70,7 @@ def _frozen(judge: Judge, which: Which) -> Iterable[_Packed]:
                 judge.suite_version,
                 judge.operator,
                 tuple(_dyadic(judge).items()),
+                tuple(judge.port.own_kinds),
             )
 
 
@@ -93,6 +94,7 @@ def _of_eq_1(
     version: str | None,
     operator: bool,
     hyper: tuple[tuple[str, float], ...],
+    without: tuple[str, ...],
 ) -> _Packed:
     """All vectors of Eq. 1 of a layout and a dtype: the first step of a model from weight 0."""
     found = tuple(
@@ -102,6 +104,7 @@ def _of_eq_1(
         and v.dtype == dtype
         and "nan" not in v.flags  # scope/slices-isolated has these
         and (not operator or v.kind in UNAMBIGUOUS)
+        and v.kind not in without
     )
     return _pack(found, dict(hyper))
 
@@ -158,6 +161,8 @@ def _not_for(judge: Judge, vector: Vector) -> str:
         return f"it is {vector.layout}, the port {judge.layout}"
     if vector.dtype not in judge.port.dtypes or vector.dtype in judge.refused:
         return f"the port is not driven in {vector.dtype}"
+    if vector.kind in judge.port.own_kinds:
+        return f"the port's framework stores {vector.kind} weights otherwise"
     if judge.operator and vector.kind not in UNAMBIGUOUS:
         return f"an array does not tell an operator that it is {vector.kind}"
     if vector.algorithm not in ("operator", judge.specification.mode):
@@ -185,9 +190,10 @@ def _hold(judge: Judge, packed: _Packed, which: Which) -> Outcome:
     if sums_in_half(judge, case, [match.parameter for _, match in wrong]):
         return Outcome("passed")
     vector, match = min(wrong, key=lambda pair: pair[1].parameter.value.size)
+    whose, step = "given" if packed.users else "frozen", match.first_wrong + 1
     message = (
-        f"{'given' if packed.users else 'frozen'} vectors: {len(wrong)} of {len(chosen)} are off, "
-        f"the smallest {vector.id}: {describe(match.parameter)} at step {match.step + 1}"
+        f"{whose} vectors: {len(wrong)} of {len(chosen)} are off, "
+        f"the smallest {vector.id}: {describe(match.parameter)} from step {step} on"
     )
     shown = replace(counterexample(judge, match), case=f"vector:{vector.id}")
     return failed(message, comparison=match.comparison, counterexample=shown)

@@ -17,6 +17,7 @@ import numpy as np
 
 from gc_ref._conformance.judging.invariance import response_to_shift
 from gc_ref._conformance.judging.matching import match
+from gc_ref._conformance.judging.own_centering import base_centralizes
 from gc_ref._conformance.judging.specification import Specification
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Parameter
@@ -46,7 +47,7 @@ def infer(trial: Trial) -> Specification:
     if port.algorithm:
         best, _ = _best_reading(trial, conventions, port.algorithm)
         return _with_decay(trial, _with_scope(trial, _remark(best, *_assumed(trial, best))))
-    if port.base:
+    if port.base and not base_centralizes(trial):
         return _with_base_decay(trial, _with_scope(trial, _base_reading(trial, conventions)))
     readings = [_best_reading(trial, conventions, algorithm) for algorithm in ("sgdm", "adam")]
     best, explained = max(readings, key=lambda reading: reading[1])

@@ -13,7 +13,7 @@ import numpy as np
 from gc_ref import bounds
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import Expected
-from gc_ref._conformance.cases.layers import FEW
+from gc_ref._conformance.cases.layers import FEW, INTEGER_LAYERS, stored_as
 from gc_ref._conformance.judging.shared_results import Keeper, Known
 from gc_ref._conformance.judging.specification import (
     OF_STEPS,
@@ -22,7 +22,7 @@ from gc_ref._conformance.judging.specification import (
     Specification,
     axes_under,
 )
-from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
+from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory, describe
 from gc_ref._conformance.ports.port import Port, PortError, ShapeChangedError
 
 #: Note on a port that does so.
@@ -65,6 +65,8 @@ class Trial(Keeper):
         self.refused: set[str] = set()
         #: Half-precision dtypes that the port sums in, without a wider accumulator.
         self.half_sums: set[str] = set()
+        #: Cases in which a dtype changed, and which: filled as cases are run.
+        self.dtype_changes: dict[Case, str] = {}
         self._runs: dict[tuple[str, Case], Trajectory] = {}
 
     @property
@@ -97,6 +99,8 @@ class Trial(Keeper):
             _require_complete(case, trajectory, port)
             self._runs[key] = trajectory
             if port is self.port:
+                if changed := changed_dtype(case, trajectory):
+                    self.dtype_changes[case] = changed
                 for text in trajectory.notes:
                     self.note(text)
                 if trajectory.writes_gradient:
@@ -108,14 +112,14 @@ class Trial(Keeper):
         """Whether a run has been made, so that asking for it costs nothing."""
         return (self._role(port or self.port), case) in self._runs
 
-    def run_again(self, case: Case) -> Trajectory:
-        """Drive the port through a case once more, whatever it answered before."""
-        return self.port.run(self.handed(case))
+    def run_again(self, case: Case, *, port: Port | None = None) -> Trajectory:
+        """Drive the port, or its base, through a case again, whatever it answered before."""
+        return (port or self.port).run(self.handed(case))
 
     def afresh(self) -> Trial:
         """Return a trial of the same port that has run nothing yet; it adds to the same notes."""
         fresh = Trial(self.port, seed=self.seed, suite=self.suite, known=self.known)
-        fresh.notes = self.notes
+        fresh.notes, fresh.dtype_changes = self.notes, self.dtype_changes
         return fresh
 
     def steps(self, case: Case, p: Parameter, *, port: Port | None = None) -> list[Array]:
@@ -145,7 +149,9 @@ class Trial(Keeper):
 
     def case(self, make: Callable[..., Case], **options: Any) -> Case:
         """Return a case for all ports of this layout and algorithm."""
-        shared = {"seed": self.seed, "algorithm": self.algorithm}
+        shared: dict[str, Any] = {"seed": self.seed, "algorithm": self.algorithm}
+        if make is cases.integer_case:  # the one that has layers of every kind
+            shared["layers"] = stored_as(INTEGER_LAYERS, self.port.own_kinds)
         return self.known.case(make, self.layout, **shared | options)
 
     @cached_property
@@ -270,6 +276,15 @@ class Trial(Keeper):
     ) -> list[Expected]:
         """Exact trajectory of one parameter, with its allowances."""
         return self.known.steps(case, parameter, axes, formula, self.profile(case.dtype))
+
+
+def changed_dtype(case: Case, trajectory: Trajectory) -> str:
+    """Name the first parameter that a run gave another dtype; empty where none has one."""
+    for p in case.parameters:
+        got = trajectory.dtypes.get(p.name, case.dtype)
+        if got != case.dtype:
+            return f"{describe(p)} of dtype {case.dtype} comes back as {got} in case {case.id}"
+    return ""
 
 
 def _require_complete(case: Case, trajectory: Trajectory, port: Port) -> None:

@@ -20,6 +20,8 @@ KIND_NAMES = {
     "conv3d": "Conv3D",
     "depthwise": "depthwise",
     "transposed": "transposed convolution",
+    "depthwise-grouped": "depthwise",
+    "transposed-direct": "transposed convolution",
     "embedding": "embedding",
     "attention-in": "attention input projection",
     "attention-out": "attention output projection",
@@ -176,7 +178,8 @@ class Trajectory:
     notes : tuple of str
         What the driver saw and does not judge, in words.
     dtypes : mapping
-        Parameter name to the dtype that came back, as the framework names it.
+        Parameter name to the dtype that came back, as the framework names it; another than
+        the case's, if it was that at any step.
     groups : tuple of tuple of str
         Parameter names in the order, and the groups, in which the optimizer was given
         them; empty where that is the order of the case.

@@ -105,6 +105,8 @@ class Port:
         The optimizer that the port must equal when that one is fed with Φ(g).
     off : Port or None
         The same port with its GC flag switched off, where it has one.
+    switch : str
+        How that one is made, such as ``"use_gc=False"``; empty where no argument does it.
     conventions : mapping
         Declared conventions, field to value.
     dtypes : tuple of str
@@ -123,6 +125,9 @@ class Port:
         Whether the command line made it (the reference has no target).
     options : tuple of str
         Further command-line words that make the same port again.
+    own_kinds : mapping
+        Kinds of layer that the framework stores otherwise, with the names of its own kinds
+        (see `gc_ref._layouts.FLAX_KINDS`).
     environment : mapping
         Versions and settings that a reader needs to see the same thing.
     operator : bool
@@ -156,6 +161,7 @@ class Port:
     algorithm: str | None = None
     base: Port | None = None
     off: Port | None = None
+    switch: str = ""
     conventions: Mapping[str, str] = field(default_factory=dict)
     dtypes: tuple[str, ...] = ("float32",)
     drives: frozenset[str] = frozenset()
@@ -165,6 +171,7 @@ class Port:
     target: str | None = None
     by_command: bool = False
     options: tuple[str, ...] = ()
+    own_kinds: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     operator: bool = False
     takes_unused: bool = False

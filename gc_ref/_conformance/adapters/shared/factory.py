@@ -90,6 +90,7 @@ def factory_port(
     conventions: Mapping[str, str] | None,
     target: str | None,
     options: Iterable[str],
+    switch: str | None = None,
     skip: int = 0,
 ) -> Port:
     """Make the port of a factory, and the same with its switch of GC off.
@@ -100,12 +101,17 @@ def factory_port(
     """
     label, fixed = label_of(function, name), dict(settings or {})
     port = load(fixed, label)
-    off, hint = switched_off(
-        function, fixed, lambda changed, words: load(changed, f"{label} ({words})"), skip=skip
+    off, words, hint = switched_off(
+        function,
+        fixed,
+        lambda changed, words: load(changed, f"{label} ({words})"),
+        skip=skip,
+        named=switch,
     )
     return replace(
         port,
         off=off,
+        switch=words,
         algorithm=algorithm,
         base=base,
         conventions=dict(conventions or {}),

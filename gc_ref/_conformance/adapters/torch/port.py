@@ -17,6 +17,7 @@ from gc_ref._conformance.adapters.shared.factory import (
     read_factory,
 )
 from gc_ref._conformance.adapters.shared.hyperparameters import require_lr
+from gc_ref._conformance.adapters.shared.randomness import seeded
 from gc_ref._conformance.adapters.torch.model import build_model, parameter_groups
 from gc_ref._conformance.adapters.torch.training import run_case, untouched_torch
 from gc_ref._conformance.ports.case import Case, Parameter, Trajectory
@@ -34,6 +35,7 @@ def torch_port(
     conventions: Mapping[str, str] | None = None,
     target: str | None = None,
     options: Iterable[str] = (),
+    switch: str | None = None,
 ) -> Port:
     """Make a port out of a PyTorch optimizer.
 
@@ -54,7 +56,7 @@ def torch_port(
         Hold it to this optimizer fed with Φ(g).
     settings : mapping, optional
         Constructor arguments to fix, under the optimizer's own names. A boolean one
-        whose name holds ``gc`` or ``central`` is taken as the switch of GC.
+        that is named after GC, such as ``use_gc``, is taken as its switch.
     layout : {"output-first", "output-last"}
         Where the weights store their outputs (Eq. 1); layers of PyTorch store them first.
     conventions : mapping, optional
@@ -63,6 +65,8 @@ def torch_port(
         The command-line target that makes this port.
     options : iterable of str, optional
         Further command-line words that make this port.
+    switch : str, optional
+        The argument that switches GC, where its name does not say so, or several do.
 
     Returns
     -------
@@ -92,6 +96,7 @@ def torch_port(
         conventions=conventions,
         target=target,
         options=options,
+        switch=switch,
         skip=1,
     )
 
@@ -155,7 +160,7 @@ def _load(
         zeros = {p.name: torch.zeros(p.shape) for p in parameters}
         return build_model(parameters, zeros, layout="output-first")[1]
 
-    with untouched_torch(), quietly():
+    with untouched_torch(), seeded(), quietly():
         factory = read_factory(
             optimizer, settings, label, leading=lambda: (list(fresh().values()),)
         )

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gc_ref._conformance.adapters.shared.calls import quietly, raising, refuse_coroutine
+from gc_ref._conformance.adapters.shared.dtypes import Dtypes
+from gc_ref._conformance.adapters.shared.randomness import draws_kept, seeded
 from gc_ref._conformance.adapters.torch.model import build_model
 from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError
@@ -29,35 +31,41 @@ def run_case(case: Case, layout: str, label: str, make: Make) -> Trajectory:
         raise PortError(
             f"case {case.id}: no dtype {case.dtype!r}; PyTorch is driven in {', '.join(STORAGE)}"
         )
-    with untouched_torch(), quietly():
+    with untouched_torch(), seeded(), quietly():
         gradients = [_tensors(g, case) for g in case.gradients]
         values = _tensors({p.name: p.value for p in case.parameters}, case)
         training = _Training(case, layout, label, make, values)
-        other = {name: value + 1 for name, value in values.items()}
-        twin = _Training(case, layout, label, make, other) if "twin" in case.drive else None
+        twin = None
+        if "twin" in case.drive:
+            other = {name: value + 1 for name, value in values.items()}
+            with draws_kept():
+                twin = _Training(case, layout, label, make, other)
         steps: list[dict[str, Array]] = []
-        writes = False
+        writes, dtypes = False, Dtypes(case)
         for number, gradient in enumerate(gradients, 1):
             if case.rates:
                 training.set_rate(case.rates[number - 1])
             writes |= training.step(gradient, number)
             steps.append(training.record(number))
-            if twin:
-                twin.step({name: -g for name, g in gradient.items()}, number)
-            if number == 1 and "checkpoint" in case.drive:
-                training = training.restored()
-        dtypes = {n: str(v.dtype).removeprefix("torch.") for n, v in training.owned.items()}
-    return Trajectory(tuple(steps), dtypes=dtypes, groups=training.groups(), writes_gradient=writes)
+            for name, w in training.owned.items():
+                dtypes.add(name, str(w.dtype).removeprefix("torch."))
+            with draws_kept():
+                if twin:
+                    twin.step({name: -g for name, g in gradient.items()}, number)
+                if number == 1 and "checkpoint" in case.drive:
+                    training = training.restored()
+    return Trajectory(
+        tuple(steps), dtypes=dtypes.found, groups=training.groups(), writes_gradient=writes
+    )
 
 
 @contextlib.contextmanager
 def untouched_torch() -> Iterator[None]:
-    """Start from a known state of PyTorch, and restore the former one at the end."""
+    """Compute gradients, and restore the default dtype at the end."""
     import torch
 
     dtype = torch.get_default_dtype()
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        torch.default_generator.manual_seed(0)
+    with torch.enable_grad():
         try:
             yield
         finally:
