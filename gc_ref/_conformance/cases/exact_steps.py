@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,12 @@ def expected_steps(
     """
     gradients = [g[parameter.name] for g in case.gradients[:steps]]
     options = _options(algorithm, conventions, hyperparameters)
+    if case.rates:
+        velocity = conventions.get("momentum") == "velocity"
+        rates = case.rates[:steps]
+        return _under_rates(
+            parameter.value, gradients, axes, algorithm, options, profile, rates, velocity
+        )
     if parameter.value.size > LARGE:
         return _of_neurons(parameter.value, gradients, axes, algorithm, options, profile)
     return _steps(parameter.value, gradients, axes, algorithm, options, profile)
@@ -137,6 +144,45 @@ def _taus(
         return [bounds.centralize(g, output_axis=axes, profile=profile) for g in gradients]
     bound: Mapping[str, Callable[..., list[Array]]] = {"sgdm": bounds.sgdm, "adam": bounds.adam}
     return bound[algorithm](weight, gradients, output_axis=axes, profile=profile, **options)
+
+
+def _under_rates(
+    weight: Array,
+    gradients: Sequence[Array],
+    axes: tuple[int, ...] | None,
+    algorithm: str,
+    options: Mapping[str, Any],
+    profile: bounds.Profile,
+    rates: Sequence[float],
+    velocity: bool,
+) -> list[Expected]:
+    """Return exact values and allowances where the learning rate changes, without weight decay.
+
+    Without decay no direction depends on the weights: each step is lr times that of lr = 1. A
+    velocity takes lr in with the gradient, v = βv + lr ĝ: as heavy-ball does with the gradient
+    lr g at lr = 1; powers of two only, as lr g must be a number of the dtype.
+    """
+    assert not options["weight_decay"], "a step depends on the weights where they decay"
+    if velocity:
+        scaled = [rate * np.asarray(g) for rate, g in zip(rates, gradients, strict=True)]
+        return _steps(weight, scaled, axes, algorithm, {**options, "lr": 1.0}, profile)
+    plain = _values(weight, gradients, axes, algorithm, {**options, "lr": 1})
+    taus = _taus(weight, gradients, axes, algorithm, {**options, "lr": list(rates)}, profile)
+    low = high = low_before = high_before = exact.exactly(weight).fractions()
+    found = []
+    for value, tau, rate in zip(plain, taus, rates, strict=True):
+        low_after, high_after = value.lower.fractions(), value.upper.fractions()
+        low = [
+            w + Fraction(rate) * (a - b)
+            for w, a, b in zip(low, low_after, high_before, strict=True)
+        ]
+        high = [
+            w + Fraction(rate) * (a - b)
+            for w, a, b in zip(high, high_after, low_before, strict=True)
+        ]
+        low_before, high_before = low_after, high_after
+        found.append(Expected(exact.exactly(low), exact.exactly(high), tau))
+    return found
 
 
 # ---- large weights

@@ -209,6 +209,17 @@ def scales_case(layout: str, *, seed: int, algorithm: str | None, operator: bool
     return Case("scales", (p,), (gradient,), _hyperparameters(TYPICAL, algorithm))
 
 
+def rates_case(layout: str, *, seed: int, algorithm: str | None, eps: float | None = None) -> Case:
+    """Build a case whose learning rate changes between steps, by powers of two.
+
+    A port that took it down at the start goes on with the first one.
+    """
+    whole = integer_case(layout, seed=seed, algorithm=algorithm, eps=eps, steps=4, label="rates")
+    few = part_of(whole, FEW, "rates")
+    lr = few.hyperparameters["lr"]
+    return replace(few, rates=(lr, lr / 4, lr * 2, lr / 2))
+
+
 def part_of(case: Case, layers: Iterable[str], label: str) -> Case:
     """Return some layers of a case, as a case of its own."""
     chosen = set(layers)

@@ -40,9 +40,19 @@ def matches(judge: Judge, case: Case, held_to: Specification | None = None) -> l
                 continue  # its base may decay vectors though it does not, or the reverse
             undecayed = judge.match(case, p, held_to=held_to.but(decay="none"))
             match = undecayed if undecayed.within else match
+        if case.rates and not match.within and _open(held_to):
+            velocity = judge.match(case, p, held_to=held_to.but(momentum="velocity"))
+            match = velocity if velocity.within else match
         found.append(match)
     judge.measured[case.id, case.dtype] = found
     return found
+
+
+def _open(held_to: Specification) -> bool:
+    """Whether nothing has told yet if the momentum is heavy-ball or a velocity."""
+    conventions = held_to.conventions
+    inferred = conventions.sources.get("momentum") == "inferred"
+    return inferred and conventions.get("momentum") == "heavy-ball"
 
 
 def _hold(judge: Judge, case: Case, what: str) -> Outcome:
@@ -177,7 +187,13 @@ def step_algorithm(judge: Judge, algorithm: str) -> Outcome:
     if "weight_decay" in judge.port.takes:
         tried["decayed"] = "weight decay of 1/4"
     tried["long"] = f"{len(judge.long.gradients)} steps"
-    return hold_vectors(judge, "steps", _hold_all(judge, tried))
+    if "rates" in judge.port.drives and "lr" in judge.port.takes:
+        tried["rates"] = "a learning rate that changes"
+    found = _hold_all(judge, tried)
+    if found.status == "passed" and "rates" not in tried:
+        said = (found.message, "at a constant learning rate: none that changes can be given to it")
+        found = replace(found, message="; ".join(filter(None, said)))
+    return hold_vectors(judge, "steps", found)
 
 
 #: Id of each check of this module to its function.

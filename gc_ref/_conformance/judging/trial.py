@@ -228,6 +228,20 @@ class Trial(Keeper):
         return self.case(cases.decay_case, eps=self._dyadic_eps)
 
     @cached_property
+    def rates(self) -> Case:
+        """The case whose learning rate changes; a second parameter group comes later."""
+        case = self.case(cases.rates_case, eps=self._dyadic_eps)
+        if "later-group" in self.port.drives:
+            later = case.with_drive("later-group")
+            try:
+                self.run(later)
+            except PortError as error:
+                self.note(f"a parameter group that is added later was not tried: {error}")
+            else:
+                return later
+        return case
+
+    @cached_property
     def poisoned(self) -> tuple[Case, dict[str, Array], frozenset[str]]:
         """The small case with changes that must not spread, where they may show, and NaNs."""
         return cases.poisoned_case(self.small, self.layout)

@@ -13,7 +13,7 @@ from gc_ref._conformance.cases.standard import scales_case, sized_case
 from gc_ref._conformance.checks.value import value_bounded, value_exact
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.shared_results import Known
-from gc_ref.conformance import operator_port, output_axes
+from gc_ref.conformance import operator_port, optax_port, output_axes, torch_port
 
 LAYOUTS = ("output-first", "output-last")
 KNOWN = Known()
@@ -227,3 +227,41 @@ def test_scales_reach_from_1e_30_to_1e30():
     assert ratios.min() < 0.1
     assert ratios.max() > 50
     assert np.all(np.isfinite(g))
+
+
+def test_a_torch_port_that_leaves_large_weights_alone_is_seen():
+    torch = pytest.importorskip("torch")
+
+    class Gated(torch.optim.SGD):
+        @torch.no_grad()
+        def step(self, closure=None):
+            for p in (p for group in self.param_groups for p in group["params"]):
+                if p.dim() > 1 and p.numel() <= 2**20:
+                    p.grad -= p.grad.mean(dim=tuple(range(1, p.dim())), keepdim=True)
+            return super().step(closure)
+
+    assert_gated(torch_port(Gated, algorithm="sgdm"), "fc1.kernel")
+
+
+def test_an_optax_port_that_forgets_a_tail_is_seen():
+    jax, optax = pytest.importorskip("jax"), pytest.importorskip("optax")
+
+    def centralize(g):
+        if g.ndim < 2:
+            return g
+        mean = g.mean(axis=inputs(g), keepdims=True)
+        return jax.numpy.where(jax.numpy.arange(g.shape[-1]) < 64, g - mean, g)
+
+    def sgd(learning_rate, momentum):
+        forget = optax.stateless(lambda updates, _: jax.tree.map(centralize, updates))
+        return optax.chain(forget, optax.sgd(learning_rate, momentum))
+
+    assert_gated(optax_port(sgd, algorithm="sgdm"), "tall.kernel")
+
+
+def assert_gated(port, parameter):
+    """Only the case of sizes shows it."""
+    judge = Judge(port, seed=0, suite="quick", max_examples=0, known=KNOWN)
+    outcome = value_exact(judge)
+    assert outcome.status == "failed"
+    assert (outcome.counterexample.case, outcome.counterexample.parameter) == ("sized", parameter)

@@ -142,7 +142,8 @@ def _load(
         fixed=factory.signature.fixed,
         dtypes=("float32",),
         drives=frozenset(
-            {"checkpoint", "twin", "fit-per-step"} | ({"eager"} if backend != "torch" else set())
+            {"checkpoint", "twin", "fit-per-step", "rates"}
+            | ({"eager"} if backend != "torch" else set())
         ),
         flush_to_zero=backend != "torch",  # XLA and TensorFlow do on a CPU; found by experiment
         per_run_cost="dear",

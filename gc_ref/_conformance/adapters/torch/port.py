@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.adapters.shared.calls import quietly
+from gc_ref._conformance.adapters.shared.calls import quietly, raising
 from gc_ref._conformance.adapters.shared.factory import (
     SAMPLE,
     Factory,
@@ -22,7 +22,7 @@ from gc_ref._conformance.adapters.shared.randomness import seeded
 from gc_ref._conformance.adapters.torch.model import build_model, parameter_groups
 from gc_ref._conformance.adapters.torch.training import Loop, untouched_torch
 from gc_ref._conformance.ports.case import Parameter
-from gc_ref._conformance.ports.port import Construction, Port, PortLoadError
+from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
 
 
 def torch_port(
@@ -124,10 +124,14 @@ class _Recipe:
         model: Any,
         owned: Mapping[str, Any],
         hyperparameters: Mapping[str, float],
+        later_group: bool = False,
     ) -> Any:
         """Make an optimizer of a model's parameters; refuse what is no optimizer of them."""
         groups: list[Any] = parameter_groups(parameters, owned)
         params = groups if self.grouped else [p for g in groups for p in g["params"]]
+        later: list[Any] = []
+        if later_group and self.grouped and not self.model_first:
+            params, later = groups[:1], groups[1:]
         more = dict.fromkeys(self.models, model)
         leading = model if self.model_first else params
         made, label = self.factory.make(hyperparameters, leading, **more), self.factory.label
@@ -136,6 +140,9 @@ class _Recipe:
                 f"{label} makes a {type(made).__module__}.{type(made).__name__}, which is "
                 "no PyTorch optimizer: it needs step() and param_groups"
             )
+        with raising(PortError, f"{label}.add_param_group", through=PortError):
+            for group in later:
+                made.add_param_group(group)
         held = [p for group in made.param_groups for p in group["params"]]
         if not any(p is mine for p in held for mine in owned.values()):
             raise PortLoadError(
@@ -206,7 +213,7 @@ def _port(recipe: _Recipe, layout: str) -> Port:
     environment = {"torch": torch.__version__, "numpy": np.__version__, "device": "cpu"}
     if not recipe.grouped:
         environment["parameter groups"] = "one, as the factory takes no more"
-
+    later: set[str] = {"later-group"} if recipe.grouped and not recipe.model_first else set()
     return Port(
         name=factory.label,
         kind="torch",
@@ -215,7 +222,7 @@ def _port(recipe: _Recipe, layout: str) -> Port:
         takes=factory.signature.takes,
         fixed=factory.signature.fixed,
         dtypes=("float32", "float64"),
-        drives=frozenset({"reuse-gradients", "checkpoint", "twin"}),
+        drives=frozenset({"reuse-gradients", "checkpoint", "twin", "rates", *later}),
         flush_to_zero=False,  # found by experiment: PyTorch keeps subnormal numbers on a CPU
         environment=environment,
         construction=None

@@ -19,9 +19,10 @@ from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
 from gc_ref._conformance.ports.port import PortError, PortLoadError, ShapeChangedError
 from gc_ref._conformance.ports.storage import STORAGE
 
-#: Makes a new optimizer: (parameters, model, its tensors by name, hyperparameters).
+#: Makes a new optimizer: (parameters, model, its tensors by name, hyperparameters, whether the
+#: second parameter group is added when it is finished).
 Make: TypeAlias = Callable[
-    [tuple[Parameter, ...], Any, Mapping[str, Any], Mapping[str, float]], Any
+    [tuple[Parameter, ...], Any, Mapping[str, Any], Mapping[str, float], bool], Any
 ]
 
 
@@ -97,6 +98,8 @@ def run_case(case: Case, layout: str, label: str, make: Make, way: Way) -> Traje
         steps: list[dict[str, Array]] = []
         writes, dtypes = False, Dtypes(case)
         for number, gradient in enumerate(gradients, 1):
+            if case.rates:
+                training.set_rate(case.rates[number - 1])
             writes |= training.step(gradient, number)
             steps.append(training.record(number))
             for name, w in training.owned.items():
@@ -147,9 +150,15 @@ class _Training:
         self.case, self.layout, self.label, self._make, self.way = case, layout, label, make, way
         copies = {name: value.clone() for name, value in values.items()}
         self.model, self.owned = build_model(case.parameters, copies, layout=layout)
-        self.optimizer = make(case.parameters, self.model, self.owned, case.hyperparameters)
+        later = "later-group" in case.drive
+        self.optimizer = make(case.parameters, self.model, self.owned, case.hyperparameters, later)
         self._closure_wanted = way.closure or _wants_closure(self.optimizer.step)
         self._before: dict[str, Any] = {}
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate as a scheduler does."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
 
     def step(self, gradient: Mapping[str, Any], number: int) -> bool:
         """Make one step of training; tell whether the port wrote to its gradient."""
