@@ -21,8 +21,8 @@ from gc_ref._conformance.judging.base_law import base_couples
 from gc_ref._conformance.judging.decay_inference import score, with_base_decay, with_decay
 from gc_ref._conformance.judging.invariance import (
     keeps_sums,
+    moves_alike,
     response_to_shift,
-    same_trajectory,
     shifted,
 )
 from gc_ref._conformance.judging.matching import match
@@ -159,8 +159,8 @@ def _unknown(trial: Trial, conventions: Conventions) -> Specification:
 
 def _acts_on_update(trial: Trial, case: Case, p: Parameter) -> bool:
     """Whether the sums of a weight stay though its steps notice the mean of its gradient."""
-    moved = trial.steps(shifted(trial, case, "by-rank"), p)
-    notices = not same_trajectory(trial, moved, trial.steps(case, p), p.value).within
+    moved = shifted(trial, case, "by-rank")
+    notices = not moves_alike(trial, moved, case, p, "by-rank").within
     rules = ("by-rank", "by-kind") if trial.leaves_choice(p) else ("by-rank",)
     return notices and any(keeps_sums(trial, case, p, rule) for rule in rules)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gc_ref._conformance.judging.invariance import same_trajectory
+from gc_ref._conformance.judging.invariance import moves_alike
 from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Array, Case, Parameter
@@ -44,9 +44,8 @@ def weights_without_mean(trial: Trial, case: Case, *, port: Port | None = None) 
     for p in case.parameters:
         if trial.fan_in(p) == 1:
             continue
-        plain = trial.steps(case, p, port=port)
-        other = trial.steps(mirrored(trial, case), p, port=port)
-        if np.any(plain[-1] != p.value) and same_trajectory(trial, other, plain, p.value).within:
+        alike = moves_alike(trial, mirrored(trial, case), case, p, "by-rank", port=port)
+        if alike.within and np.any(trial.steps(case, p, port=port)[-1] != p.value):
             found.append(p)
     return found
 
