@@ -15,6 +15,8 @@ NOT_LOADED = [
     ("operator:raising.py:f", ["raising.py", "ValueError: at import"]),
     ("operator:exiting.py:f", ["exiting.py", "SystemExit"]),
     ("operator:needing.py:f", ["needing.py", "gc_ref_no_such_module"]),
+    ("operator:attributes_exit.py:f", ["attributes_exit.py", "'f'", "SystemExit"]),
+    ("operator:attributes_need.py:f", ["attributes_need.py", "gc_ref_no_such_module"]),
     ("operator:empty.py:f", ["empty.py", "'f'"]),
     ("operator:ports.py:plane", ["ports.py", "'plane'", "it has:"]),
     ("operator:ports.py:plain.nothing", ["'plain.nothing'"]),
@@ -47,6 +49,7 @@ NOT_DRIVEN = [
     ("operator:ports.py:leaves", ["leaves", "SystemExit"]),
     ("operator:ports.py:recurses", ["recurses", "RecursionError"]),
     ("operator:ports.py:aborts", ["aborts", "Abort"]),
+    ("operator:ports.py:unsayable", ["unsayable", "raised", "Unsayable"]),
     ("operator:ports.py:closes", ["closes", "GeneratorExit: half-way"]),
     ("operator:ports.py:waits", ["waits is an async function", "not awaited"]),
     ("operator:ports.py:scaled", ["TypeError", "scale"]),
@@ -106,8 +109,22 @@ def test_status_3_a_port_that_cannot_be_driven(run, target, needed):
 
 
 def test_an_interrupt_is_no_finding(run):
-    with pytest.raises(KeyboardInterrupt):
-        run(*quick("operator:ports.py:interrupts"))
+    words = "gc-ref: interrupted (KeyboardInterrupt)\n"
+    assert run(*quick("operator:ports.py:interrupts")) == (130, "", words)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "operator:ports.py:shallow",
+        "operator:ports.py:rounds_up",
+        "numpy:ports.py:sgdm_pops",
+        pytest.param("operator:ports.py:flushes_subnormals", marks=pytest.mark.torch),
+    ],
+)
+def test_a_right_port_conforms_whatever_it_switches_or_consumes(run, target):
+    status, out, err = run(*quick(target))
+    assert (status, err) == (0, ""), out
 
 
 def test_status_3_a_setting_that_the_port_does_not_take(run):
