@@ -1,5 +1,6 @@
 """Ports, right and strange, that the command is run on: the tests copy this file as ports.py."""
 
+import contextlib
 import ctypes
 import dataclasses
 import os
@@ -117,13 +118,13 @@ def moves(g):
     return plain(g)
 
 
-class Unsayable(Exception):
+class UnsayableError(Exception):
     def __str__(self):
         sys.exit(0)
 
 
 def unsayable(g):
-    raise Unsayable
+    raise UnsayableError
 
 
 def shallow(g):
@@ -189,10 +190,8 @@ def hangs(g):
 
 def hangs_deaf(g):
     while True:
-        try:
+        with contextlib.suppress(BaseException):
             hangs(g)
-        except BaseException:
-            pass
 
 
 class RaisesLater:

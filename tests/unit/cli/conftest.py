@@ -22,6 +22,13 @@ FILES = {
     "ports2.py": "from ports import *\n",
     "attributes_exit.py": "import sys\ndef __getattr__(name): sys.exit(0)\n",
     "attributes_need.py": "def __getattr__(name): import gc_ref_no_such_module\n",
+    "flushes.py": "import torch\ntorch.set_flush_denormal(True)\nfrom ports import plain\n",
+    "replaces_sum.py": "import numpy\nnumpy.sum = lambda *_, **__: 0.0\nfrom ports import half\n",
+    "replaces_all.py": "import numpy\nnumpy.all = numpy.any\nfrom ports import half\n",
+    "replaces_isfinite.py": "import numpy\ndel numpy.isfinite\nfrom ports import half\n",
+    "replaces_max.py": "import builtins\nbuiltins.max = min\nfrom ports import half\n",
+    "replaces_plus.py": "from fractions import Fraction\nFraction.__add__ = Fraction.__sub__\n"
+    "from ports import half\n",
     "exits_at_once.py": "import os\nos._exit(0)\n",
     "talking.py": """
 import atexit, os, threading, time
