@@ -154,6 +154,7 @@ class _Training:
         self.optimizer = make(case.parameters, self.model, self.owned, case.hyperparameters, later)
         self._closure_wanted = way.closure or _wants_closure(self.optimizer.step)
         self._before: dict[str, Any] = {}
+        self._groups = self._groups_now()  # later a port may put other tensors there
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate as a scheduler does."""
@@ -210,11 +211,16 @@ class _Training:
         return {name: array_of(w).copy() for name, w in self.owned.items()}
 
     def groups(self) -> tuple[tuple[str, ...], ...]:
-        """Names of the parameters, group by group, as the optimizer has them."""
-        return tuple(
+        """Names of the parameters, group by group, as the optimizer had them at first."""
+        return self._groups
+
+    def _groups_now(self) -> tuple[tuple[str, ...], ...]:
+        found = [
             tuple(name for p in group["params"] for name, w in self.owned.items() if w is p)
             for group in self.optimizer.param_groups
-        )
+        ]
+        rest = tuple(name for name in self.owned if not any(name in group for group in found))
+        return (*found, rest) if rest else tuple(found)
 
     def restored(self) -> _Training:
         """Save the optimizer, and restore it over a fresh model with the same weights."""
