@@ -64,12 +64,12 @@ def _phi(row: Sequence[float], at: int, *, centralize: bool) -> tuple[str, float
         return short(row[at]), row[at]
     mean = math.fsum(row) / len(row)
     value = row[at] - mean
-    return f"{short(row[at])} - {_term(mean)} = {short(value)}", value
+    return f"{short(row[at], 9)} - {_term(mean, 9)} = {short(value)}", value
 
 
-def _term(value: float) -> str:
+def _term(value: float, digits: int = 6) -> str:
     """Return a number as a later term of a sum or product: a negative one in parentheses."""
-    return short(value) if value >= 0 else f"({short(value)})"
+    return short(value, digits) if value >= 0 else f"({short(value, digits)})"
 
 
 Phis = Sequence[tuple[str, float]]
