@@ -273,8 +273,8 @@ _ALL = (
         "clipped-first", "the gradient is clipped before it is centralized", "Base law",
         "Ranger21's adaptive clipping (the paper's author calls the order of the two a matter of "
         "choice: issue 5 of his repository)",
-        ("scope/vectors-untouched", "scope/every-weight", "scope/parameters-isolated", "value/exact",
-         "value/bounded", "law/linear"),
+        ("scope/vectors-untouched", "scope/every-weight", "scope/parameters-isolated",
+         "value/exact", "value/bounded", "law/linear"),
         (replace(_at("clipped-norm", 1.0), seen=""), _at("clipped-value", 5.0, "value"),
          Form("model", Semantics(centering="clipped-model-norm", amount=1.0), operator=False,
                no_vector="a vector is one weight, with no model around it")), since=NEXT,
