@@ -6,8 +6,10 @@ import re
 import numpy as np
 import pytest
 
+from gc_ref._conformance.catalogue.deviations import FORMS
 from gc_ref._conformance.reports.arithmetic import arithmetic
 from gc_ref._conformance.reports.worked_example import worked_example
+from gc_ref._conformance.wrong_ports.make import make_port
 from gc_ref.conformance import numpy_port, operator_port
 
 from . import strange_ports
@@ -128,3 +130,23 @@ def test_the_arithmetic_gives_the_expected_number(what):
 
 def _value(text):
     return eval(text.replace("×", "*"), {}, {"sqrt": np.sqrt})
+
+
+def test_a_weight_left_alone_by_name_is_named_by_its_base_too():
+    base = numpy_port(trained(strange_ports.nothing), name="base")
+    port = numpy_port(trained(strange_ports.no_embedding), name="no-embedding", base=base)
+    report = check(port, max_examples=0)
+    assert report.identified == ("kind-gated",), report.diagnosis
+    [said] = report.diagnosis
+    assert "weights of the kind embedding are left alone" in said
+
+
+@pytest.mark.torch
+def test_state_that_is_lost_when_it_is_restored_is_said_to_be_lost():
+    """What fails is the checkpoint, and nothing else is said to be wrong."""
+    form = FORMS["state-lost"]
+    report = check(make_port(form, "torch", name="lost"), max_examples=0)
+    assert [c.id for c in report.failures] == ["hygiene/checkpoint"]
+    assert report.identified == ("state-lost",)
+    [said] = report.diagnosis
+    assert said.startswith("restored after step 1, it goes on as a new optimizer would")

@@ -104,7 +104,10 @@ def _shown_by_checks(judge: Judge, failed: Mapping[str, CheckReport]) -> dict[st
 def _starts_anew(judge: Judge) -> bool:
     """Whether a port that is restored after its first step goes on as one without state would."""
     case = judge.small
-    restored = judge.run(case.with_drive("checkpoint")).steps
+    try:
+        restored = judge.run(case.with_drive("checkpoint")).steps
+    except PortError:  # it does not go on at all
+        return False
     parameters = tuple(replace(p, value=restored[0][p.name]) for p in case.parameters)
     rest = replace(case, id="restarted", parameters=parameters, gradients=case.gradients[1:])
     anew = judge.run(rest).steps
@@ -129,7 +132,8 @@ def _of_a_nan(search: SemanticsSearch, semantics: Semantics) -> dict[str, str]:
 def _against_base(
     judge: Judge, failed: Mapping[str, CheckReport], by_checks: Mapping[str, str]
 ) -> Diagnosis:
-    explained = explanations_by_base(judge) or SemanticsSearch(judge).explanations()
+    search = SemanticsSearch(judge)
+    explained = search.by_kind(explanations_by_base(judge)) or search.explanations()
     found = [s for s in explained if s.deviations]
     if found or by_checks:
         return _known(found, by_checks, judge.layout)
@@ -171,7 +175,10 @@ def _distorted_decay(judge: Judge, search: SemanticsSearch, semantics: Semantics
         beta1 = observed[0].settings(semantics)["beta1"]
         corrected = [1 / (1 - beta1**t) for t in range(1, len(factors) + 1)]
         if np.allclose(factors, corrected, rtol=1e-3):
-            return "the weight decay is divided by Adam's first bias correction, 1 - beta1^t"
+            return (
+                "the weight decay is divided by Adam's first bias correction, 1 - beta1^t, as in "
+                "the authors' AdamW"
+            )
     times = ", ".join(f"{f:.4g}" for f in factors)
     return f"the weight decay is {times} times lr * weight_decay * w at the first steps"
 
@@ -182,7 +189,7 @@ def _known(found: Sequence[Semantics], by_checks: Mapping[str, str], layout: str
     for semantics in found:
         if semantics.deviations or not by_checks:
             said.append("; ".join(semantics.words(layout)) + _seen(semantics))
-    said += [f"{words} (`{i}`)" for i, words in by_checks.items()]
+    said += [f"{words} ({_named(i, _seen_so(i))})" for i, words in by_checks.items()]
     ids = dict.fromkeys([*(i for s in found for i in s.deviations), *by_checks])
     return Diagnosis(tuple(ids), tuple(said), ambiguous=len(found) > 1)
 
@@ -192,8 +199,19 @@ def _seen(semantics: Semantics) -> str:
     parts = []
     for id in semantics.deviations:
         seen = [f.seen for f in DEVIATIONS[id].forms if f.seen and f.semantics.within(semantics)]
-        parts.append(f"`{id}`" + (f", as {'; '.join(seen)}" if seen else ""))
+        parts.append(_named(id, "; ".join(seen)))
     return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _seen_so(id: str) -> str:
+    """Return where a deviation that a check shows has been seen, if its flaw is always one."""
+    forms = DEVIATIONS[id].forms
+    return DEVIATIONS[id].seen if len(forms) == 1 and forms[0].flaw else ""
+
+
+def _named(id: str, seen: str) -> str:
+    """Return an id, and where just that has been seen."""
+    return f"`{id}`" + (f", as {seen}" if seen else "")
 
 
 def _unknown(search: SemanticsSearch, layout: str) -> Diagnosis:

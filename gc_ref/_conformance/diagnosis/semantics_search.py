@@ -117,7 +117,7 @@ class SemanticsSearch:
                     patterns = _patterns(observed, semantics)
                     if patterns is not None:
                         found += self._with_conditions(semantics, patterns, observed)
-        return self._by_kind(_simplest(self._confirmed(_distinct(found))))
+        return self.by_kind(_simplest(self._confirmed(_distinct(found))))
 
     def _with_conditions(
         self, semantics: Semantics, patterns: Mapping[str, Pattern], observed: Observed
@@ -161,13 +161,13 @@ class SemanticsSearch:
             for gate, k in separating(VALUE_GATES, acting, idle)
         ]
 
-    def _by_kind(self, found: list[Semantics]) -> list[Semantics]:
+    def by_kind(self, found: list[Semantics]) -> list[Semantics]:
         """Hold gates against the layers whose shape does not tell their kind.
 
         A port may know a weight's layer by its name: an embedding has the shape of a Dense.
         """
         judge = self.judge
-        if judge.operator or judge.specification.mode not in ("sgdm", "adam"):
+        if judge.operator or judge.specification.mode == "unknown" or not found:
             return found
         if judge.specification.conventions.get("scope") == "conv-only":
             return found
@@ -185,7 +185,7 @@ class SemanticsSearch:
             agrees = all(map(semantics.in_scope, acting)) and not any(map(semantics.in_scope, idle))
             if not plain or semantics.value_gate or agrees:
                 kept.append(semantics)
-        if kept or not found or not acting:
+        if kept or not acting:
             return kept or found
         return [
             replace(found[0], gate=gate, gate_number=k)

@@ -48,6 +48,13 @@ def arithmetic(shown: Counterexample) -> list[str]:
     mode, hyper = shown.neuron.algorithm, shown.neuron.hyperparameters
     if mode == "operator":
         return [f"Φ(g) = {centralized[0][0]}"]
+    if mode == "base" and shown.case != "decay":  # there it may be Φ of the decayed gradient
+        first = len(rows) - SHOWN
+        return [
+            f"step {t}: the base optimizer is given Φ(g) = {words}"
+            for t, (words, _) in enumerate(centralized, 1)
+            if t > first
+        ]
     if mode not in FORMS or element.weight is None or hyper.get("weight_decay"):
         return []
     for form in FORMS[mode]:
