@@ -24,8 +24,8 @@ from gc_ref._conformance.diagnosis.amounts import fitted_amount
 from gc_ref._conformance.diagnosis.observed import ObservedParameter, observe
 from gc_ref._conformance.diagnosis.search_cases import SearchCases
 from gc_ref._conformance.diagnosis.step_patterns import ROUNDINGS, Pattern, step_pattern
-from gc_ref._conformance.judging.inference import rules_followed
 from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.judging.scope_inference import rules_followed
 from gc_ref._conformance.ports.case import Case
 
 __all__ = ["SemanticsSearch"]
