@@ -27,7 +27,7 @@ def sgdm(
     weight: npt.ArrayLike,
     grads: Sequence[npt.ArrayLike],
     *,
-    lr: float,
+    lr: float | Sequence[float],
     momentum: float = 0.9,
     dampening: float | None = None,
     output_axis: int | Sequence[int] | None,
@@ -45,8 +45,10 @@ def sgdm(
         Initial weight, exactly as the port gets it.
     grads : sequence of array_like
         One gradient per step, of the shape of ``weight``.
-    lr, momentum : float
-        α and β, exactly as the port gets them.
+    lr : float or sequence of float
+        α, exactly as the port gets it; a sequence has one for each step.
+    momentum : float
+        β, exactly as the port gets it.
     dampening : float, optional
         None: m = βm + (1−β)ĝ, Algorithm 1; else m = βm + (1−dampening)ĝ.
     output_axis : int, tuple of int, or None
@@ -86,11 +88,13 @@ def sgdm(
     take = 1 - (momentum if dampening is None else dampening)
     l2, decoupled, inside = _decays(weight_decay, decay, placement)
 
+    rates = _rates(lr, len(gradients))
+
     def run(profile: Profile) -> Iterator[Array]:
-        units = Units.of(profile, lr)
+        units = Units.of(profile, min(rates, key=abs, default=0.0))
         w = balls.certain(start)
         m = raw = balls.certain(np.zeros(start.shape))  # momentum of Φ(g), and of g
-        for step, g in enumerate(map(balls.certain, gradients)):
+        for step, (g, lr) in enumerate(zip(map(balls.certain, gradients), rates, strict=True)):
             w = balls.shrunk(w, lr, decoupled, units)
             if placement == "gradient":
                 g_hat = balls.decayed(project(g, axes, profile), w, l2, units)
@@ -120,7 +124,7 @@ def adam(
     weight: npt.ArrayLike,
     grads: Sequence[npt.ArrayLike],
     *,
-    lr: float,
+    lr: float | Sequence[float],
     beta1: float = 0.9,
     beta2: float = 0.999,
     eps: float = 1e-8,
@@ -137,8 +141,10 @@ def adam(
     ----------
     weight, grads, output_axis, weight_decay, decay, placement, profile
         As for `sgdm`.
-    lr, beta1, beta2, eps : float
-        α, β1, β2 and ε, exactly as the port gets them.
+    lr : float or sequence of float
+        α, as for `sgdm`.
+    beta1, beta2, eps : float
+        β1, β2 and ε, exactly as the port gets them.
     epsilon : {"outside", "hat"}
         m̂/(√v̂ + ε), or √(1−β2ᵗ)/(1−β1ᵗ)·m/(√v + ε).
 
@@ -168,11 +174,13 @@ def adam(
     axes = averaged_axes(start.shape, output_axis)
     l2, decoupled, inside = _decays(weight_decay, decay, placement)
 
+    rates = _rates(lr, len(gradients))
+
     def run(profile: Profile) -> Iterator[Array]:
-        units = Units.of(profile, lr)
+        units = Units.of(profile, min(rates, key=abs, default=0.0))
         w = balls.certain(start)
         m = v = balls.certain(np.zeros(start.shape))
-        for t, g in enumerate(map(balls.certain, gradients), 1):
+        for t, (g, lr) in enumerate(zip(map(balls.certain, gradients), rates, strict=True), 1):
             w = balls.shrunk(w, lr, decoupled, units)
             if placement == "gradient":
                 g = project(g, axes, profile)
@@ -221,6 +229,15 @@ def _same_shape(weight: npt.ArrayLike, grads: Sequence[npt.ArrayLike]) -> tuple[
                 "give one gradient of the weight's shape per step"
             )
     return start, gradients
+
+
+def _rates(lr: float | Sequence[float], steps: int) -> list[float]:
+    """Return the learning rate of each step."""
+    if not isinstance(lr, Sequence):
+        return [lr] * steps
+    if len(lr) != steps:
+        raise ValueError(f"{len(lr)} learning rates for {steps} steps; give one for each step")
+    return list(lr)
 
 
 def _check(**chosen: str) -> None:

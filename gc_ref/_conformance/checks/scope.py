@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gc_ref._conformance.checks.make_counterexample import failure
+from gc_ref._conformance.checks.make_counterexample import convincing, failure
 from gc_ref._conformance.checks.without_formula import (
     gated_by_rank,
     more_erased,
@@ -107,9 +107,9 @@ def every_weight(judge: Judge) -> Outcome:
         parts.append(
             f"{_kinds(wrong)} are changed, but not to the gradient less its mean over all inputs"
         )
-    first = (left_alone + wrong)[0]
-    message = f"{'; '.join(parts)}; smallest: {describe(first.parameter)}{_gate(judge)}"
-    return failure(judge, first, message)
+    shown = convincing(left_alone or wrong)
+    message = f"{'; '.join(parts)}; for instance {describe(shown.parameter)}{_gate(judge)}"
+    return failure(judge, shown, message)
 
 
 def _gate(judge: Judge) -> str:
@@ -129,6 +129,8 @@ def _kinds(matches: Sequence[Match]) -> str:
 
 def vectors_untouched(judge: Judge) -> Outcome:
     """scope/vectors-untouched: biases, norm scales and scalars get their gradient as it is."""
+    if not _vectors(judge):
+        return not_applicable("the port is given none: see what was left out")
     if judge.specification.mode == "unknown":
         return vectors_respond(judge)
     vectors = _of_those_that_tell(judge, _vectors(judge))
@@ -143,12 +145,12 @@ def vectors_untouched(judge: Judge) -> Outcome:
     explained = any(followed[p.name] for p in _weights(judge) if judge.fan_in(p) > 1)
     if len(wrong) == len(vectors) and not judge.operator and not explained:
         return not_applicable(NOTHING_FITS)
-    first = wrong[0]
+    shown = convincing(wrong)
     return failure(
         judge,
-        first,
+        shown,
         f"{len(wrong)} of {len(vectors)} parameters of fewer than two dimensions do not get "
-        f"their own gradient, first {describe(first.parameter)}",
+        f"their own gradient, for instance {describe(shown.parameter)}",
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gc_ref import laws
 from gc_ref._conformance.cases import standard as cases
-from gc_ref._conformance.checks.make_counterexample import failure
+from gc_ref._conformance.checks.make_counterexample import convincing, failure
 from gc_ref._conformance.checks.value import matches
 from gc_ref._conformance.checks.without_formula import own_base_law
 from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed
@@ -52,13 +52,13 @@ def base_law(judge: Judge) -> Outcome:
     for together in found:
         wrong = [m for m in together if not m.within]
         if wrong:
-            first = wrong[0]
+            shown = convincing(wrong)
             return failure(
                 judge,
-                first,
+                shown,
                 f"{len(wrong)} of {len(together)} parameters do not move as under the base "
-                f"optimizer fed with Φ(g), first {describe(first.parameter)} at step "
-                f"{first.step + 1}",
+                f"optimizer fed with Φ(g), for instance {describe(shown.parameter)} from step "
+                f"{shown.first_wrong + 1} on",
             )
     return _evidence(judge, [m for together in found for m in together], coupled)
 

@@ -22,6 +22,7 @@ from gc_ref._conformance.judging.response import (
     OF_GRADIENT,
     OF_WEIGHT,
     coupling,
+    paths,
     reach,
     roundings,
 )
@@ -189,16 +190,13 @@ def _rounded_anew(plain: Case, off: Case, p: Parameter, steps: Sequence[Array]) 
     A compiler that fuses loops (XLA) does so: the Φ(g) that is squared for a second moment and
     the Φ(g) in the numerator differ in their last bits. First order: |Δw| times τ/|Φ(g)|.
     """
-    before, path, relative = p.value.astype(np.float64), np.zeros(p.shape), np.zeros(p.shape)
-    found = []
-    for gradients, wide, step in zip(plain.gradients, off.gradients, steps, strict=True):
+    relative, found = np.zeros(p.shape), []
+    ways = paths(p.value, steps)
+    for gradients, wide, way in zip(plain.gradients, off.gradients, ways, strict=True):
         size, tau = np.abs(gradients[p.name].astype(np.float64)), wide[p.name]
         share = np.divide(tau, size, out=np.where(tau > 0, 1.0, 0.0), where=size > tau)
         relative = np.maximum(relative, share)
-        after = np.asarray(step, dtype=np.float64)
-        path = path + np.abs(after - before)
-        before = after
-        found.append(path * relative)
+        found.append(way * relative)
     return found
 
 

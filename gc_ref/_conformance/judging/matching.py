@@ -31,6 +31,12 @@ class Match:
         ratios = [c.ratio for c in self.comparisons]
         return ratios.index(max(ratios))
 
+    @cached_property
+    def first_wrong(self) -> int:
+        """First step, from 0, that is out of its bound; where none is, that of `step`."""
+        wrong = (i for i, c in enumerate(self.comparisons) if not c.within)
+        return next(wrong, self.step)
+
     @property
     def comparison(self) -> Comparison:
         """The largest error, in units of its bound."""

@@ -13,6 +13,7 @@ from typing import Any
 from gc_ref._conformance.adapters.keras.training import run_case, without_noise
 from gc_ref._conformance.adapters.shared.factory import SAMPLE, Factory, factory_port, read_factory
 from gc_ref._conformance.adapters.shared.hyperparameters import require_lr
+from gc_ref._conformance.adapters.shared.randomness import seeded
 from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortLoadError
 
@@ -122,7 +123,7 @@ def _load(
     if not callable(optimizer):
         raise PortLoadError(f"{optimizer!r} is not callable: give an optimizer class or a factory")
     select_backend()
-    with without_noise():
+    with without_noise(), seeded():
         factory = read_factory(optimizer, settings, label)
         require_lr(factory.signature, label)
         _, home = _make(factory, SAMPLE)
@@ -141,7 +142,8 @@ def _load(
         fixed=factory.signature.fixed,
         dtypes=("float32",),
         drives=frozenset(
-            {"checkpoint", "twin", "fit-per-step"} | ({"eager"} if backend != "torch" else set())
+            {"checkpoint", "twin", "fit-per-step", "rates"}
+            | ({"eager"} if backend != "torch" else set())
         ),
         flush_to_zero=backend != "torch",  # XLA and TensorFlow do on a CPU; found by experiment
         per_run_cost="dear",

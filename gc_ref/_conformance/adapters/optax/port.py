@@ -12,8 +12,10 @@ from gc_ref._conformance.adapters.optax.training import Loop, run_case, write_lo
 from gc_ref._conformance.adapters.shared.calls import quietly, refuse_coroutine
 from gc_ref._conformance.adapters.shared.factory import SAMPLE, Factory, factory_port, read_factory
 from gc_ref._conformance.adapters.shared.hyperparameters import ALIASES
+from gc_ref._conformance.adapters.shared.randomness import seeded
 from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
+from gc_ref._layouts import FLAX_KINDS
 
 
 def optax_port(
@@ -107,7 +109,7 @@ def _load(
             f"{type(function).__name__} object is not callable: give a factory "
             "(**hyperparameters) -> optax.GradientTransformation"
         )
-    with quietly():
+    with seeded(), quietly():
         factory = read_factory(function, settings, label)
         made = _make(factory, SAMPLE)
         scaled = "lr" not in factory.signature.names
@@ -151,6 +153,7 @@ def _load(
         drives=frozenset({"eager", "checkpoint", "twin"}),
         flush_to_zero=True,  # found by experiment: XLA does on a CPU, with jit and without
         per_run_cost="dear",
+        own_kinds=FLAX_KINDS if layout == "output-last" else {},
         environment=environment,
         construction=Construction("optax", function, factory.arguments, "scaled" if scaled else ""),
     )
