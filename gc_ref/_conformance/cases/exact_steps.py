@@ -216,7 +216,8 @@ def _of_neurons(
     row_axis = None if axes is None else 0
     taus = _taus(few, grads, row_axis, algorithm, options, profile)
     decayed_inside = options.get("placement") != "gradient" and options.get("weight_decay")
-    if algorithm == "adam" and options["placement"] != "update" and not decayed_inside:
+    on_update = options.get("placement") in ("update", "decayed-update")
+    if algorithm == "adam" and not on_update and not decayed_inside:
         values, alike = _of_inputs(few, grads, row_axis, options)
         places = alike[where]
     else:
