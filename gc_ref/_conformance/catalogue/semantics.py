@@ -253,7 +253,9 @@ def step(
         first, second, update = _adam(xp, state, used, raw, t, hyper, choice, mistake)
     if mistake == "base-dropped":
         update = used
-    if placement == "update":
+    if placement == "decayed-update" and how == "decoupled":
+        update, how = update + decay * w, "inside"
+    if placement in ("update", "decayed-update"):
         update = semantics.phi(xp, update, parameter, t, memory)
     if how == "decoupled":
         # The authors' AdamW divides its decay by Adam's first bias correction.

@@ -79,7 +79,11 @@ def _right(judge: Judge) -> tuple[str, ...]:
     """Say what a port does that conforms."""
     values = judge.specification.conventions.values
     axis = "first" if judge.layout == "output-first" else "last"
-    said = f"removes the mean over all inputs of each output neuron, the outputs on the {axis} axis"
+    where = " of convolutions alone" if values.get("scope") == "conv-only" else ""
+    said = (
+        f"removes the mean over all inputs of each output neuron{where}, "
+        f"the outputs on the {axis} axis"
+    )
     return (said, *(f"{f} = {v}: {CONVENTIONS[f].values[v]}" for f, v in values.items()))
 
 

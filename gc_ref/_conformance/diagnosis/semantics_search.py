@@ -24,8 +24,8 @@ from gc_ref._conformance.diagnosis.amounts import fitted_amount
 from gc_ref._conformance.diagnosis.observed import ObservedParameter, observe
 from gc_ref._conformance.diagnosis.search_cases import SearchCases
 from gc_ref._conformance.diagnosis.step_patterns import ROUNDINGS, Pattern, step_pattern
-from gc_ref._conformance.judging.inference import rules_followed
 from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.judging.scope_inference import rules_followed
 from gc_ref._conformance.ports.case import Case
 
 __all__ = ["SemanticsSearch"]
@@ -44,7 +44,7 @@ TRIED: Mapping[str, Sequence[Mapping[str, str]]] = {
 }
 #: Declared conventions that are not tried themselves: without weight decay, at a learning rate
 #: that stays the same, each does what one of those tried does.
-ALIKE = ("velocity", "decayed-gradient")
+ALIKE = ("velocity", "decayed-gradient", "decayed-update")
 
 Observed = Mapping[str, ObservedParameter]
 

@@ -44,7 +44,7 @@ def maker(monkeypatch):
 
 def test_a_checkout_reads_the_files_of_the_repository():
     assert folder() == FOLDER
-    assert len(EVERY) == 182
+    assert len(EVERY) == 208
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*/*.json")), ids=lambda p: p.name)
