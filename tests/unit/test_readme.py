@@ -108,7 +108,7 @@ def commands(folder):
     """Put ``gc-ref``, ``python`` and ``pytest`` of this very interpreter into a folder."""
     folder.mkdir()
     for name, module in {
-        "gc-ref": "-m gc_ref._conformance.cli.main", "python": "", "pytest": "-m pytest"
+        "gc-ref": "-m gc_ref._conformance.cli.guarded", "python": "", "pytest": "-m pytest"
     }.items():  # fmt: skip
         script = folder / name
         script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n', encoding="utf-8")

@@ -21,7 +21,7 @@ MEAN = ("scope/every-weight", "value/exact", "law/zero-mean", "law/shift-invaria
 STEP = ("value/exact", "value/bounded", "step/sgdm", "step/adam")
 VECTORS = ("scope/vectors-untouched", *STEP)
 #: Suite of what was added last: no released vector names it.
-NEXT = "2026.2"
+NEXT = "2026.3"
 #: Frameworks that a form can be written in, unless it says otherwise.
 EVERYWHERE = ("numpy", "torch", "jax", "keras")
 

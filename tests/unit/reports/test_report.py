@@ -244,16 +244,20 @@ def test_a_failed_check_shows_what_it_takes_to_see_it_again(reports):
             assert shown["parameter"] in block
             assert f"expected {shown['expected']:.9g}, got {shown['got']:.9g}" in block
             assert "gradient over the inputs of that output" in block
-            if math.isfinite(failed.ratio):
-                assert f"{failed.ratio:.3g} times its bound" in block
+            off = abs(shown["got"] - shown["expected"])
+            if shown["bound"]:
+                assert f"{off / shown['bound']:.3g} times its bound" in block
+        elif failed.ratio is not None and math.isfinite(failed.ratio):
+            assert f"{failed.ratio:.3g} times its bound" in block
     assert text.count("FAILED  ") == len(report.with_status("failed")) > 3
 
 
 def test_a_failure_without_any_allowance_is_told_in_ulps(reports):
     [entry] = [c for c in reports["vectors"].checks if c.id == "scope/vectors-untouched"]
     assert entry.ratio == math.inf  # a bias is left alone: there is nothing to round
-    text = reports["vectors"].to_text()
-    assert f"no rounding is allowed here: the error is {entry.ulps:.3g} ulps" in text
+    text, shown = reports["vectors"].to_text(), entry.counterexample.worst
+    ulps = abs(shown.got - shown.expected) / np.spacing(np.float32(abs(shown.expected)))
+    assert f"no rounding is allowed here: the error is {ulps:.3g} ulps" in text
 
 
 def test_what_was_not_checked_is_listed_with_its_reason(reports):
