@@ -212,7 +212,11 @@ class Session:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say why the session failed."""
+        """Say which weights a port leaves alone undeclared, and why the session failed."""
+        for entry in self.entries.values():
+            if entry["narrowed"]:
+                words = f"gc-ref: {entry['port']['name']} is judged {entry['narrowed']}"
+                terminalreporter.write_line(words, yellow=True)
         if self.complaint:
             terminalreporter.write_line(self.complaint, red=True)
 

@@ -18,7 +18,7 @@ from gc_ref._conformance.ports.port import Port
 __all__ = ["add_port_arguments", "parse_settings", "port_of"]
 
 #: Options that are repeated in the command that gives the same report again.
-ONCE = ("framework", "layout", "algorithm", "base", "timeout")
+ONCE = ("framework", "layout", "algorithm", "base", "switch", "timeout")
 MANY = ("set", "base_set", "convention")
 
 
@@ -42,6 +42,9 @@ def add_port_arguments(parser: argparse.ArgumentParser) -> None:
             option, action="append", default=[], metavar="NAME=VALUE", help="constructor argument"
         )
     parser.add_argument(
+        "--switch", metavar="NAME", help="the constructor argument that switches GC"
+    )
+    parser.add_argument(
         "--convention", action="append", default=[], metavar="FIELD=VALUE", help="declare a choice"
     )
     parser.add_argument(
@@ -58,8 +61,10 @@ def port_of(options: argparse.Namespace) -> Port:
     conventions = _conventions(options)
     again = tuple(_same_arguments(options))
     if options.target is None:
-        if any((options.base, options.set, options.base_set, options.framework, options.timeout)):
-            raise UsageError("--base, --set, --base-set, --framework and --timeout need a TARGET")
+        of_target = ("base", "set", "base_set", "switch", "framework", "timeout")
+        if any(getattr(options, name) for name in of_target):
+            names = "--base, --set, --base-set, --switch, --framework and --timeout"
+            raise UsageError(f"{names} need a TARGET")
         return reference_port(options.algorithm, conventions, again)
     kind, _, _ = parse_target(options.target)
     _refuse_what_does_not_go_with(kind, options)
@@ -70,7 +75,8 @@ def port_of(options: argparse.Namespace) -> Port:
     if options.base:
         settings = parse_settings(options.base_set, "--base-set")
         base = make_port(options.base, here=here, settings=settings, **common)
-    given = {"framework": options.framework, "algorithm": options.algorithm, "base": base}
+    given = {name: getattr(options, name) for name in ("framework", "algorithm", "switch")}
+    given["base"] = base
     return make_port(
         options.target,
         here=here,
@@ -125,6 +131,8 @@ def _refuse_what_does_not_go_with(kind: str, options: argparse.Namespace) -> Non
         raise UsageError("--framework goes with operator targets only")
     if options.timeout and "timeout" not in takes:
         raise UsageError("--timeout goes with exec targets only")
+    if options.switch and "switch" not in takes:
+        raise UsageError("--switch goes with torch, keras and optax targets only")
     if (options.algorithm or options.base) and "base" not in takes:
         raise UsageError("--algorithm and --base go with optimizers, an operator has no steps")
     if options.base_set and not options.base:

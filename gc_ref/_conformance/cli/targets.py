@@ -29,6 +29,7 @@ from gc_ref._conformance.ports.port import Port, PortLoadError
 __all__ = ["KINDS", "Kind", "files_of_target", "load_attribute", "make_port", "parse_target"]
 
 OPTIMIZER = frozenset({"algorithm", "base"})
+FACTORY = OPTIMIZER | {"switch"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Kind:
     make: Callable[..., Port]
     #: What the object is, for the help.
     purpose: str
-    #: Which of the options framework, algorithm, base and timeout go with it.
+    #: Which of the options framework, algorithm, base, switch and timeout go with it.
     takes: frozenset[str] = OPTIMIZER
     #: Called before the object is imported.
     prepare: Callable[[], object] | None = None
@@ -52,14 +53,19 @@ KINDS: Mapping[str, Kind] = {
         frozenset({"framework"}),
     ),
     "torch": Kind(
-        torch_port, "a torch.optim.Optimizer class, or a factory (params, **hyperparameters)"
+        torch_port,
+        "a torch.optim.Optimizer class, or a factory (params, **hyperparameters)",
+        FACTORY,
     ),
     "keras": Kind(
         keras_port,
         "a keras Optimizer class, or a factory (**hyperparameters)",
+        FACTORY,
         prepare=select_backend,  # keras reads its backend when it is imported
     ),
-    "optax": Kind(optax_port, "a factory (**hyperparameters) -> optax.GradientTransformation"),
+    "optax": Kind(
+        optax_port, "a factory (**hyperparameters) -> optax.GradientTransformation", FACTORY
+    ),
     "numpy": Kind(numpy_port, "a function run(case) -> trajectory"),
     "exec": Kind(exec_port, "", OPTIMIZER | {"timeout"}),
 }

@@ -199,8 +199,9 @@ def report_of_check(
 
 def outcome_of(judge: Judge, entry: Check, before: Sequence[CheckReport] = ()) -> Outcome:
     """Run one check; a port that fails to run is one clear message, not a traceback."""
+    changes = len(judge.dtype_changes)
     try:
-        return RUNS[entry.id](judge)
+        outcome = RUNS[entry.id](judge)
     except ShapeChangedError as error:
         if any(c.id == "hygiene/shape" and c.status == "failed" for c in before):
             return not_applicable("a shape changed: see hygiene/shape")
@@ -208,7 +209,13 @@ def outcome_of(judge: Judge, entry: Check, before: Sequence[CheckReport] = ()) -
     except SkippedError as error:
         return not_applicable(str(error))
     except PortError as error:
-        return Outcome("error", str(error))
+        message, way_out = str(error), judge.port.way_out
+        return Outcome("error", f"{message.rstrip('.')}. {way_out}" if way_out else message)
+    changed = list(judge.dtype_changes.values())[changes:]
+    kept = any(c.id == "hygiene/dtype" and c.status == "passed" for c in before)
+    if changed and kept and outcome.status == "passed":
+        return failed(changed[0])  # a dtype that changes in this check's own case only
+    return outcome
 
 
 def rerun_command(

@@ -57,6 +57,7 @@ class PortCheck:
         if self.last is None:
             return None
         port, options = self.judged.port, self.judged.options
+        narrowed = self.judged.narrowed() if self.id == "scope/every-weight" else ""
         return {
             "port": {"name": port.name, "kind": port.kind, "target": port.target},
             "suite": options.suite,
@@ -65,6 +66,7 @@ class PortCheck:
             "tests": name_of_test("", self.id, self.test_id),
             "said_something": self.last.said_something,
             "check": self.last.to_json(),
+            "narrowed": narrowed,
         }
 
 

@@ -123,6 +123,7 @@ def exec_port(
             conventions=said | dict(conventions or {}),
             dtypes=hello.dtypes,
             drives=hello.drives,
+            most_elements=100_000,  # a megabyte of text a step
             flush_to_zero=hello.flush_to_zero,
             broken=session.broken,
             shows_gradient=False,
