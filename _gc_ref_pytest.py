@@ -164,7 +164,8 @@ class Session:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Collect what the checks found, from all workers."""
-        self.waiting.discard(report.nodeid)
+        if report.when == "teardown":  # not reached where the session is ended in the test
+            self.waiting.discard(report.nodeid)
         if hasattr(report, "gc_ref"):
             self.entries[report.nodeid] = json.loads(report.gc_ref)
 
