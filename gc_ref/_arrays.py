@@ -110,6 +110,8 @@ def widest_dtype(array: Array, xp: ModuleType) -> Any:
         return array.dtype  # NumPy's longdouble stays what it is
     if is_numpy_array(array):
         return xp.float64
+    if is_jax_array(array):
+        return xp.float64 if sys.modules["jax"].config.jax_enable_x64 else xp.float32
     there = xp.__array_namespace_info__().dtypes(device=device(array), kind="real floating")
     return there.get("float64", xp.float32)
 

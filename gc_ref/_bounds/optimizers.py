@@ -16,7 +16,7 @@ from gc_ref._bounds.centralize import averaged_axes, project
 from gc_ref._bounds.profiles import EXACT, FLOAT64, Profile
 
 _CHOICES = {
-    "placement": ("gradient", "decayed-gradient", "update"),
+    "placement": ("gradient", "decayed-gradient", "update", "decayed-update"),
     "decay": ("l2", "decoupled"),
     "first_momentum": ("zero", "gradient"),
     "epsilon": ("outside", "hat"),
@@ -59,8 +59,8 @@ def sgdm(
         λ.
     decay : {"l2", "decoupled"}
         Whether λw joins the gradient, or w shrinks by lr·λ·w first.
-    placement : {"gradient", "decayed-gradient", "update"}
-        Φ(g) + λw, Φ(g + λw), or Φ of the final direction.
+    placement : {"gradient", "decayed-gradient", "update", "decayed-update"}
+        Φ(g) + λw, Φ(g + λw), Φ of the final direction, or of that with a decoupled λw.
     profile : Profile
         The arithmetic granted.
 
@@ -86,7 +86,7 @@ def sgdm(
     _check(placement=placement, decay=decay, first_momentum=first_momentum)
     axes = averaged_axes(start.shape, output_axis)
     take = 1 - (momentum if dampening is None else dampening)
-    l2, decoupled = (weight_decay, 0.0) if decay == "l2" else (0.0, weight_decay)
+    l2, decoupled, inside = _decays(weight_decay, decay, placement)
 
     rates = _rates(lr, len(gradients))
 
@@ -110,8 +110,10 @@ def sgdm(
             direction = m
             if placement != "gradient" or l2 == 0:
                 # Φ of the momentum: the same mathematics, other roundings.
-                late = balls.stored(raw, units) if placement == "update" else raw
-                direction = balls.either(m, project(late, axes, units.scaled(profile)))
+                late = balls.stored(raw, units) if placement.endswith("update") else raw
+                late = balls.joined(late, w, inside, units)
+                late = project(late, axes, units.scaled(profile))
+                direction = late if inside else balls.either(m, late)
             w = balls.moved(w, direction, lr, units)
             yield w.radius
 
@@ -170,7 +172,7 @@ def adam(
     start, gradients = _same_shape(weight, grads)
     _check(placement=placement, decay=decay, epsilon=epsilon)
     axes = averaged_axes(start.shape, output_axis)
-    l2, decoupled = (weight_decay, 0.0) if decay == "l2" else (0.0, weight_decay)
+    l2, decoupled, inside = _decays(weight_decay, decay, placement)
 
     rates = _rates(lr, len(gradients))
 
@@ -188,12 +190,22 @@ def adam(
             m = balls.average(m, g, beta1, 1 - beta1, units, underflow=units.eta)
             v = balls.average(v, balls.squared(g, units), beta2, 1 - beta2, units)
             direction = balls.quotient(m, v, t, beta1, beta2, eps, epsilon == "hat", units)
-            if placement == "update":
-                direction = project(balls.stored(direction, units), axes, units.scaled(profile))
+            if placement.endswith("update"):
+                late = balls.joined(balls.stored(direction, units), w, inside, units)
+                direction = project(late, axes, units.scaled(profile))
             w = balls.moved(w, direction, lr, units)
             yield w.radius
 
     return _bound(run, profile, start, len(gradients))
+
+
+def _decays(weight_decay: float, decay: str, placement: str) -> tuple[float, float, float]:
+    """λ where it joins the gradient, where it shrinks the weight, and inside Φ of the update."""
+    if decay == "l2":
+        return weight_decay, 0.0, 0.0
+    if placement == "decayed-update":
+        return 0.0, 0.0, weight_decay
+    return 0.0, weight_decay, 0.0
 
 
 def _bound(

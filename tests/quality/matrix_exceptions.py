@@ -21,10 +21,8 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 }
 
 _LOSS = "looks at the loss, which is another one for the base fed with Φ(g)"
-_CLOSURE = "wants a closure, though its signature says that it needs none"
 _MODEL = "wants the model in place of its parameters"
 _GRAPH = "differentiates the gradient, and the loss of the probe is linear"
-_TWO_STEPS = "takes two steps to one, around gradients that it asks the user for in between"
 
 EXCUSED: Mapping[str, Mapping[str, str]] = {
     "torch": {
@@ -36,25 +34,21 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "AdaHessian": _GRAPH,
         "AdaLOMO": _MODEL,
         "AdamMini": _MODEL,
-        "AliG": f"{_CLOSURE}; {_LOSS}",
-        "BSAM": _CLOSURE,
+        "AliG": _LOSS,
         "DeMo": "needs einops and several processes",
         "DistributedMuon": "wants a group of processes",
-        "FriendlySAM": _TWO_STEPS,
-        "GSAM": _TWO_STEPS,
+        "GSAM": "wants the model, and a schedule of its radius",
         "LOMO": _MODEL,
-        "LookSAM": _TWO_STEPS,
         "LoRARite": "takes pairs of matrices of LoRA only",
         "PCGrad": "takes the losses of several tasks",
         "Ranger21": "centralizes by itself, and nothing switches that off",
-        "SAM": _TWO_STEPS,
         "SCION": "its norms are for matrices and convolutions in two dimensions only",
         "SCIONLight": "its norms are for matrices and convolutions in two dimensions only",
         "SafeFP16Optimizer": "scales the loss of a model in half precision",
         "SophiaH": _GRAPH,
         "SpectralSphere": "takes matrices only: no convolution, and no bias",
         "TRAC": "fails on a parameter without dimensions",
-        "WSAM": _TWO_STEPS,
+        "WSAM": "wants the model",
     },
     "optax": {
         "contrib.dpsgd": "takes a gradient for each example of the batch",
@@ -106,10 +100,28 @@ def _of_pytorch_optimizer() -> dict[str, Factory]:
 
         return make
 
+    def with_closure(optimizer: Any, **fixed: Any) -> Factory:
+        class Closing(optimizer):  # type: ignore[misc]
+            def step(self, closure: Any) -> Any:  # needed, though the signature has a default
+                return super().step(closure)
+
+        def make(params: Any, lr: float = 0.1) -> Any:
+            return Closing(params, lr=lr, **fixed)
+
+        return make
+
+    around = {"base_optimizer": torch.optim.SGD}
+    closing = {"BSAM": {"num_data": 8}, "FriendlySAM": around, "LookSAM": around, "SAM": around}
     muons = ("AdaGO", "AdaMuon", "DistributedMuon", "Muon", "MuonClip", "NorMuon")
     wrappers = ("Lookahead", "OrthoGrad", "ScheduleFreeWrapper", "TRAC")
-    return {name: in_muon_groups(getattr(pytorch_optimizer, name)) for name in muons} | {
-        name: around_sgd(getattr(pytorch_optimizer, name)) for name in wrappers
+
+    def own(name: str) -> Any:
+        return getattr(pytorch_optimizer, name)
+
+    return {
+        **{name: in_muon_groups(own(name)) for name in muons},
+        **{name: around_sgd(own(name)) for name in wrappers},
+        **{name: with_closure(own(name), **fixed) for name, fixed in closing.items()},
     }
 
 

@@ -68,7 +68,7 @@ def _of_framework(name: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, 
         counts[what] = counts.get(what, 0) + 1
     return {
         "commits": sorted({e["commit"] for e in entries}),
-        "versions": {module: importlib.metadata.version(module) for module in made.needs},
+        "versions": {module: _version(module) for module in made.needs},
         "seeds": sorted({e["seed"] for e in judged}),
         "totals": _totals(judged),
         "optimizers": optimizers,
@@ -81,6 +81,12 @@ def _of_framework(name: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, 
     }
 
 
+def _version(module: str) -> str:
+    """Return the version of the package that a module comes from, whatever that is called."""
+    (package, *_) = importlib.metadata.packages_distributions()[module]
+    return importlib.metadata.version(package)
+
+
 def _totals(entries: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     counts: dict[str, collections.Counter[str]] = {
         "right ports": collections.Counter(),
@@ -90,6 +96,14 @@ def _totals(entries: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
         kind = "right ports" if VARIANTS[e["variant"]].correct else "wrong ports"
         counts[kind][e["outcome"]] += 1
     return {kind: dict(sorted(found.items())) for kind, found in counts.items()}
+
+
+def added(*counts: Mapping[str, int]) -> dict[str, int]:
+    """Add up counts of outcomes."""
+    total: collections.Counter[str] = collections.Counter()
+    for found in counts:
+        total.update(found)
+    return dict(total)
 
 
 def page(found: Mapping[str, Any]) -> str:

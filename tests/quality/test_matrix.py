@@ -8,7 +8,7 @@ import pytest
 
 from gc_ref import bounds, exact
 
-from . import matrix
+from . import matrix, matrix_page
 from .matrix_frameworks import FRAMEWORKS
 from .matrix_variants import VARIANTS
 
@@ -252,3 +252,35 @@ def test_every_optimizer_of_pytorch_optimizer_is_in_the_matrix():
 def test_every_optimizer_of_keras_is_in_the_matrix():
     names = set(FRAMEWORKS["keras-jax"].optimizers())
     assert {"SGD", "Adam", "AdamW", "RMSprop", "Nadam", "Ftrl", "Lion", "Muon"} <= names
+
+
+# ---- the page
+
+
+def test_the_page_is_made_of_its_figures_and_of_nothing_else():
+    figures = json.loads((matrix_page.DOCS / "quality-matrix.json").read_text(encoding="utf-8"))
+    page = (matrix_page.DOCS / "quality-matrix.md").read_text(encoding="utf-8")
+    assert page == matrix_page.page(figures)
+    for entry in figures["frameworks"].values():
+        counted = {}
+        for variants in entry["optimizers"].values():
+            for counts in variants.values():
+                for what, n in counts.items():
+                    outcome = what.partition(" (")[0]
+                    counted[outcome] = counted.get(outcome, 0) + n
+        assert sum(counted.values()) > 0
+        totals = entry["totals"]
+        assert counted == matrix_page.added(totals["right ports"], totals["wrong ports"])
+
+
+def test_the_page_says_what_was_judged_wrongly_and_what_was_not_run():
+    entries = [
+        {**_entry("A", "accused"), "commit": "c0ffee"},
+        {**_entry("A", "caught", "half"), "commit": "c0ffee"},
+        {**_entry("B", "not driven"), "commit": "c0ffee"},
+    ]
+    text = matrix_page.page(matrix_page.figures(entries, "2026-11-26"))
+    assert "| numpy | 1 of 2 | 1 | 1 | 1 | 1 | 0 |" in text
+    assert "| A | `plain` | base | 0 | accused |  |" in text
+    assert "| B | no step |" in text
+    assert "Not run: A (eq-2, welford," in text

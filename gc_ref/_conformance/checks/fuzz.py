@@ -21,7 +21,7 @@ from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.matching import Match, match
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Case, Parameter, describe
-from gc_ref._conformance.ports.port import PortError, SkippedError
+from gc_ref._conformance.ports.port import PortError, PortLoadError, SkippedError
 from gc_ref._conformance.ports.serialization import write_number, write_numbers
 
 #: Conventions that decide about the steps of an algorithm.
@@ -34,8 +34,8 @@ OF_ALGORITHM = {
 REGIMES = tuple(name for name in strategies.REGIMES if name != "huge")
 #: Largest whole number that a reader is shown in place of a fraction.
 SMALL = 128
-#: Kinds of weight whose output axes are the same under both rules.
-KINDS = ("dense", "conv1d", "conv2d", "conv3d")
+#: Kinds of weight whose output axes are the same under both rules, with their dimensions.
+KINDS = {"dense": 2, "conv1d": 3, "conv2d": 4, "conv3d": 5}
 
 
 def fuzz(judge: Judge) -> Outcome | None:
@@ -52,6 +52,7 @@ def fuzz(judge: Judge) -> Outcome | None:
 def _find(judge: Judge, single: list[Case], *, single_too: bool) -> Outcome | None:
     """Look for a small case, and keep in ``single`` what is wrong with one input only."""
     skipped: list[SkippedError] = []
+    refused: list[PortLoadError] = []
 
     def wrong(example: Any) -> bool:
         trial = judge.afresh()  # Hypothesis tries an example again to see if it depends on others
@@ -62,6 +63,9 @@ def _find(judge: Judge, single: list[Case], *, single_too: bool) -> Outcome | No
                 single.append(case)
                 return single_too
             return not match.within
+        except PortLoadError as error:  # hyperparameters that its constructor does not take
+            refused.append(error)
+            return False
         except PortError:  # shrunken like any other finding, then reported as it is
             return True
         except SkippedError as error:
@@ -84,6 +88,8 @@ def _find(judge: Judge, single: list[Case], *, single_too: bool) -> Outcome | No
             random=random.Random(judge.seed),
         )
     except NoSuchExample:
+        if refused:
+            judge.note(f"fuzzing left out {len(refused)} examples: {refused[0]}")
         if skipped:
             raise skipped[0] from None
         return None
@@ -122,7 +128,8 @@ def _in_whole_numbers(judge: Judge, found: Match) -> Match | None:
 
 def _strategy(judge: Judge) -> Any:
     dtypes = [d for d in ("float32", "float64") if d in {*judge.port.dtypes} - judge.refused]
-    where: dict[str, Any] = {"kinds": KINDS, "layouts": (judge.layout,)}
+    kinds = [kind for kind, rank in KINDS.items() if rank not in judge.refused_ranks]
+    where: dict[str, Any] = {"kinds": kinds, "layouts": (judge.layout,)}
     if judge.operator:
         return hypothesis.strategies.sampled_from(dtypes).flatmap(
             lambda dtype: hypothesis.strategies.sampled_from(REGIMES).flatmap(

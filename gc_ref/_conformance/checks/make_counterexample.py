@@ -138,7 +138,7 @@ def _after(judge: Judge, match: Match) -> _After | None:
         want, tau = (np.reshape(v, p.shape) for v in (exact.floats[0], exact.tau))
         with np.errstate(all="ignore"):
             wrong = ~(np.abs(got - want) <= tau)
-    elif held_to.mode == "base" and held_to.placement != "update":
+    elif held_to.mode == "base" and not held_to.on_update:
         want = base_steps(judge, case, p, held_to.rule(p), held_to.placement)[step]
         tau = np.full(p.shape, found.tau)
         wrong = np.arange(got.size).reshape(p.shape) == found.position  # of others it is not known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,7 @@ from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.matching import Match
 from gc_ref._conformance.judging.specification import Specification
 from gc_ref._conformance.ports.case import Case, describe
-from gc_ref._conformance.ports.port import PortError
+from gc_ref._conformance.ports.port import PortError, SkippedError
 
 #: Largest fraction of elements that a bound may leave undecided.
 BUDGET = 0.05
@@ -34,9 +35,8 @@ def matches(judge: Judge, case: Case, held_to: Specification | None = None) -> l
     found = []
     for p in sorted(case.parameters, key=lambda p: p.value.size):
         match = judge.match(case, p, held_to=held_to)
-        if case == judge.decayed and len(p.shape) < 2 and not match.within:
-            if held_to.mode == "base":
-                continue  # its base may decay vectors though it does not, or the reverse
+        held_to_formula = held_to.mode != "base"
+        if case == judge.decayed and len(p.shape) < 2 and held_to_formula and not match.within:
             undecayed = judge.match(case, p, held_to=held_to.but(decay="none"))
             match = undecayed if undecayed.within else match
         if case.rates and not match.within and _open(held_to):
@@ -151,7 +151,9 @@ def value_bounded(judge: Judge) -> Outcome:
     if outcome.status != "passed":
         if "value/bounded" in judge.unshrunk:
             return outcome
-        found = _fuzzed(judge)  # a smaller example of it, maybe
+        found = None
+        with contextlib.suppress(PortError, SkippedError):  # what was found already stays
+            found = _fuzzed(judge)  # a smaller example of it, maybe
         if found is None or found.counterexample is None:
             return outcome
         return replace(found, message=outcome.message + SHRUNK, fuzzed=False)

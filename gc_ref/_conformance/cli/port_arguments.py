@@ -11,7 +11,7 @@ from typing import Any
 
 from gc_ref._conformance.cli.reference_port import reference_port
 from gc_ref._conformance.cli.targets import KINDS, make_port, parse_target
-from gc_ref._conformance.cli.usage import UsageError, usage_error_for
+from gc_ref._conformance.cli.usage import UsageError, not_empty, usage_error_for
 from gc_ref._conformance.ports.conventions import parse_conventions, refuse_meaningless
 from gc_ref._conformance.ports.port import Port
 
@@ -35,7 +35,7 @@ def add_port_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--algorithm", choices=("sgdm", "adam"), help="hold it to Algorithm 1 or 2")
     parser.add_argument(
-        "--base", metavar="TARGET", help="hold it to this optimizer fed with Phi(g)"
+        "--base", type=not_empty, metavar="TARGET", help="hold it to this optimizer fed with Phi(g)"
     )
     for option in ("--set", "--base-set"):
         parser.add_argument(

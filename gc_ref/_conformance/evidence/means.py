@@ -109,7 +109,7 @@ def _reference(judge: Judge, p: Parameter) -> Array | None:
         other = shifted(judge, case, "by-rank")
         return judge.steps(other, p)[0] if judge.has_run(other) else None
     if specification.mode == "base":
-        if specification.placement == "update":
+        if specification.on_update:
             return None
         other = fed(judge, case, specification.rule(p), specification.placement)
         base = judge.port.base

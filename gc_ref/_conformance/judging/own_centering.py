@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from gc_ref._conformance.judging.invariance import same_trajectory
+from gc_ref._conformance.judging.invariance import moves_alike
 from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Array, Case, Parameter
-from gc_ref._conformance.ports.port import Port
+from gc_ref._conformance.ports.port import Port, PortError
 
 
 @kept
@@ -44,9 +44,8 @@ def weights_without_mean(trial: Trial, case: Case, *, port: Port | None = None) 
     for p in case.parameters:
         if trial.fan_in(p) == 1:
             continue
-        plain = trial.steps(case, p, port=port)
-        other = trial.steps(mirrored(trial, case), p, port=port)
-        if np.any(plain[-1] != p.value) and same_trajectory(trial, other, plain, p.value).within:
+        alike = moves_alike(trial, mirrored(trial, case), case, p, "by-rank", port=port)
+        if alike.within and np.any(trial.steps(case, p, port=port)[-1] != p.value):
             found.append(p)
     return found
 
@@ -56,3 +55,45 @@ def base_centralizes(trial: Trial) -> bool:
     """Whether the port's base centralizes some weight by itself: then the base law says nothing."""
     base = trial.port.base
     return base is not None and bool(weights_without_mean(trial, trial.small, port=base))
+
+
+@kept
+def mean_free(trial: Trial, case: Case) -> Case:
+    """Return a case in which no weight's gradient has a mean over any of its axes.
+
+    There Φ over any axes changes nothing, so that a port with GC is its base optimizer.
+    """
+    factors = (3, -5, 7)
+    gradients = tuple(
+        {p.name: _waves(p, factor) if len(p.shape) > 1 else g[p.name] for p in case.parameters}
+        for g, factor in zip(case.gradients, factors, strict=False)
+    )
+    return replace(case, id=f"{case.id}-mean-free", gradients=gradients)
+
+
+def _waves(p: Parameter, factor: int) -> Array:
+    """A product of waves along each axis, each of which sums to zero, one of length 1 excepted."""
+    found = np.asarray(float(factor))
+    for n in p.shape:
+        wave = np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
+        if n % 2 and n > 1:
+            wave[-1] = -2.0
+            wave[-2] = 1.0
+        found = np.multiply.outer(found, wave)
+    return np.asarray(found, dtype=p.value.dtype)
+
+
+def acts_by_neuron(trial: Trial) -> bool:
+    """Whether the gradient of one output neuron acts on that neuron alone, in every weight."""
+    case, masks, _ = trial.poisoned
+    try:
+        changed = trial.run(case).steps
+    except PortError:
+        return False
+    plain = trial.run(trial.small).steps
+    return all(
+        np.array_equal(a[p.name][~masks[p.name]], b[p.name][~masks[p.name]])
+        for a, b in zip(changed, plain, strict=False)
+        for p in case.parameters
+        if p.name in masks
+    )

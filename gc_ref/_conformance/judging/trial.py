@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from gc_ref import bounds
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import Expected
 from gc_ref._conformance.cases.layers import FEW, INTEGER_LAYERS, stored_as
+from gc_ref._conformance.judging.left_out import refusal, refused_ranks, without_ranks
 from gc_ref._conformance.judging.shared_results import Keeper, Known
 from gc_ref._conformance.judging.specification import (
     OF_STEPS,
@@ -148,7 +149,28 @@ class Trial(Keeper):
     # ---- cases
 
     def case(self, make: Callable[..., Case], **options: Any) -> Case:
-        """Return a case for all ports of this layout and algorithm."""
+        """Return a case for all ports of this layout and algorithm that take its parameters."""
+        return without_ranks(self._whole(make, **options), self.refused_ranks)
+
+    @cached_property
+    def refused_ranks(self) -> frozenset[int]:
+        """Numbers of dimensions of parameters that neither the port nor its base can be given."""
+        whole = self._whole(cases.integer_case, **self._zero_tolerance)
+        reason, base = refusal(whole, self.run), self.port.base
+        if not reason:
+            return frozenset()
+        refused = refused_ranks(whole, self.run)
+        if base is not None and not refused <= refused_ranks(whole, partial(self.run, port=base)):
+            return frozenset()  # the base does well with what the port refuses
+        if names := [p.name for p in whole.parameters if len(p.shape) in refused]:
+            self.note(
+                f"{len(names)} of {len(whole.parameters)} parameters were left out, as the "
+                f"{'base' if base else 'optimizer'} cannot be given them: {', '.join(names)} "
+                f"({reason})"
+            )
+        return refused
+
+    def _whole(self, make: Callable[..., Case], **options: Any) -> Case:
         shared: dict[str, Any] = {"seed": self.seed, "algorithm": self.algorithm}
         if make is cases.integer_case:  # the one that has layers of every kind
             shared["layers"] = stored_as(INTEGER_LAYERS, self.port.own_kinds)
@@ -157,7 +179,7 @@ class Trial(Keeper):
     @cached_property
     def integers(self) -> Case:
         """The zero-tolerance case; longer for an optimizer that rests at first (RAdam)."""
-        case = self._integers(1 if self.operator else 3)
+        case = self.case(cases.integer_case, **self._zero_tolerance)
         if self.operator or self.algorithm:
             return case
         last = self.run(case).steps[-1]
@@ -166,9 +188,12 @@ class Trial(Keeper):
         return self._integers(16)
 
     def _integers(self, steps: int) -> Case:
-        return self.case(
-            cases.integer_case, operator=self.operator, eps=self._dyadic_eps, steps=steps
-        )
+        return self.case(cases.integer_case, **{**self._zero_tolerance, "steps": steps})
+
+    @property
+    def _zero_tolerance(self) -> dict[str, Any]:
+        steps = 1 if self.operator else 3
+        return {"operator": self.operator, "eps": self._dyadic_eps, "steps": steps}
 
     @property
     def _dyadic_eps(self) -> float | None:

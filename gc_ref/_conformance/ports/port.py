@@ -140,6 +140,8 @@ class Port:
         Where Adam of this framework adds ε (see the convention ``epsilon``).
     broken : callable
         ``broken()`` says what broke the port for good, or returns an empty text.
+    way_out : str
+        What its author can do where it cannot be driven.
     construction : Construction or None
         How the user makes what is driven, for programs that show a mistake without gc-ref.
 
@@ -179,6 +181,7 @@ class Port:
     usual_epsilon: str = "outside"
     broken: Callable[[], str] = str
     construction: Construction | None = None
+    way_out: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a layout, an algorithm or a convention that this port cannot have."""

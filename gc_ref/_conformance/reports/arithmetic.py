@@ -48,6 +48,13 @@ def arithmetic(shown: Counterexample) -> list[str]:
     mode, hyper = shown.neuron.algorithm, shown.neuron.hyperparameters
     if mode == "operator":
         return [f"Φ(g) = {centralized[0][0]}"]
+    if mode == "base" and shown.case != "decay":  # there it may be Φ of the decayed gradient
+        first = len(rows) - SHOWN
+        return [
+            f"step {t}: the base optimizer is given Φ(g) = {words}"
+            for t, (words, _) in enumerate(centralized, 1)
+            if t > first
+        ]
     if mode not in FORMS or element.weight is None or hyper.get("weight_decay"):
         return []
     for form in FORMS[mode]:
@@ -64,12 +71,12 @@ def _phi(row: Sequence[float], at: int, *, centralize: bool) -> tuple[str, float
         return short(row[at]), row[at]
     mean = math.fsum(row) / len(row)
     value = row[at] - mean
-    return f"{short(row[at])} - {_term(mean)} = {short(value)}", value
+    return f"{short(row[at], 9)} - {_term(mean, 9)} = {short(value)}", value
 
 
-def _term(value: float) -> str:
+def _term(value: float, digits: int = 6) -> str:
     """Return a number as a later term of a sum or product: a negative one in parentheses."""
-    return short(value) if value >= 0 else f"({short(value)})"
+    return short(value, digits) if value >= 0 else f"({short(value, digits)})"
 
 
 Phis = Sequence[tuple[str, float]]

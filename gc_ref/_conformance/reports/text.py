@@ -11,7 +11,7 @@ from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.findings.counterexample import Counterexample
 from gc_ref._conformance.reports.arithmetic import SHOWN, arithmetic
 from gc_ref._conformance.reports.model import ReportData
-from gc_ref._conformance.reports.summary import convention_meaning
+from gc_ref._conformance.reports.summary import convention_meaning, narrowing, variant
 from gc_ref._conformance.writing.words import counted, short, wrapped
 
 #: Parts of the environment that the line of versions leaves to other lines.
@@ -124,7 +124,11 @@ def _verdict(report: ReportData) -> str:
         return words + (f"; {stale}" if stale else "")
     known = len(report.with_status("expected-failure"))
     but = f" with {counted(known, 'expected failure')}" if known else ""
-    words = f"CONFORMS{but}: {name} passes {ran - known} of {ran} checks"
+    passes = f"{name} passes {ran - known} of {ran} checks"
+    if narrowed := narrowing(report):
+        words = f"CONFORMS{but} {narrowed}. {passes}"
+    else:
+        words = f"CONFORMS{but}{variant(report)}: {passes}"
     if not report.recognized:
         words += "; GC only, its optimizer is not recognized: name --algorithm or --base"
     return words
