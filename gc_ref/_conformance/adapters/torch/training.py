@@ -107,7 +107,11 @@ def run_case(case: Case, layout: str, label: str, make: Make, way: Way) -> Traje
                 if number == 1 and "checkpoint" in case.drive:
                     training = training.restored()
     return Trajectory(
-        tuple(steps), dtypes=dtypes.found, groups=training.groups(), writes_gradient=writes
+        tuple(steps),
+        dtypes=dtypes.found,
+        groups=training.groups(),
+        writes_gradient=writes,
+        plain=training.plain,
     )
 
 
@@ -150,6 +154,11 @@ class _Training:
         self.optimizer = make(case.parameters, self.model, self.owned, case.hyperparameters)
         self._closure_wanted = way.closure or _wants_closure(self.optimizer.step)
         self._before: dict[str, Any] = {}
+
+    @property
+    def plain(self) -> bool:
+        """Whether no closure and no second derivatives are given."""
+        return not self._closure_wanted and not self.way.curved
 
     def step(self, gradient: Mapping[str, Any], number: int) -> bool:
         """Make one step of training; tell whether the port wrote to its gradient."""
