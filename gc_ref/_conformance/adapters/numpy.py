@@ -97,15 +97,17 @@ def numpy_port(
     def drive(case: Case) -> Trajectory:
         copies = tuple({k: np.array(v) for k, v in g.items()} for g in case.gradients)
         parameters = tuple(replace(p, value=np.array(p.value)) for p in case.parameters)
-        handed = replace(case, parameters=parameters, gradients=copies)
+        # Mappings of its own as well: a port may take gradients out of them.
+        handed = replace(case, parameters=parameters, gradients=tuple(map(dict, copies)))
         try:
             with seeded(), quietly():
                 answer = run(handed, **arguments)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            hint = HINT if "Case" in str(error) else ""  # 'Case' object has no attribute 'ndim'
-            message = f"{label} raised in case {case.id}: {one_line(error)}{hint}"
+            words = one_line(error)
+            hint = HINT if "Case" in words else ""  # 'Case' object has no attribute 'ndim'
+            message = f"{label} raised in case {case.id}: {words}{hint}"
             raise PortError(message) from error
         refuse_coroutine(answer, label)
         steps, dtypes = _read(answer, label, case)

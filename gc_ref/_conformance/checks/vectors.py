@@ -162,7 +162,7 @@ def _suits(judge: Judge, vector: Vector) -> bool:
         return "weight_decay" in judge.port.takes and all(
             chosen.get(field) == asked[field] for field in ("decay", "placement")
         )
-    update = "update" in (chosen.get("placement"), asked["placement"])
+    update = judge.specification.on_update or asked["placement"] == "update"
     return not update and not _not_for(judge, vector)
 
 
@@ -206,9 +206,10 @@ def _hold(judge: Judge, packed: _Packed, which: Which) -> Outcome:
     if sums_in_half(judge, case, [match.parameter for _, match in wrong]):
         return Outcome("passed")
     vector, match = min(wrong, key=lambda pair: pair[1].parameter.value.size)
+    whose, step = "given" if packed.users else "frozen", match.first_wrong + 1
     message = (
-        f"{'given' if packed.users else 'frozen'} vectors: {len(wrong)} of {len(chosen)} are off, "
-        f"the smallest {vector.id}: {describe(match.parameter)} at step {match.step + 1}"
+        f"{whose} vectors: {len(wrong)} of {len(chosen)} are off, "
+        f"the smallest {vector.id}: {describe(match.parameter)} from step {step} on"
     )
     shown = replace(counterexample(judge, match), case=f"vector:{vector.id}")
     return failed(message, comparison=match.comparison, counterexample=shown)

@@ -42,7 +42,7 @@ def refused_ranks(case: Case, run: Run) -> frozenset[int]:
     alone = frozenset(r for r in ranks if not refusal(without_ranks(case, ranks - {r}), run))
     if max(alone, default=0) < 2:
         return frozenset()
-    for refused in (*(frozenset({rank}) for rank in sorted(ranks)), ranks - alone):
+    for refused in (*(frozenset({rank}) for rank in sorted(ranks)), frozenset(ranks) - alone):
         if not refusal(without_ranks(case, refused), run):
             return refused
     return frozenset()

@@ -209,12 +209,37 @@ class Trial(Keeper):
     @cached_property
     def long(self) -> Case:
         """Many steps of a few small parameters."""
-        return self.case(cases.long_case, steps=400 if self.suite == "full" else 100)
+        return self.case(cases.long_case, steps=1040 if self.suite == "full" else 130)
+
+    @cached_property
+    def sized(self) -> Case:
+        """The case of sizes as real models have them."""
+        largest = self.port.most_elements is None
+        return self.case(cases.sized_case, eps=self._dyadic_eps, largest=largest)
+
+    @cached_property
+    def scales(self) -> Case:
+        """The case of means on every scale."""
+        return self.case(cases.scales_case, operator=self.operator)
 
     @cached_property
     def decayed(self) -> Case:
         """The case with weight decay."""
         return self.case(cases.decay_case, eps=self._dyadic_eps)
+
+    @cached_property
+    def rates(self) -> Case:
+        """The case whose learning rate changes; a second parameter group comes later."""
+        case = self.case(cases.rates_case, eps=self._dyadic_eps)
+        if "later-group" in self.port.drives:
+            later = case.with_drive("later-group")
+            try:
+                self.run(later)
+            except PortError as error:
+                self.note(f"a parameter group that is added later was not tried: {error}")
+            else:
+                return later
+        return case
 
     @cached_property
     def poisoned(self) -> tuple[Case, dict[str, Array], frozenset[str]]:

@@ -128,7 +128,11 @@ class Case(_ByContent):
         restored from it goes on), ``"eager"`` (without jit, where that is a choice),
         ``"twin"`` (a second instance of the optimizer trains other weights in between),
         ``"fit-per-step"`` (the plain way, but where a framework has a ``fit`` for the whole
-        loop, one call of it for each step).
+        loop, one call of it for each step),
+        ``"later-group"`` (the second parameter group is added to the finished optimizer).
+    rates : tuple of float
+        Learning rate of each step, set on the finished optimizer before the step; empty
+        where it stays ``hyperparameters["lr"]``. Needs ``"rates"`` among the port's drives.
 
     Examples
     --------
@@ -146,6 +150,7 @@ class Case(_ByContent):
     hyperparameters: Mapping[str, float] = field(default_factory=dict)
     dtype: str = "float32"
     drive: frozenset[str] = frozenset()
+    rates: tuple[float, ...] = ()
 
     def with_drive(self, *ways: str) -> Case:
         """Return the same case, to be driven in these ways."""
@@ -153,7 +158,7 @@ class Case(_ByContent):
 
     def _content(self) -> Iterable[bytes]:
         settings = {name: float(value) for name, value in sorted(self.hyperparameters.items())}
-        yield repr((self.id, self.dtype, sorted(self.drive), settings)).encode()
+        yield repr((self.id, self.dtype, sorted(self.drive), settings, self.rates)).encode()
         yield repr([p.digest for p in self.parameters]).encode()
         for number, step in enumerate(self.gradients):
             yield f"step {number}".encode()

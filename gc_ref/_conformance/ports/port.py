@@ -105,6 +105,8 @@ class Port:
         The optimizer that the port must equal when that one is fed with Φ(g).
     off : Port or None
         The same port with its GC flag switched off, where it has one.
+    switch : str
+        How that one is made, such as ``"use_gc=False"``; empty where no argument does it.
     conventions : mapping
         Declared conventions, field to value.
     dtypes : tuple of str
@@ -115,6 +117,8 @@ class Port:
         Whether the framework flushes subnormal numbers to zero.
     per_run_cost : str
         ``"cheap"`` (fuzzing is welcome) or ``"dear"`` (each run compiles a model).
+    most_elements : int or None
+        Elements that a case may have at most, where numbers travel as text.
     target : str or None
         The command-line target, for the rerun command.
     by_command : bool
@@ -161,11 +165,13 @@ class Port:
     algorithm: str | None = None
     base: Port | None = None
     off: Port | None = None
+    switch: str = ""
     conventions: Mapping[str, str] = field(default_factory=dict)
     dtypes: tuple[str, ...] = ("float32",)
     drives: frozenset[str] = frozenset()
     flush_to_zero: bool = False
     per_run_cost: str = "cheap"
+    most_elements: int | None = None
     target: str | None = None
     by_command: bool = False
     options: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ from gc_ref._conformance.ports.port import Port, PortError, ShapeChangedError, S
 from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.running.compose import compose_report
 from gc_ref._conformance.running.progress import Progress
+from gc_ref._conformance.running.replaced import replaced_functions
 from gc_ref._conformance.vector_files.read import UserVectors, load_all
 
 __all__ = [
@@ -182,10 +183,16 @@ def report_of_check(
     judge: Judge, entry: Check, before: Sequence[CheckReport], rerun: str
 ) -> CheckReport:
     """Run one check, after those ``before``, and report what it found."""
-    outcome = outcome_of(judge, entry, before)
-    for port in (judge.port, judge.port.base):
-        if port is not None and port.broken():  # the check may have tolerated the run that broke it
-            outcome = Outcome("error", port.broken())
+    try:
+        outcome = outcome_of(judge, entry, before)
+    except Exception as error:
+        if not replaced_functions():
+            raise
+        outcome = Outcome("error", type(error).__name__)  # the reason follows
+    # The check may have tolerated the run that broke the port, or what the kit computes with.
+    for broken in (replaced_functions, judge.port.broken, getattr(judge.port.base, "broken", str)):
+        if words := broken():
+            outcome = Outcome("error", words)
             break
     return CheckReport.of(entry, outcome, rerun)
 

@@ -29,7 +29,7 @@ def run_case(case: Case, layout: str, make: Make) -> Trajectory:
     gradients = np.stack(rows) if rows else np.empty((0, 0), np.float32)
     with quickly_compiled(), without_noise(), seeded():
         main = _Training(case, layout, make)
-        if not case.drive & {"twin", "checkpoint", "fit-per-step"}:
+        if not case.rates and not case.drive & {"twin", "checkpoint", "fit-per-step"}:
             main.fit(gradients)
         else:  # one fit for each step; at the end of each, Keras may average the weights
             twin = None
@@ -37,6 +37,8 @@ def run_case(case: Case, layout: str, make: Make) -> Trajectory:
                 with draws_kept():
                     twin = _Training(case, layout, make, copy=1, shift=1.0)
             for row in range(len(rows)):
+                if case.rates:
+                    main.optimizer.learning_rate = case.rates[row]
                 main.fit(gradients[row : row + 1])
                 with draws_kept():
                     if twin:

@@ -29,6 +29,7 @@ def optax_port(
     conventions: Mapping[str, str] | None = None,
     target: str | None = None,
     options: Iterable[str] = (),
+    switch: str | None = None,
 ) -> Port:
     """Make a port out of an optax gradient transformation.
 
@@ -49,8 +50,8 @@ def optax_port(
     base : Port, optional
         Hold it to this optimizer fed with Φ(g).
     settings : mapping, optional
-        Arguments of the factory to fix. A boolean one whose name holds ``gc`` or
-        ``central`` is taken as the switch of GC.
+        Arguments of the factory to fix. A boolean one that is named after GC, such as
+        ``use_gc``, is taken as its switch.
     layout : {"output-last", "output-first"}
         Where the weights store their outputs (Eq. 1); Flax stores them last.
     conventions : mapping, optional
@@ -59,6 +60,8 @@ def optax_port(
         The command-line target that makes this port.
     options : iterable of str, optional
         Further command-line words that make this port.
+    switch : str, optional
+        The argument that switches GC, where its name does not say so, or several do.
 
     Returns
     -------
@@ -88,6 +91,7 @@ def optax_port(
         conventions=conventions,
         target=target,
         options=options,
+        switch=switch,
     )
 
 

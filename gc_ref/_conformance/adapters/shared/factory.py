@@ -102,6 +102,7 @@ def factory_port(
     conventions: Mapping[str, str] | None,
     target: str | None,
     options: Iterable[str],
+    switch: str | None = None,
     skip: int = 0,
 ) -> Port:
     """Make the port of a factory, and the same with its switch of GC off.
@@ -117,12 +118,17 @@ def factory_port(
         if error.__cause__ is None or isinstance(error.__cause__, ImportError):
             raise
         raise PortLoadError(f"{str(error).rstrip('.')}. {WANTED}") from error
-    off, hint = switched_off(
-        function, fixed, lambda changed, words: load(changed, f"{label} ({words})"), skip=skip
+    off, words, hint = switched_off(
+        function,
+        fixed,
+        lambda changed, words: load(changed, f"{label} ({words})"),
+        skip=skip,
+        named=switch,
     )
     return replace(
         port,
         off=off,
+        switch=words,
         algorithm=algorithm,
         base=base,
         conventions=dict(conventions or {}),

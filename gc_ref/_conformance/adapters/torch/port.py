@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gc_ref._conformance.adapters.shared.calls import quietly
+from gc_ref._conformance.adapters.shared.calls import quietly, raising
 from gc_ref._conformance.adapters.shared.factory import (
     SAMPLE,
     Factory,
@@ -22,7 +22,7 @@ from gc_ref._conformance.adapters.shared.randomness import seeded
 from gc_ref._conformance.adapters.torch.model import build_model, parameter_groups
 from gc_ref._conformance.adapters.torch.training import Loop, untouched_torch
 from gc_ref._conformance.ports.case import Parameter
-from gc_ref._conformance.ports.port import Construction, Port, PortLoadError
+from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
 
 
 def torch_port(
@@ -36,6 +36,7 @@ def torch_port(
     conventions: Mapping[str, str] | None = None,
     target: str | None = None,
     options: Iterable[str] = (),
+    switch: str | None = None,
 ) -> Port:
     """Make a port out of a PyTorch optimizer.
 
@@ -58,7 +59,7 @@ def torch_port(
         Hold it to this optimizer fed with Φ(g).
     settings : mapping, optional
         Constructor arguments to fix, under the optimizer's own names. A boolean one
-        whose name holds ``gc`` or ``central`` is taken as the switch of GC. The value
+        that is named after GC, such as ``use_gc``, is taken as its switch. The value
         ``"@model"`` stands for the model.
     layout : {"output-first", "output-last"}
         Where the weights store their outputs (Eq. 1); layers of PyTorch store them first.
@@ -68,6 +69,8 @@ def torch_port(
         The command-line target that makes this port.
     options : iterable of str, optional
         Further command-line words that make this port.
+    switch : str, optional
+        The argument that switches GC, where its name does not say so, or several do.
 
     Returns
     -------
@@ -97,6 +100,7 @@ def torch_port(
         conventions=conventions,
         target=target,
         options=options,
+        switch=switch,
         skip=1,
     )
 
@@ -120,10 +124,14 @@ class _Recipe:
         model: Any,
         owned: Mapping[str, Any],
         hyperparameters: Mapping[str, float],
+        later_group: bool = False,
     ) -> Any:
         """Make an optimizer of a model's parameters; refuse what is no optimizer of them."""
         groups: list[Any] = parameter_groups(parameters, owned)
         params = groups if self.grouped else [p for g in groups for p in g["params"]]
+        later: list[Any] = []
+        if later_group and self.grouped and not self.model_first:
+            params, later = groups[:1], groups[1:]
         more = dict.fromkeys(self.models, model)
         leading = model if self.model_first else params
         made, label = self.factory.make(hyperparameters, leading, **more), self.factory.label
@@ -132,6 +140,9 @@ class _Recipe:
                 f"{label} makes a {type(made).__module__}.{type(made).__name__}, which is "
                 "no PyTorch optimizer: it needs step() and param_groups"
             )
+        with raising(PortError, f"{label}.add_param_group", through=PortError):
+            for group in later:
+                made.add_param_group(group)
         held = [p for group in made.param_groups for p in group["params"]]
         if not any(p is mine for p in held for mine in owned.values()):
             raise PortLoadError(
@@ -202,7 +213,7 @@ def _port(recipe: _Recipe, layout: str) -> Port:
     environment = {"torch": torch.__version__, "numpy": np.__version__, "device": "cpu"}
     if not recipe.grouped:
         environment["parameter groups"] = "one, as the factory takes no more"
-
+    later: set[str] = {"later-group"} if recipe.grouped and not recipe.model_first else set()
     return Port(
         name=factory.label,
         kind="torch",
@@ -211,7 +222,7 @@ def _port(recipe: _Recipe, layout: str) -> Port:
         takes=factory.signature.takes,
         fixed=factory.signature.fixed,
         dtypes=("float32", "float64"),
-        drives=frozenset({"reuse-gradients", "checkpoint", "twin"}),
+        drives=frozenset({"reuse-gradients", "checkpoint", "twin", "rates", *later}),
         flush_to_zero=False,  # found by experiment: PyTorch keeps subnormal numbers on a CPU
         environment=environment,
         construction=None

@@ -19,9 +19,10 @@ from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
 from gc_ref._conformance.ports.port import PortError, PortLoadError, ShapeChangedError
 from gc_ref._conformance.ports.storage import STORAGE
 
-#: Makes a new optimizer: (parameters, model, its tensors by name, hyperparameters).
+#: Makes a new optimizer: (parameters, model, its tensors by name, hyperparameters, whether the
+#: second parameter group is added when it is finished).
 Make: TypeAlias = Callable[
-    [tuple[Parameter, ...], Any, Mapping[str, Any], Mapping[str, float]], Any
+    [tuple[Parameter, ...], Any, Mapping[str, Any], Mapping[str, float], bool], Any
 ]
 
 
@@ -97,6 +98,8 @@ def run_case(case: Case, layout: str, label: str, make: Make, way: Way) -> Traje
         steps: list[dict[str, Array]] = []
         writes, dtypes = False, Dtypes(case)
         for number, gradient in enumerate(gradients, 1):
+            if case.rates:
+                training.set_rate(case.rates[number - 1])
             writes |= training.step(gradient, number)
             steps.append(training.record(number))
             for name, w in training.owned.items():
@@ -151,9 +154,16 @@ class _Training:
         self.case, self.layout, self.label, self._make, self.way = case, layout, label, make, way
         copies = {name: value.clone() for name, value in values.items()}
         self.model, self.owned = build_model(case.parameters, copies, layout=layout)
-        self.optimizer = make(case.parameters, self.model, self.owned, case.hyperparameters)
+        later = "later-group" in case.drive
+        self.optimizer = make(case.parameters, self.model, self.owned, case.hyperparameters, later)
         self._closure_wanted = way.closure or _wants_closure(self.optimizer.step)
         self._before: dict[str, Any] = {}
+        self._groups = self._groups_now()  # later a port may put other tensors there
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate as a scheduler does."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
 
     @property
     def plain(self) -> bool:
@@ -210,11 +220,16 @@ class _Training:
         return {name: array_of(w).copy() for name, w in self.owned.items()}
 
     def groups(self) -> tuple[tuple[str, ...], ...]:
-        """Names of the parameters, group by group, as the optimizer has them."""
-        return tuple(
+        """Names of the parameters, group by group, as the optimizer had them at first."""
+        return self._groups
+
+    def _groups_now(self) -> tuple[tuple[str, ...], ...]:
+        found = [
             tuple(name for p in group["params"] for name, w in self.owned.items() if w is p)
             for group in self.optimizer.param_groups
-        )
+        ]
+        rest = tuple(name for name in self.owned if not any(name in group for group in found))
+        return (*found, rest) if rest else tuple(found)
 
     def restored(self) -> _Training:
         """Save the optimizer, and restore it over a fresh model with the same weights."""
