@@ -20,16 +20,21 @@ from gc_ref._conformance.ports.port import Port, PortError, SkippedError
 def dtype_kept(judge: Judge) -> Outcome:
     """hygiene/dtype: the dtype that goes in comes out, in every case that the port is given."""
     tried = [dtype for dtype in judge.port.dtypes if driven(judge, _integers(judge, dtype))]
-    others = [judge.bounded] if judge.operator else [judge.bounded, judge.long]
-    if "weight_decay" in judge.port.takes:
-        others.append(judge.decayed)
-    for case in others:
+    for case in _others(judge):
         with contextlib.suppress(PortError, SkippedError):  # the check that needs it says so
             judge.run(case)
     if not judge.dtype_changes:
         return passed(", ".join(tried))
     case = next(iter(judge.dtype_changes))
     return _held(judge, lambda port: changed_dtype(case, judge.run(case, port=port)))
+
+
+def _others(judge: Judge) -> list[Case]:
+    """Return the cases that later checks run too, unless a failure there would be the last run."""
+    if judge.port.breaks_for_good:
+        return []
+    found = [judge.bounded] if judge.operator else [judge.bounded, judge.long]
+    return [*found, judge.decayed] if "weight_decay" in judge.port.takes else found
 
 
 def _integers(judge: Judge, dtype: str) -> Case:

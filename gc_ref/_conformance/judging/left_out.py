@@ -38,7 +38,7 @@ def refused_ranks(case: Case, run: Run) -> frozenset[int]:
     One, if leaving it out is enough; else all that cannot be run alone. None where no such
     choice helps, or where no weight would be left.
     """
-    ranks = {len(p.shape) for p in case.parameters}
+    ranks = frozenset(len(p.shape) for p in case.parameters)
     alone = frozenset(r for r in ranks if not refusal(without_ranks(case, ranks - {r}), run))
     if max(alone, default=0) < 2:
         return frozenset()

@@ -185,6 +185,9 @@ class Trajectory:
         them; empty where that is the order of the case.
     writes_gradient : bool
         Whether the port wrote to the gradient that it was given.
+    plain : bool
+        Whether it was driven by the plainest loop of its framework, which a program that
+        shows a step without gc-ref can repeat: no closure, no second derivatives.
 
     Examples
     --------
@@ -199,6 +202,7 @@ class Trajectory:
     dtypes: Mapping[str, str] = field(default_factory=dict)
     groups: tuple[tuple[str, ...], ...] = ()
     writes_gradient: bool = False
+    plain: bool = True
 
 
 def describe(parameter: Parameter) -> str:

@@ -142,6 +142,8 @@ class Port:
         ``broken()`` says what broke the port for good, or returns an empty text.
     way_out : str
         What its author can do where it cannot be driven.
+    breaks_for_good : bool
+        Whether a run that fails leaves it unable to run anything more.
     construction : Construction or None
         How the user makes what is driven, for programs that show a mistake without gc-ref.
 
@@ -182,6 +184,7 @@ class Port:
     broken: Callable[[], str] = str
     construction: Construction | None = None
     way_out: str = ""
+    breaks_for_good: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a layout, an algorithm or a convention that this port cannot have."""

@@ -28,7 +28,8 @@ WHOLE_MODEL = "# It does not show on this parameter alone: use the rerun command
 def replay(trial: Trial, match: Match, shown: Element) -> Replay | None:
     """Return a program that shows the worst element of a mismatch, or why there is none.
 
-    None where the adapter does not know how the user makes what it drives.
+    None where the adapter does not know how the user makes what it drives, or where no plain
+    loop drives it.
     """
     port, p = trial.port, match.parameter
     if port.construction is None:
@@ -41,14 +42,17 @@ def replay(trial: Trial, match: Match, shown: Element) -> Replay | None:
         if driven is None or driven.construction is None:
             continue
         try:
-            value = trial.steps(alone, p, port=driven)[-1][shown.index]
+            found = trial.run(alone, port=driven)
         except (PortError, SkippedError):
             continue
+        if not found.plain:
+            return None
+        value = found.steps[-1][p.name][shown.index]
         if np.array_equal(float(value), shown.got, equal_nan=True):
             made = driven.construction
-            found = imported(made.function, port.target)
-            scene = Scene(made, found, driven.layout, trial.handed(alone), p, shown)
-            form = "with-gc-ref" if found.needs_gc_ref else "standalone"
+            origin = imported(made.function, port.target)
+            scene = Scene(made, origin, driven.layout, trial.handed(alone), p, shown)
+            form = "with-gc-ref" if origin.needs_gc_ref else "standalone"
             return Replay(PROGRAMS[made.program](scene), form)
     return Replay(WHOLE_MODEL, "reason")
 

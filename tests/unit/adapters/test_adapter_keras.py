@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gc_ref._conformance.adapters.keras import model as _keras_model
-from gc_ref._conformance.checks.hygiene import checkpoint, state_isolated
+from gc_ref._conformance.checks.hygiene import checkpoint, deterministic, state_isolated
 from gc_ref._conformance.checks.scope import every_weight
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._layouts import KINDS
@@ -136,6 +136,21 @@ def test_a_port_that_knows_the_paths_of_keras() -> None:
     judge = Judge(keras_port(ByPath, algorithm="sgdm"), seed=0, suite="quick", max_examples=0)
     assert every_weight(judge).status == "passed"
     assert judge.specification.conventions.get("axes_rule") == "by-kind"
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="a traced step draws from no generator of Keras's own")
+def test_noise_from_the_generator_that_all_share() -> None:
+    class Noisy(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
+        def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+            noisy = [g + keras.random.normal(g.shape) for g in grads]
+            super().apply(noisy, trainable_variables)
+
+    judge = Judge(keras_port(Noisy), seed=0, suite="quick", max_examples=0)
+    keras.random.normal((2,))  # one that somebody has used already
+    assert state_isolated(judge).status == "passed"
+    assert deterministic(judge).status == "passed"
+    steps = judge.run(judge.small).steps
+    assert not same(steps[0], steps[1])
 
 
 def test_output_first_weights() -> None:

@@ -57,6 +57,7 @@ class TestClosures:
         found = torch_port(self.AtRunTime).run(case_of())
         assert same(found, torch_port(torch.optim.SGD).run(case_of()))
         assert found.notes == ("step() is given a closure, without which it raises",)
+        assert not found.plain  # no program without gc-ref repeats it
 
     def test_that_a_step_can_do_without(self):
         class Optional(torch.optim.SGD):
@@ -64,7 +65,17 @@ class TestClosures:
                 assert closure is None
                 return super().step()
 
-        assert torch_port(Optional).run(case_of()).notes == ()
+        found = torch_port(Optional).run(case_of())
+        assert found.notes == ()
+        assert found.plain
+
+    def test_one_that_needs_it_gets_no_program_of_a_plain_loop(self):
+        judge = RunOptions(max_examples=0).judge(
+            torch_port(self.AtRunTime, algorithm="sgdm"), replays=True
+        )
+        outcome = RUNS["scope/every-weight"](judge)
+        assert outcome.status == "failed"
+        assert outcome.counterexample.replay is None
 
     def test_the_loss_is_the_same_whatever_the_gradient(self):
         """A step size after Polyak divides the loss: a port and its base must see the same."""

@@ -126,6 +126,7 @@ def exec_port(
             most_elements=100_000,  # a megabyte of text a step
             flush_to_zero=hello.flush_to_zero,
             broken=session.broken,
+            breaks_for_good=True,
             shows_gradient=False,
             environment={**_own(hello.versions), "numpy": np.__version__},
             construction=Construction("exec", tuple(words), dict, detail),

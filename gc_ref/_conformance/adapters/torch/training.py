@@ -110,7 +110,11 @@ def run_case(case: Case, layout: str, label: str, make: Make, way: Way) -> Traje
                 if number == 1 and "checkpoint" in case.drive:
                     training = training.restored()
     return Trajectory(
-        tuple(steps), dtypes=dtypes.found, groups=training.groups(), writes_gradient=writes
+        tuple(steps),
+        dtypes=dtypes.found,
+        groups=training.groups(),
+        writes_gradient=writes,
+        plain=training.plain,
     )
 
 
@@ -160,6 +164,11 @@ class _Training:
         """Set the learning rate as a scheduler does."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+
+    @property
+    def plain(self) -> bool:
+        """Whether no closure and no second derivatives are given."""
+        return not self._closure_wanted and not self.way.curved
 
     def step(self, gradient: Mapping[str, Any], number: int) -> bool:
         """Make one step of training; tell whether the port wrote to its gradient."""
