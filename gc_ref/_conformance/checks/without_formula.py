@@ -21,6 +21,7 @@ from gc_ref._conformance.judging.invariance import (
     same_trajectory,
 )
 from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.judging.response import roundings
 from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 
@@ -234,11 +235,14 @@ def _scales_with_lr(judge: Judge, case: Case) -> Outcome:
     """Whether the learning rate enters once, as in every published optimizer."""
     if "lr" not in judge.port.takes:
         return passed("moves a weight as its own vectors, given Φ(g)")
-    unit = judge.profile("float32").unit_roundoff
+    unit = judge.profile(case.dtype).unit_roundoff
     for p in case.parameters:
         one, quarter = (_first_move(judge, case, p, factor) for factor in (1.0, 0.25))
-        tau = 512 * unit * (np.abs(p.value) + np.abs(one))
-        if not compare_arrays(4 * quarter, one, 4 * tau, "float32").within:
+        tau = sum(
+            share * roundings(p.value, [p.value + moved], unit)[0]
+            for share, moved in ((1.0, one), (4.0, quarter))
+        )
+        if not compare_arrays(4 * quarter, one, np.asarray(tau), case.dtype).within:
             return failed(
                 "a quarter of the learning rate does not give a quarter of the first step: "
                 "the learning rate does not enter once"

@@ -164,7 +164,24 @@ def allowance(trial: Trial, case: Case, p: Parameter, rule: Rules, placement: st
     steps = trial.steps(plain, p, port=trial.port.base or trial.port)
     own = roundings(p.value, steps, trial.profile(case.dtype).unit_roundoff)
     anew = _rounded_anew(plain, off, p, steps)
-    return [a + b + c for a, b, c in zip(carried, own, anew, strict=True)]
+    share = _of_complements(trial, case)
+    held = [share * way for way in paths(p.value, steps)]
+    return [sum(each, np.zeros(p.shape)) for each in zip(carried, own, anew, held, strict=True)]
+
+
+def _of_complements(trial: Trial, case: Case) -> float:
+    """What hyperparameters in float32 may change in a step, as a share of it.
+
+    1 - β, and 1 - βᵗ of a bias correction, are off by up to (2t + 8)u and hence, relatively, by
+    no more than 10u/(1 - β) (see `gc_ref.bounds`): one library has them as numbers of Python, the
+    next as tensors. Either of the two runs may.
+    """
+    port = trial.port.base or trial.port
+    values = {**port.fixed, **trial.handed(case).hyperparameters}
+    known = port.takes | set(port.fixed)
+    unit = trial.profile(case.dtype).hyperparameters
+    betas = [values[b] for b in ("momentum", "beta1", "beta2") if b in values and b in known]
+    return sum(2 * 10 * unit / (1 - beta) for beta in betas if 0 <= beta < 1)
 
 
 @kept

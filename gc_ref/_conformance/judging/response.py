@@ -3,13 +3,16 @@
 A correct Φ(g) may be off, in each element, by what `gc_ref.bounds` derives. What an optimizer makes
 of that nobody needs to guess: it is run on Φ(g) moved by as much, one way and the other.
 
-Measured: the largest answer to signs that differ from step to step as Walsh functions do (for
-three steps, with their opposites, these are all combinations there are). Derived from it: a linear
-answer Σ J_j δ_j to N errors |δ_j| ≤ τ_j is at most Σ|J_j|τ_j, and the mean square of its answers to
-such signs is Σ(J_j τ_j)²; so no error moves it by more than √N times the largest of them (Cauchy
-and Schwarz). Assumed: that the answer is nearly linear, or monotone, that far. Where an optimizer
-treats each element by itself, which is shown and not assumed, N is the number of steps, and errors
-inside of the bound are tried as well; elsewhere N counts all elements that may act on each other.
+Measured is the largest answer to errors whose signs differ from step to step as Walsh functions do:
+for three steps, with their opposites, these are all combinations there are. A linear answer
+Σ J_j δ_j to N errors |δ_j| ≤ τ_j is at most Σ|J_j|τ_j. The mean square of its answers to signs that
+are orthogonal, or drawn at random, is Σ(J_j τ_j)². So no error moves it by more than √N times the
+largest of them (Cauchy and Schwarz), and that is granted.
+
+Where an optimizer treats each element by itself, which is shown and not assumed, N is the number of
+steps, and errors inside of the bound are tried as well. Elsewhere N counts all elements that may
+act on each other. Assumed is that the answer is nearly linear, or monotone, within the bound; that
+a few random draws find its size; and, past four steps, that errors four steps apart do not cancel.
 """
 
 from __future__ import annotations
