@@ -7,7 +7,8 @@ from functools import cached_property
 
 from gc_ref._conformance.cases.comparison import compare
 from gc_ref._conformance.findings.outcome import Comparison
-from gc_ref._conformance.judging.base_law import compare_to_base
+from gc_ref._conformance.judging.base_decay import compare_with_decay, decays
+from gc_ref._conformance.judging.base_law import compare_to_base, compared
 from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.judging.specification import Axes, Formula, Specification
 from gc_ref._conformance.judging.trial import Trial
@@ -29,6 +30,12 @@ class Match:
         """Step of the largest error, from 0: the first of them."""
         ratios = [c.ratio for c in self.comparisons]
         return ratios.index(max(ratios))
+
+    @cached_property
+    def first_wrong(self) -> int:
+        """First step, from 0, that is out of its bound; where none is, that of `step`."""
+        wrong = (i for i, c in enumerate(self.comparisons) if not c.within)
+        return next(wrong, self.step)
 
     @property
     def comparison(self) -> Comparison:
@@ -54,13 +61,18 @@ class Match:
 def match(trial: Trial, case: Case, p: Parameter, rule: str, held_to: Specification) -> Match:
     """Hold one parameter's trajectory against a reading of the port, under a rule for its axes."""
     if held_to.mode == "base":
-        return _match_base(trial, case, p, rule, held_to.placement)
+        placement = "update" if held_to.on_update else held_to.placement  # a base decays inside
+        return _match_base(trial, case, p, rule, placement)
     return _match_formula(trial, case, p, trial.axes(p, rule), trial.formula(case, held_to))
 
 
 @kept
 def _match_base(trial: Trial, case: Case, p: Parameter, rule: str, placement: str) -> Match:
-    found = compare_to_base(trial, case, p, rule, placement)
+    case = compared(trial, case, p)
+    if decays(trial, case) and (placement == "update" or trial.axes(p, rule) is None):
+        found = compare_with_decay(trial, case, p, rule, placement)
+    else:
+        found = compare_to_base(trial, case, p, rule, placement)
     return Match(case, p, trial.axes(p, rule), tuple(found))
 
 
