@@ -264,12 +264,12 @@ def _runs(length: int) -> int:
 
 
 def _sum(values: Array, axis: int, xp: ModuleType) -> Array:
-    """Sum of a matrix along an axis, by products with ones: nothing is faster."""
+    """Sum of a matrix along an axis; in runs, by products with ones, where it is long."""
     runs, others = _runs(values.shape[axis]), values.shape[1 - axis]
+    if runs == 1:
+        return xp.sum(values, axis=axis)
     run = values.shape[axis] // runs
     ones = xp.ones(run, dtype=values.dtype, device=values.device)
-    if runs == 1:
-        return values @ ones if axis == 1 else ones @ values
     if axis == 1:
         totals = xp.reshape(xp.reshape(values, (others * runs, run)) @ ones, (others, runs))
     else:
