@@ -246,12 +246,14 @@ def _subtract_means(g: Array, axis: int, wide: Any, xp: ModuleType) -> tuple[Arr
 
     lengths = {fan_in} if axis == 1 else {piece.stop - piece.start for piece in pieces}
     k = len(groups[0]) + max(length // _runs(length) + _runs(length) for length in lengths)
-    # 2ᵖ⁺¹ is 4/eps. The sums of |g| in float32 are off by less than fan_in·2⁻²³ of them.
+    # 2ᵖ⁺¹ is 4/eps. The sums of |g| in float32 are off by less than k·2⁻²³ of them.
     factor = 1.02 * 4 / float(xp.finfo(g.dtype).eps) * (k + 1) * 2.0**-53
-    factor *= (1 + fan_in * 2.0**-23) / fan_in
-    if len(groups) == 1:
-        return result, near[0], magnitudes[0] * factor
-    return result, xp.concat(near), xp.concat(magnitudes) * factor
+    factor *= (1 + k * 2.0**-23) / fan_in
+    return result, _joined(near, xp), _joined(magnitudes, xp) * factor
+
+
+def _joined(parts: list[Array], xp: ModuleType) -> Array:
+    return parts[0] if len(parts) == 1 else xp.concat(parts)
 
 
 @functools.cache
@@ -262,12 +264,12 @@ def _runs(length: int) -> int:
 
 
 def _sum(values: Array, axis: int, xp: ModuleType) -> Array:
-    """Sum of a matrix along an axis, by products with ones: nothing is faster."""
+    """Sum of a matrix along an axis; in runs, by products with ones, where it is long."""
     runs, others = _runs(values.shape[axis]), values.shape[1 - axis]
+    if runs == 1:
+        return xp.sum(values, axis=axis)
     run = values.shape[axis] // runs
     ones = xp.ones(run, dtype=values.dtype, device=values.device)
-    if runs == 1:
-        return values @ ones if axis == 1 else ones @ values
     if axis == 1:
         totals = xp.reshape(xp.reshape(values, (others * runs, run)) @ ones, (others, runs))
     else:

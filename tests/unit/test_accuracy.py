@@ -242,6 +242,34 @@ def test_what_is_not_done_again_is_within_one_ulp(n, output_axis, monkeypatch):
     assert worst_ulps(kept, np.ascontiguousarray(grad[:, ~redone]), "float32") <= 1
 
 
+@pytest.mark.parametrize("output_axis", [0, 1])
+def test_climbing_to_where_a_float64_sum_is_worst(output_axis):
+    # Each slice is changed a little at a time, and a change that makes the plain float64 mean
+    # worse is kept: that leads to slices that cancel, and what is promised must hold there.
+    rng = np.random.default_rng(9)
+    grad = np.stack([huge_terms_cancel(rng, 9) for _ in range(8)], axis=1).astype("float32")
+    worst = np.zeros(8)
+    for _ in range(150):
+        new, columns = grad.copy(), np.arange(8)
+        rows = rng.integers(9, size=8)
+        old = new[rows, columns]
+        near = grad.mean(axis=0, dtype=float) * (1 + 2.0 ** -rng.integers(1, 24, 8))
+        choices = [old * 2.0 ** rng.integers(-2, 3, 8), np.nextafter(old, 9), -old, near]
+        new[rows, columns] = np.choose(rng.integers(4, size=8), choices)
+        truth = exact.centralize(new, output_axis=-1).fractions()
+        ulps = np.array([float(exact.ulp(true, "float32")) for true in truth]).reshape(9, 8)
+        alone = new - new.mean(axis=0, dtype=float)
+        g = new if output_axis else np.ascontiguousarray(new.T)
+        got = centralize(g, output_axis=output_axis)
+        true = np.array([float(true) for true in truth]).reshape(9, 8)
+        off = abs((got if output_axis else got.T) - true) / ulps
+        assert off.max() <= 1 + 2.0**-20  # of what the exact value is off as a float64
+        height = (abs(alone - true) / ulps).max(axis=0)
+        kept = height >= worst
+        grad[:, kept], worst[kept] = new[:, kept], height[kept]
+    assert (worst > 1).any()
+
+
 def test_a_float64_sum_alone_is_not_within_one_ulp():
     # So the look for what cancelled is needed: [1e30, 1, -1e30] and its like, in every layout.
     grad = np.float32([[1e30, 1, -1e30], [3, 2, 1]])
