@@ -12,6 +12,8 @@ import pytest
 from hypothesis import Phase, settings
 
 from gc_ref._conformance.adapters.keras.port import select_backend
+from gc_ref._conformance.judging import trial
+from gc_ref._conformance.judging.shared_results import Known
 
 settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 settings.register_profile("search", deadline=None, database=None, print_blob=True)
@@ -144,3 +146,12 @@ def pytest_runtest_setup(item):
             if name in required_frameworks():
                 pytest.fail(f"GC_REF_REQUIRE_FRAMEWORKS names {name}: {error}", pytrace=False)
             pytest.skip(f"needs {name}: {error}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def what_is_right_is_computed_once():
+    """All judges of this process share what is right on a case: it is the same for all ports."""
+    known = Known()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trial, "Known", lambda: known)
+        yield
