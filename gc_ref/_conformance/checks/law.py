@@ -20,7 +20,7 @@ from gc_ref._conformance.checks.without_formula import shift_ignored
 from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
 from gc_ref._conformance.judging import observed_phi
 from gc_ref._conformance.judging.base_law import fed, phi
-from gc_ref._conformance.judging.invariance import same_trajectory
+from gc_ref._conformance.judging.invariance import moves_alike
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.shared_results import Known, kept
 from gc_ref._conformance.judging.specification import Axes
@@ -126,7 +126,7 @@ def idempotent(judge: Judge) -> Outcome:
         left_alone = judge.specification.rule(p) == "none"
         if judge.fan_in(p) == 1 or left_alone or judge.leaves_choice(p):
             continue  # what these become is the port's choice
-        worst = same_trajectory(judge, judge.steps(centralized, p), judge.steps(case, p), p.value)
+        worst = moves_alike(judge, centralized, case, p, "by-rank")
         if not worst.within:
             return failed(f"{describe(p)} moves otherwise for g than for Φ(g)", comparison=worst)
     return passed("the port does not tell g from Φ(g)")

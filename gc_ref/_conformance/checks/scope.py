@@ -21,10 +21,15 @@ from gc_ref._conformance.judging.base_law import base_couples, compare_arrays, f
 from gc_ref._conformance.judging.inference import rules_followed
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.matching import Match, match
+from gc_ref._conformance.judging.telling import telling
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import KIND_NAMES, Array, Parameter, describe
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 
+NOTHING_SHOWN = (
+    "under the base optimizer no such parameter moves otherwise for g than for Φ(g), and stays "
+    "finite: choose settings with which it does"
+)
 NOTHING_FITS = "no parameter follows the algorithm that the port is held to: see step/* and value/*"
 
 
@@ -45,7 +50,27 @@ def _in_scope(judge: Judge) -> list[Parameter]:
 
 
 def _untouched(judge: Judge, p: Parameter) -> bool:
-    return judge.match(judge.integers, p, rule="none").within
+    return _match(judge, p, rule="none").within
+
+
+def _match(judge: Judge, p: Parameter, *, rule: str | None = None) -> Match:
+    """Hold a parameter to what the port is held to, in a case that can tell if any can."""
+    case, same = telling(judge, p) or (judge.integers, p)
+    return judge.match(case, same, rule=rule)
+
+
+def _of_those_that_tell(judge: Judge, parameters: Sequence[Parameter]) -> list[Parameter]:
+    return [p for p in parameters if telling(judge, p)]
+
+
+def _silent(count: int) -> str:
+    """Say how many parameters were passed over; nothing if none was."""
+    if not count:
+        return ""
+    return (
+        f"; {count} more say nothing: under the base optimizer they do not move, are not finite, "
+        "or move for g as for Φ(g)"
+    )
 
 
 def every_weight(judge: Judge) -> Outcome:
@@ -53,8 +78,10 @@ def every_weight(judge: Judge) -> Outcome:
     if judge.specification.mode == "unknown":
         found = shift_ignored(judge)
         return found if found.status != "passed" else (more_erased(judge) or found)
-    weights = _weights(judge)
-    matches = [judge.match(judge.integers, p) for p in weights]
+    weights = _of_those_that_tell(judge, _weights(judge))
+    if not weights:
+        return Outcome("indeterminate", NOTHING_SHOWN)
+    matches = [_match(judge, p) for p in weights]
     off = [m for m in matches if not m.within]
     left_alone = [m for m in off if _untouched(judge, m.parameter)]
     wrong = [m for m in off if not _untouched(judge, m.parameter)]
@@ -64,11 +91,12 @@ def every_weight(judge: Judge) -> Outcome:
     if nothing_fits and not any(_untouched(judge, p) for p in _vectors(judge)):
         return not_applicable(NOTHING_FITS)
     if not off:
-        held = _in_scope(judge)
+        held = [p for p in weights if judge.specification.rule(p) != "none"]
         beside = len(weights) - len(held)
         return passed(
             f"{len(held)} weights of {len({p.kind for p in held})} kinds"
             + (f"; {beside} out of scope are left alone" if beside else "")
+            + _silent(len(_weights(judge)) - len(weights))
         )
     parts = []
     if left_alone:
@@ -101,11 +129,14 @@ def vectors_untouched(judge: Judge) -> Outcome:
     """scope/vectors-untouched: biases, norm scales and scalars get their gradient as it is."""
     if judge.specification.mode == "unknown":
         return vectors_respond(judge)
-    vectors = _vectors(judge)
-    matches = [judge.match(judge.integers, p, rule="none") for p in vectors]
+    vectors = _of_those_that_tell(judge, _vectors(judge))
+    if not vectors:
+        return Outcome("indeterminate", NOTHING_SHOWN)
+    matches = [_match(judge, p, rule="none") for p in vectors]
     wrong = [m for m in matches if not m.within]
     if not wrong:
-        return passed(f"{len(vectors)} biases, norm scales and scalars")
+        silent = _silent(len(_vectors(judge)) - len(vectors))
+        return passed(f"{len(vectors)} biases, norm scales and scalars{silent}")
     followed = rules_followed(judge, judge.specification)
     explained = any(followed[p.name] for p in _weights(judge) if judge.fan_in(p) > 1)
     if len(wrong) == len(vectors) and not judge.operator and not explained:
@@ -128,20 +159,21 @@ def effect_on(judge: Judge) -> Outcome:
         return failed(
             "the step depends on the mean of every weight's gradient: GC is never applied"
         )
-    weights = _in_scope(judge)
-    idle = [
-        p for p in weights if not judge.match(judge.integers, p).within and _untouched(judge, p)
-    ]
+    weights = _of_those_that_tell(judge, _in_scope(judge))
+    if _in_scope(judge) and not weights:
+        return Outcome("indeterminate", NOTHING_SHOWN)
+    idle = [p for p in weights if not _match(judge, p).within and _untouched(judge, p)]
     if not weights or len(idle) < len(weights):
-        return passed(f"GC acts on {len(weights) - len(idle)} of {len(weights)} weights")
-    [first, *_] = (p for p in weights if judge.fan_in(p) > 1)
+        acts = f"GC acts on {len(weights) - len(idle)} of {len(weights)} weights"
+        return passed(acts + _silent(len(_in_scope(judge)) - len(weights)))
+    first = next((p for p in weights if judge.fan_in(p) > 1), weights[0])
     what = (
         "every gradient comes back as it was"
         if judge.operator
         else "every weight moves as under the plain optimizer; the code that centralizes is "
         "never called, or its flag is ignored"
     )
-    return failure(judge, judge.match(judge.integers, first), f"GC has no effect: {what}")
+    return failure(judge, _match(judge, first), f"GC has no effect: {what}")
 
 
 def effect_off(judge: Judge) -> Outcome:

@@ -9,12 +9,18 @@ from functools import partial
 import numpy as np
 
 from gc_ref import laws
+from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.checks.make_counterexample import failure
 from gc_ref._conformance.checks.value import matches
 from gc_ref._conformance.checks.without_formula import own_base_law
 from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed
-from gc_ref._conformance.judging.base_law import base_couples
+from gc_ref._conformance.judging.base_law import centralized_updates, compare_to_base, compared
+from gc_ref._conformance.judging.dtypes import driven
 from gc_ref._conformance.judging.judge import NO_STEPS, Judge
+from gc_ref._conformance.judging.matching import Match
+from gc_ref._conformance.judging.response import coupling
+from gc_ref._conformance.judging.specification import Specification
+from gc_ref._conformance.judging.telling import telling
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 from gc_ref._slices import to_rows
 
@@ -32,29 +38,78 @@ def base_law(judge: Judge) -> Outcome:
     if base is None:
         return not_applicable("no --base given: the port is held to its algorithm")
     reading = replace(judge.specification, mode="base")
-    coupled = base_couples(judge)
-    tried = [judge.integers, judge.long]
-    if not coupled:  # else the rounding of one parameter's Φ reaches all others
-        tried.insert(1, judge.bounded)
-    if "weight_decay" in judge.port.takes & base.takes and reading.placement != "update":
+    tried = [judge.integers, judge.bounded, judge.long]
+    if "weight_decay" in judge.port.takes & base.takes:
         tried.append(judge.decayed)
-    ratio = 0.0
-    for case in tried:
-        found = matches(judge, case, reading)
-        wrong = [m for m in found if not m.within]
+    tried += _in_other_dtypes(judge)
+    found = [matches(judge, case, reading) for case in tried]
+    coupled = coupling(judge, by_base=True) == "tree"
+    if coupled:
+        found.append(_together(judge, reading))
+    for together in found:
+        wrong = [m for m in together if not m.within]
         if wrong:
             first = wrong[0]
             return failure(
                 judge,
                 first,
-                f"{len(wrong)} of {len(found)} parameters do not move as under the base optimizer "
-                f"fed with Φ(g), first {describe(first.parameter)} at step {first.step + 1}",
+                f"{len(wrong)} of {len(together)} parameters do not move as under the base "
+                f"optimizer fed with Φ(g), first {describe(first.parameter)} at step "
+                f"{first.step + 1}",
             )
-        ratio = max(ratio, *(m.comparison.ratio for m in found))
-    message = "the base optimizer fed with Φ(g)" + (": bit for bit" if ratio == 0 else "")
+    return _evidence(judge, [m for together in found for m in together], coupled)
+
+
+def _evidence(judge: Judge, held: list[Match], coupled: bool) -> Outcome:
+    """Say on how many parameters a base law that holds was seen to hold."""
+    inexact = {m.case.dtype for m in held if m.comparison.inexact}
+    exact = sorted({m.case.dtype for m in held} - inexact)
+    message = "the base optimizer fed with Φ(g)"
+    if exact:
+        message += ": bit for bit" + (f" in {', '.join(exact)}" if inexact else "")
     if coupled:
-        message += "; not on hard regimes, as the base couples its parameters"
-    return passed(message, ratio=ratio)
+        message += "; it couples its parameters: driven together, and each by itself"
+    parameters = judge.integers.parameters
+    silent = [p for p in parameters if not telling(judge, p)]
+    if len(silent) == len(parameters):
+        return Outcome(
+            "indeterminate", "no parameter moves otherwise under the base for g than for Φ(g)"
+        )
+    if silent:
+        message += (
+            f"; {len(silent)} of {len(parameters)} parameters show nothing: under the base they "
+            "do not move, are not finite, or move for g as for Φ(g)"
+        )
+    return passed(message, ratio=max(m.comparison.ratio for m in held))
+
+
+def _in_other_dtypes(judge: Judge) -> list[Case]:
+    """Cases in the other dtypes that port and base both run."""
+    base, found = judge.port.base, []
+    assert base is not None
+    for dtype in judge.port.dtypes:
+        if dtype == judge.integers.dtype or dtype not in base.dtypes:
+            continue
+        for make in (cases.integer_case, cases.bounded_case):
+            case = judge.case(make, dtype=dtype, steps=3)
+            if driven(judge, case) and driven(judge, case, base):
+                found.append(case)
+    return found
+
+
+def _together(judge: Judge, reading: Specification) -> list[Match]:
+    """Compare all parameters in one run, each by its own rule, though they act on each other."""
+    case = judge.integers
+    rules = tuple((p.name, reading.rule(p)) for p in case.parameters)
+    return [
+        Match(
+            case,
+            p,
+            reading.axes(p),
+            tuple(compare_to_base(judge, case, p, rules, reading.placement)),
+        )
+        for p in sorted(case.parameters, key=lambda p: p.value.size)
+    ]
 
 
 def on_weights(judge: Judge, *, theorem: bool) -> Outcome:
@@ -71,7 +126,7 @@ def on_weights(judge: Judge, *, theorem: bool) -> Outcome:
             axes = judge.specification.axes(p)
             if axes is None or p.value.size > LARGEST:
                 continue
-            weights, allowances = judge.steps(case, p), _allowances(judge, case, p)
+            weights, allowances = _weights(judge, case, p)
             try:
                 if theorem:
                     fan_in = to_rows(p.value, axes).shape[1]
@@ -100,15 +155,15 @@ def _cases(judge: Judge) -> list[Case]:
     return found
 
 
-def _allowances(judge: Judge, case: Case, p: Parameter) -> list[Array]:
-    """How far each element of a correct port's weight may be from the exact one."""
-    if judge.specification.mode != "base":
-        return [expected.tau for expected in judge.exact_steps(case, p)]
-    unit = judge.profile(case.dtype).unit_roundoff
-    raw = judge.steps(case, p, port=judge.port.base)  # Φ's rounding grows with the raw update
-    values = [p.value, *judge.steps(case, p), *raw]
-    reach = max(float(np.abs(v).max(initial=0.0)) for v in values)
-    return [np.full(p.shape, 32 * step * unit * reach) for step in range(1, len(raw) + 1)]
+def _weights(judge: Judge, case: Case, p: Parameter) -> tuple[list[Array], list[Array]]:
+    """Weights after each step, and how far each element of a correct port's may be off."""
+    held_to = judge.specification
+    if held_to.mode != "base":
+        allowances = [expected.tau for expected in judge.exact_steps(case, p)]
+        return judge.steps(case, p), allowances
+    case = compared(judge, case, p)
+    _, allowances = centralized_updates(judge, case, p, held_to.rule(p))
+    return judge.steps(case, p), allowances
 
 
 #: Id of each check of this module to its function.

@@ -34,9 +34,8 @@ def matches(judge: Judge, case: Case, held_to: Specification | None = None) -> l
     found = []
     for p in sorted(case.parameters, key=lambda p: p.value.size):
         match = judge.match(case, p, held_to=held_to)
-        if case == judge.decayed and len(p.shape) < 2 and not match.within:
-            if held_to.mode == "base":
-                continue  # its base may decay vectors though it does not, or the reverse
+        held_to_formula = held_to.mode != "base"
+        if case == judge.decayed and len(p.shape) < 2 and held_to_formula and not match.within:
             undecayed = judge.match(case, p, held_to=held_to.but(decay="none"))
             match = undecayed if undecayed.within else match
         found.append(match)

@@ -13,13 +13,15 @@ from dataclasses import replace
 import numpy as np
 
 from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
-from gc_ref._conformance.judging.base_law import compare_arrays, fed, phi
+from gc_ref._conformance.judging.base_law import allowance, compare_arrays, fed, phi
 from gc_ref._conformance.judging.invariance import (
     ShiftResponse,
+    moves_alike,
     response_to_shift,
     same_trajectory,
 )
 from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.judging.response import roundings
 from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.ports.case import Array, Case, Parameter, describe
 
@@ -98,8 +100,7 @@ def more_erased(judge: Judge) -> Outcome | None:
             axes = _input_axes(judge, p)
             if len(axes) < 2 or number >= len(axes):
                 continue
-            moved, plain = judge.steps(rippled, p), judge.steps(case, p)
-            if same_trajectory(judge, moved, plain, p.value).within:
+            if moves_alike(judge, rippled, case, p, "by-rank").within:
                 return failed(
                     f"{describe(p)} does not notice a change along its input axis "
                     f"{axes[number]} that leaves every mean as it was: "
@@ -153,7 +154,7 @@ def vectors_respond(judge: Judge) -> Outcome:
         plain = judge.steps(case, p)
         if not all(np.all(np.isfinite(s)) for s in plain):
             return failed(f"{describe(p)} is not finite though its gradient is")
-        if same_trajectory(judge, judge.steps(flipped, p), plain, p.value).within:
+        if moves_alike(judge, flipped, case, p, "none").within:
             return failed(
                 f"{describe(p)} moves alike for g and g - 10: its gradient is centralized or erased"
             )
@@ -173,12 +174,13 @@ def own_base_law(judge: Judge) -> Outcome:
     mirrored = judge.run(mirror).steps
     for p in sorted(case.parameters, key=lambda p: p.value.size):
         vector = [np.asarray(s[f"{p.layer}.bias"]).reshape(p.shape) for s in mirrored]
-        if not same_trajectory(judge, judge.steps(centralized, p), vector, p.value).within:
+        own = allowance(judge, case, p, "by-rank", "gradient")
+        if not same_trajectory(judge.steps(centralized, p), vector, own, case.dtype).within:
             return not_applicable(
                 "the port moves a matrix otherwise than a vector even for a gradient without mean: "
                 "its update cannot be checked without --base or --algorithm"
             )
-        worst = same_trajectory(judge, judge.steps(case, p), vector, p.value)
+        worst = same_trajectory(judge.steps(case, p), vector, own, case.dtype)
         if not worst.within:
             return failed(
                 f"{describe(p)} does not move as the port's own vectors do when they are "
@@ -231,11 +233,14 @@ def _scales_with_lr(judge: Judge, case: Case) -> Outcome:
     """Whether the learning rate enters once, as in every published optimizer."""
     if "lr" not in judge.port.takes:
         return passed("moves a weight as its own vectors, given Φ(g)")
-    unit = judge.profile("float32").unit_roundoff
+    unit = judge.profile(case.dtype).unit_roundoff
     for p in case.parameters:
         one, quarter = (_first_move(judge, case, p, factor) for factor in (1.0, 0.25))
-        tau = 512 * unit * (np.abs(p.value) + np.abs(one))
-        if not compare_arrays(4 * quarter, one, 4 * tau, "float32").within:
+        tau = sum(
+            share * roundings(p.value, [p.value + moved], unit)[0]
+            for share, moved in ((1.0, one), (4.0, quarter))
+        )
+        if not compare_arrays(4 * quarter, one, np.asarray(tau), case.dtype).within:
             return failed(
                 "a quarter of the learning rate does not give a quarter of the first step: "
                 "the learning rate does not enter once"

@@ -1,15 +1,15 @@
 """The base law: a GC port of any optimizer equals its base optimizer fed with Φ(g).
 
-No formula of the optimizer is needed. In the integer case both are fed the very
-same ĝ, so that a port built on its base agrees bit for bit. A port that writes
-its base anew rounds otherwise; how far rounding may carry the two apart is then
-measured on the base itself, by feeding it gradients that are off by as much as a
-correct Φ may be.
+No formula of the optimizer is needed. On integers most ways to compute Φ give the very
+same ĝ, so that a port built on its base agrees bit for bit. A port that rounds otherwise, in
+Φ or in its steps, may be carried away from the base: how far is measured on the base itself,
+by feeding it gradients that are off by as much as a correct Φ may be (see `response`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -17,8 +17,15 @@ import numpy as np
 
 from gc_ref import bounds, exact
 from gc_ref._conformance.cases.comparison import float_ulp
-from gc_ref._conformance.cases.gradients import rng_for
 from gc_ref._conformance.findings.outcome import Comparison
+from gc_ref._conformance.judging.response import (
+    OF_GRADIENT,
+    OF_WEIGHT,
+    coupling,
+    paths,
+    reach,
+    roundings,
+)
 from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.judging.specification import Axes
 from gc_ref._conformance.judging.trial import Trial
@@ -26,11 +33,8 @@ from gc_ref._conformance.ports.case import Array, Case, Parameter
 from gc_ref._conformance.ports.port import Port, PortError
 from gc_ref._conformance.ports.storage import representable
 
-#: Perturbed runs of the base, by its cost of a run; and how many times their spread a port
-#: may be off.
-DRAWS, SPREADS = {"cheap": 5, "dear": 1}, 8.0
-#: Roundings of a step's arithmetic that the base law grants, in units of u(|w| + path).
-ROUNDINGS = 32.0
+#: A rule for the output axes of all parameters, or the name of each with its own.
+Rules = str | tuple[tuple[str, str], ...]
 
 
 def phi(grad: Array, axes: Axes | None, dtype: str) -> Array:
@@ -43,7 +47,7 @@ def phi(grad: Array, axes: Axes | None, dtype: str) -> Array:
 
 
 @kept
-def fed(trial: Trial, case: Case, rule: str, placement: str = "gradient") -> Case:
+def fed(trial: Trial, case: Case, rule: Rules, placement: str = "gradient") -> Case:
     """Return the case with Φ(g) in place of g, under a rule for the output axes.
 
     For a port that decays inside Φ it is Φ(g + λw), where w is the port's own weight before
@@ -59,25 +63,30 @@ def fed(trial: Trial, case: Case, rule: str, placement: str = "gradient") -> Cas
             grad = step[p.name]
             if decay:
                 grad = grad + np.asarray(before[p.name]) * grad.dtype.type(decay)
-            centralized[p.name] = phi(grad, trial.axes(p, rule), case.dtype)
+            centralized[p.name] = phi(grad, _axes(trial, p, rule), case.dtype)
         gradients.append(centralized)
         if decay:
             before = dict(trial.run(case).steps[number])
     if decay:
         hyper["weight_decay"] = 0.0
-    label = f"{case.id}-{'decayed-' if decay else ''}centralized-{rule}"
+    by = rule if isinstance(rule, str) else "each-by-its-own"
+    label = f"{case.id}-{'decayed-' if decay else ''}centralized-{by}"
     return Case(label, case.parameters, tuple(gradients), hyper, case.dtype)
 
 
-def base_steps(trial: Trial, case: Case, p: Parameter, rule: str, placement: str) -> list[Array]:
+def _axes(trial: Trial, p: Parameter, rule: Rules) -> Axes | None:
+    return trial.axes(p, rule if isinstance(rule, str) else dict(rule)[p.name])
+
+
+def base_steps(trial: Trial, case: Case, p: Parameter, rule: Rules, placement: str) -> list[Array]:
     """Weights after each step of the base optimizer fed with Φ(g), in float64."""
     plain = fed(trial, case, _shared(trial, p, rule), placement)
     return [np.asarray(w, dtype=np.float64) for w in trial.steps(plain, p, port=_base(trial))]
 
 
-def _shared(trial: Trial, p: Parameter, rule: str) -> str:
+def _shared(trial: Trial, p: Parameter, rule: Rules) -> Rules:
     """Return, of the rules that are the same for a parameter, the one that is run anyway."""
-    return "by-rank" if trial.axes(p, "by-rank") is None else rule
+    return "by-rank" if isinstance(rule, str) and trial.axes(p, "by-rank") is None else rule
 
 
 def _base(trial: Trial) -> Port:
@@ -85,31 +94,109 @@ def _base(trial: Trial) -> Port:
     return trial.port.base
 
 
+def compared(trial: Trial, case: Case, p: Parameter) -> Case:
+    """Return the case in which a parameter is compared: without others that act on it."""
+    if len(case.parameters) == 1 or coupling(trial, by_base=True) != "tree":
+        return case
+    base = trial.port.base or trial.port
+    eager = frozenset({"eager"}) & trial.port.drives & base.drives
+    gradients = tuple({p.name: step[p.name]} for step in case.gradients)
+    return replace(
+        case, id=f"{case.id}-{p.name}-alone", parameters=(p,), gradients=gradients, drive=eager
+    )
+
+
 def compare_to_base(
-    trial: Trial, case: Case, parameter: Parameter, rule: str, placement: str
+    trial: Trial, case: Case, parameter: Parameter, rule: Rules, placement: str
 ) -> list[Comparison]:
     """Compare port and base, step by step, for one parameter."""
     got = trial.steps(case, parameter)
-    axes = trial.axes(parameter, rule)
-    if placement == "update" and axes is not None:
-        want, spread = _centralized_updates(trial, case, parameter, axes)
-    else:
-        rule = _shared(trial, parameter, rule)
-        want = base_steps(trial, case, parameter, rule, placement)
-        spread = [np.zeros(parameter.shape)] * len(want)
-        if not all(np.array_equal(g, w, equal_nan=True) for g, w in zip(got, want, strict=True)):
-            spread = _spread(trial, case, parameter, rule, placement)
-            if case == trial.bounded:  # on integers Φ(g) has no rounding to differ in
-                spread = _evaluated_twice(trial, case, parameter, axes, want, spread)
-    unit = bounds.profile(case.dtype).unit_roundoff
-    path = np.zeros(parameter.shape)
-    before = parameter.value.astype(np.float64)
-    found = []
-    for step, expected, wide in zip(got, want, spread, strict=True):
-        path = path + np.abs(expected - before)
-        before = expected
-        tau = SPREADS * wide + ROUNDINGS * unit * (np.abs(expected) + path)
-        found.append(compare_arrays(step, expected, tau, case.dtype))
+    want, allowed = _wanted(trial, case, parameter, rule, placement, got)
+    return [
+        compare_arrays(step, expected, tau, case.dtype)
+        for step, expected, tau in zip(got, want, allowed, strict=True)
+    ]
+
+
+def _wanted(
+    trial: Trial, case: Case, p: Parameter, rule: Rules, placement: str, got: Sequence[Array]
+) -> tuple[list[Array], list[Array]]:
+    """Return what the base makes of Φ, and what rounding may add: nothing where that was got."""
+    if placement == "update" and _axes(trial, p, rule) is not None:
+        return centralized_updates(trial, case, p, rule)
+    # A base that hands on its updates to Φ sees every gradient as it is.
+    rule = "none" if placement == "update" else _shared(trial, p, rule)
+    want = base_steps(trial, case, p, rule, placement)
+    if all(np.array_equal(g, w, equal_nan=True) for g, w in zip(got, want, strict=True)):
+        return want, [np.zeros(p.shape)] * len(want)
+    return want, allowance(trial, case, p, rule, placement)
+
+
+@kept
+def can_tell(trial: Trial, case: Case, p: Parameter, rule: str, placement: str) -> bool:
+    """Whether a case shows what the port does to a parameter.
+
+    It does where Φ makes a difference to the base, beyond rounding, at an element that stays
+    finite. A vector, to which nothing is done, has to move and to stay finite.
+    """
+    case = compared(trial, case, p)
+    raw = base_steps(trial, case, p, "none", "gradient")
+    if trial.axes(p, rule) is None:
+        still = [p.value.astype(np.float64), *raw]
+        return bool(np.all(np.isfinite(raw))) and any(np.any(w != still[0]) for w in raw)
+    want, allowed = _wanted(trial, case, p, rule, placement, raw)
+    with np.errstate(invalid="ignore"):
+        return any(
+            bool(np.any(np.isfinite(a) & np.isfinite(b) & (np.abs(a - b) > tau)))
+            for a, b, tau in zip(raw, want, allowed, strict=True)
+        )
+
+
+@kept
+def allowance(trial: Trial, case: Case, p: Parameter, rule: Rules, placement: str) -> list[Array]:
+    """How far a correct port may be from its base fed with Φ(g).
+
+    What the optimizer, measured, makes of the rounding of Φ; and the rounding of its own steps.
+    """
+    plain = fed(trial, case, rule, placement)
+    off = error_of_phi(trial, case, rule, placement)
+    carried = reach(trial, plain, off, by_base=True)[p.name]
+    steps = trial.steps(plain, p, port=trial.port.base or trial.port)
+    own = roundings(p.value, steps, trial.profile(case.dtype).unit_roundoff)
+    anew = _rounded_anew(plain, off, p, steps)
+    return [a + b + c for a, b, c in zip(carried, own, anew, strict=True)]
+
+
+@kept
+def error_of_phi(trial: Trial, case: Case, rule: Rules, placement: str) -> Case:
+    """Return a case whose gradients say how far those of a correct Φ(g), as they enter, are off."""
+    plain = fed(trial, case, rule, placement)
+    profile = trial.profile(case.dtype)
+    gradients = []
+    for raw, step in zip(case.gradients, plain.gradients, strict=True):
+        off = {}
+        for p in case.parameters:
+            g = np.asarray(raw[p.name], dtype=np.float64)
+            size = np.abs(np.asarray(step[p.name], dtype=np.float64))
+            tau = bounds.centralize(g, output_axis=_axes(trial, p, rule), profile=profile)
+            off[p.name] = tau + OF_GRADIENT * profile.unit_roundoff * size
+        gradients.append(off)
+    return replace(plain, id=f"{plain.id}-off", gradients=tuple(gradients))
+
+
+def _rounded_anew(plain: Case, off: Case, p: Parameter, steps: Sequence[Array]) -> list[Array]:
+    """What a port may be off if it rounds Φ(g) anew at each of its uses.
+
+    A compiler that fuses loops (XLA) does so: the Φ(g) that is squared for a second moment and
+    the Φ(g) in the numerator differ in their last bits. First order: |Δw| times τ/|Φ(g)|.
+    """
+    relative, found = np.zeros(p.shape), []
+    ways = paths(p.value, steps)
+    for gradients, wide, way in zip(plain.gradients, off.gradients, ways, strict=True):
+        size, tau = np.abs(gradients[p.name].astype(np.float64)), wide[p.name]
+        share = np.divide(tau, size, out=np.where(tau > 0, 1.0, 0.0), where=size > tau)
+        relative = np.maximum(relative, share)
+        found.append(way * relative)
     return found
 
 
@@ -137,91 +224,33 @@ def compare_arrays(got: Array, want: Array, tau: Array, dtype: str) -> Compariso
     )
 
 
-def _centralized_updates(
-    trial: Trial, case: Case, p: Parameter, axes: Axes
+def centralized_updates(
+    trial: Trial, case: Case, p: Parameter, rule: Rules
 ) -> tuple[list[Array], list[Array]]:
     """Weights when Φ acts on the base's update: w + ΣΦ(Δ) (the authors' ``gc_loc=False``).
 
-    An update that is read off two rounded weights is off by a rounding of either.
+    An update that is read off two weights is off by the rounding of the later one, and by that
+    of the step; Φ spreads the errors of a neuron over it, and adds its own.
     """
+    axes = _axes(trial, p, rule)
+    assert axes is not None
     inputs = tuple(i for i in range(len(p.shape)) if i not in axes)
-    unit = trial.profile(case.dtype).unit_roundoff
+    profile = trial.profile(case.dtype)
+    raw = trial.steps(case, p, port=_base(trial))
+    own = allowance(trial, case, p, "none", "gradient")
     before = weight = p.value.astype(np.float64)
-    off = np.zeros(p.shape)
-    found, spread = [], []
-    for step in trial.steps(case, p, port=_base(trial)):
+    off, found, allowed = np.zeros(p.shape), [], []
+    for step, error in zip(raw, own, strict=True):
         after = np.asarray(step, dtype=np.float64)
         update = after - before
-        off = off + unit * (np.abs(before).max(initial=0.0) + np.abs(after).max(initial=0.0))
         before = after
         weight = weight + update - update.mean(axis=inputs, keepdims=True)
+        off = off + bounds.centralize(update, output_axis=axes, profile=profile)
+        own_rounding = OF_WEIGHT * profile.unit_roundoff * np.abs(weight)
+        off = off + own_rounding
         found.append(weight)
-        spread.append(off)
-    return found, spread
-
-
-def _spread(trial: Trial, case: Case, p: Parameter, rule: str, placement: str) -> list[Array]:
-    """How far the base moves when its gradient is off by what a correct Φ may be off."""
-    base = _base(trial)
-    want = base_steps(trial, case, p, rule, placement)
-    spread = [np.zeros(p.shape) for _ in want]
-    for draw in range(DRAWS[base.per_run_cost]):
-        moved = trial.steps(_perturbed(trial, case, rule, placement, draw), p, port=base)
-        for i, (a, b) in enumerate(zip(moved, want, strict=True)):
-            away = np.abs(np.asarray(a, np.float64) - b)
-            spread[i] = np.maximum(spread[i], np.where(np.isnan(away), 0.0, away))
-    return spread
-
-
-def _evaluated_twice(
-    trial: Trial,
-    case: Case,
-    p: Parameter,
-    axes: Axes | None,
-    want: list[Array],
-    spread: list[Array],
-) -> list[Array]:
-    """Add what a port may be off if it rounds Φ(g) anew at each of its uses.
-
-    A compiler that fuses loops (XLA) does so: the Φ(g) that is squared for a second moment and
-    the Φ(g) in the numerator differ in their last bits. First order: |Δw| times τ/|Φ(g)|.
-    """
-    if axes is None:
-        return spread
-    profile = trial.profile(case.dtype)
-    before, path, relative = p.value.astype(np.float64), np.zeros(p.shape), np.zeros(p.shape)
-    found = []
-    for step, expected, wide in zip(case.gradients, want, spread, strict=True):
-        tau = bounds.centralize(step[p.name], output_axis=axes, profile=profile)
-        size = np.abs(phi(step[p.name], axes, case.dtype).astype(np.float64))
-        off = np.divide(tau, size, out=np.ones(p.shape), where=size > tau)
-        relative = np.maximum(relative, off)
-        path = path + np.abs(expected - before)
-        before = expected
-        found.append(wide + path * relative)
-    return found
-
-
-@kept
-def _perturbed(trial: Trial, case: Case, rule: str, placement: str, draw: int) -> Case:
-    """Feed Φ(g) that is off by a rounding and by the bound of centralizing, signs at random."""
-    plain = fed(trial, case, rule, placement)
-    rng = rng_for(trial.seed, f"{plain.id}/{draw}")
-    profile = trial.profile(case.dtype)
-    gradients = []
-    for raw, step in zip(case.gradients, plain.gradients, strict=True):
-        moved = {}
-        for p in case.parameters:
-            g = np.asarray(step[p.name], dtype=np.float64)
-            off = 8 * profile.unit_roundoff * np.abs(g)
-            axes = trial.axes(p, rule)
-            if axes is not None:
-                wide = np.asarray(raw[p.name], dtype=np.float64)
-                off = off + bounds.centralize(wide, output_axis=axes, profile=profile)
-            signs = rng.choice([-1.0, 1.0], size=g.shape)
-            moved[p.name] = representable(g + signs * off, case.dtype)
-        gradients.append(moved)
-    return replace(plain, id=f"{plain.id}-perturbed-{draw}", gradients=tuple(gradients))
+        allowed.append(off + error + error.mean(axis=inputs, keepdims=True))
+    return found, allowed
 
 
 @kept

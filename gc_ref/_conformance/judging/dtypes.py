@@ -9,22 +9,27 @@ from gc_ref._conformance.cases.exact_steps import expected_steps
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Case, Parameter
-from gc_ref._conformance.ports.port import PortError, ShapeChangedError
+from gc_ref._conformance.ports.port import Port, PortError, ShapeChangedError
 
 HALF = ("float16", "bfloat16")
 
 
-def driven(trial: Trial, case: Case) -> bool:
-    """Whether the port runs a case: a dtype that it refuses is noted, unless it is the main one."""
+def driven(trial: Trial, case: Case, port: Port | None = None) -> bool:
+    """Whether the port runs a case: a dtype that it refuses is noted, unless it is the main one.
+
+    Its base is asked where it is given as ``port``.
+    """
     try:
-        trial.run(case)
+        trial.run(case, port=port)
     except ShapeChangedError:
         raise
     except PortError as error:
         if case.dtype == trial.integers.dtype:
             raise
-        trial.note(f"could not be driven in {case.dtype}: {error}")
-        trial.refused.add(case.dtype)
+        who = "" if port is None else "the base optimizer "
+        trial.note(f"{who}could not be driven in {case.dtype}: {error}")
+        if port is None:
+            trial.refused.add(case.dtype)
         return False
     return True
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gc_ref._conformance.findings.outcome import Comparison
-from gc_ref._conformance.judging.base_law import compare_arrays
+from gc_ref._conformance.judging.base_law import allowance, compare_arrays, compared
 from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Array, Case, Parameter
@@ -20,24 +20,30 @@ SHIFT = 5.0
 
 
 def same_trajectory(
-    trial: Trial, left: Sequence[Array], right: Sequence[Array], start: Array
+    left: Sequence[Array], right: Sequence[Array], allowed: Sequence[Array], dtype: str
 ) -> Comparison:
-    """Compare two trajectories of a weight: equal up to roundings of the same steps."""
-    unit = trial.profile("float32").unit_roundoff
-    path = np.zeros(start.shape)
-    before = start.astype(np.float64)
+    """Compare two trajectories of a weight: equal up to what rounding may do to them."""
     found = []
-    for a, b in zip(left, right, strict=True):
+    for a, b, tau in zip(left, right, allowed, strict=True):
         want = np.asarray(b, dtype=np.float64)
-        path = path + np.abs(want - before)
-        before = want
-        # Φ may differ by a rounding of |g| <= 64, which a step of slope lr/|ĝ| scales down.
-        tau = 512 * unit * (np.abs(want) + path)
-        comparison = compare_arrays(a, want, tau, "float32")
+        comparison = compare_arrays(a, want, tau, dtype)
         if not np.all(np.isfinite(want)):  # then agreeing says nothing
             comparison = replace(comparison, ratio=math.inf)
         found.append(comparison)
     return max(found, key=lambda c: c.ratio)
+
+
+def moves_alike(trial: Trial, case: Case, other: Case, p: Parameter, rule: str) -> Comparison:
+    """Compare how a port moves a parameter in two cases whose Φ(g), by a rule, is the same."""
+    case, other = compared(trial, case, p), compared(trial, other, p)
+    left, right = trial.steps(case, p), trial.steps(other, p)
+    if all(np.array_equal(a, b) for a, b in zip(left, right, strict=True)):
+        allowed = [np.zeros(p.shape)] * len(left)
+    else:
+        one = allowance(trial, case, p, rule, "gradient")
+        two = allowance(trial, other, p, rule, "gradient")
+        allowed = [a + b for a, b in zip(one, two, strict=True)]
+    return same_trajectory(left, right, allowed, case.dtype)
 
 
 @kept
@@ -72,11 +78,7 @@ def response_to_shift(trial: Trial, case: Case, parameters: Iterable[Parameter])
         if trial.fan_in(p) == 1:
             continue
         rules = ("by-rank", "by-kind") if trial.leaves_choice(p) else ("by-rank",)
-        plain = trial.steps(case, p)
-        found = [
-            same_trajectory(trial, trial.steps(shifted(trial, case, rule), p), plain, p.value)
-            for rule in rules
-        ]
+        found = [moves_alike(trial, shifted(trial, case, rule), case, p, rule) for rule in rules]
         if any(f.within for f in found) or any(_keeps_sums(trial, case, p, r) for r in rules):
             response.blind.append(p)
         else:

@@ -7,7 +7,8 @@ from functools import cached_property
 
 from gc_ref._conformance.cases.comparison import compare
 from gc_ref._conformance.findings.outcome import Comparison
-from gc_ref._conformance.judging.base_law import compare_to_base
+from gc_ref._conformance.judging.base_decay import compare_with_decay, decays
+from gc_ref._conformance.judging.base_law import compare_to_base, compared
 from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.judging.specification import Axes, Formula, Specification
 from gc_ref._conformance.judging.trial import Trial
@@ -60,7 +61,11 @@ def match(trial: Trial, case: Case, p: Parameter, rule: str, held_to: Specificat
 
 @kept
 def _match_base(trial: Trial, case: Case, p: Parameter, rule: str, placement: str) -> Match:
-    found = compare_to_base(trial, case, p, rule, placement)
+    case = compared(trial, case, p)
+    if decays(trial, case) and (placement == "update" or trial.axes(p, rule) is None):
+        found = compare_with_decay(trial, case, p, rule, placement)
+    else:
+        found = compare_to_base(trial, case, p, rule, placement)
     return Match(case, p, trial.axes(p, rule), tuple(found))
 
 
