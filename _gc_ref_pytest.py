@@ -9,10 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Generator
+import os
+import sys
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+
+#: Statuses of a check that a test must not hide.
+FAILED = ("failed", "indeterminate", "error", "unexpected-pass")
+#: How a session ends in which nothing went wrong.
+ENDED_WELL = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,6 +60,32 @@ def pytest_configure(config: pytest.Config) -> None:
             why = "is a folder" if target.is_dir() else "lies in a folder that is not there"
             raise pytest.UsageError(f"--gc-ref-json {path} {why}")
     config.pluginmanager.register(Session(config), "gc-ref-session")
+    config.add_cleanup(guard_exit(config))
+
+
+def guard_exit(config: pytest.Config) -> Callable[[], None]:
+    """Let no port end a session with ``os._exit(0)``, as if all was well; return how to undo it.
+
+    Only what goes through Python can be seen here: C code that ends the process ends it. Under
+    pytest-xdist the port runs in a worker, whose end its controller notices, however it came.
+    """
+    real, own = os._exit, os.getpid()
+
+    def leave(status: int) -> None:
+        if status == 0 and os.getpid() == own and "gc_ref" in sys.modules:
+            status = 3
+            capture = config.pluginmanager.getplugin("capturemanager")
+            if capture is not None:
+                capture.suspend_global_capture(in_=True)
+            os.write(2, b"\ngc-ref: os._exit(0) before the session had finished: status 3\n")
+        real(status)
+
+    def undo() -> None:
+        if os._exit is leave:
+            os._exit = real
+
+    os._exit = leave  # type: ignore[assignment]
+    return undo
 
 
 def check_of(item: Any) -> Any:
@@ -71,6 +104,8 @@ class Session:
         self.entries: dict[str, dict[str, Any]] = {}
         self.summaries: list[dict[str, Any]] = []
         self.deselected = False
+        #: Ids of the tests of checks that are still to run here.
+        self.waiting: set[str] = set()
         #: One check and its test's id, for each judged port and test function.
         self.tests: dict[Any, tuple[Any, str]] = {}
         self.complaint = ""
@@ -80,6 +115,11 @@ class Session:
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Remember whether the user left some of the checks out."""
         self.deselected |= any(check_of(item) is not None for item in items)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Remember which checks are to run."""
+        self.waiting = {item.nodeid for item in session.items if check_of(item) is not None}
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Hand the options to the check."""
@@ -106,6 +146,15 @@ class Session:
             entry = check.entry()
             if entry is not None:
                 report.gc_ref = json.dumps(entry)
+                hidden = report.passed or (report.skipped and not hasattr(report, "wasxfail"))
+                if hidden and entry["check"]["status"] in FAILED:
+                    from gc_ref._conformance.writing.words import shown
+
+                    report.outcome = "failed"
+                    report.longrepr = (
+                        f"{check.id}: {shown(entry['check']['message'])}\n"
+                        "the check failed, and the test hid it: let what check(port) raises go on"
+                    )
             elif report.passed:
                 report.outcome = "failed"
                 report.longrepr = "the test judged nothing: it has to call check(port)"
@@ -115,6 +164,7 @@ class Session:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Collect what the checks found, from all workers."""
+        self.waiting.discard(report.nodeid)
         if hasattr(report, "gc_ref"):
             self.entries[report.nodeid] = json.loads(report.gc_ref)
 
@@ -153,11 +203,19 @@ class Session:
                 else f"gc-ref: only {ran} {'check' if ran == 1 else 'checks'} said something of a "
                 f"port, --gc-ref-min-checks asks for {asked}"
             )
-            if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        elif self.waiting and session.exitstatus == pytest.ExitCode.OK:
+            self.complaint = (
+                f"gc-ref: the session was ended before {len(self.waiting)} of its checks had run"
+            )
+        if self.complaint and session.exitstatus in ENDED_WELL:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say why the session failed."""
+        """Say which weights a port leaves alone undeclared, and why the session failed."""
+        for entry in self.entries.values():
+            if entry["narrowed"]:
+                words = f"gc-ref: {entry['port']['name']} is judged {entry['narrowed']}"
+                terminalreporter.write_line(words, yellow=True)
         if self.complaint:
             terminalreporter.write_line(self.complaint, red=True)
 

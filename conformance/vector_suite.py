@@ -66,8 +66,26 @@ def table(element):
     return lambda d, outputs, n: [[element(d, i, j) for j in range(n)] for i in range(outputs)]
 
 
+def zero_sum(d, outputs, n):
+    """Residuals ±(7, -3, -3, -1) about means that cancel in pairs: the whole sums to 0."""
+    signs = [[d.sign() for _ in range(n // 4)] for _ in range(outputs)]
+    rows = [[s * r for s in quads for r in (7, -3, -3, -1)] for quads in signs]
+    return [[(-1) ** i * (3 + 2 * (i // 2)) + r for r in row] for i, row in enumerate(rows)]
+
+
+def scales(d, outputs, n):
+    """Means of every scale; deviations as large, 64 times smaller, and 64 times larger."""
+    first = -25 * (outputs // 6)
+    means = [d.sign() * 2.0 ** (first + 25 * (i // 3)) for i in range(outputs)]
+    sizes = [(1, 2.0**-6, 2.0**6)[i % 3] * d.sign() / 4 for i in range(outputs)]
+    quads = [(7, -3, -3, -1)[j % 4] for j in range(n)]
+    return [[m * (1 + s * r) for r in quads] for m, s in zip(means, sizes, strict=True)]
+
+
 REGIMES = {
     "integers": integers,
+    "zero-sum": zero_sum,
+    "scales": scales,
     "ordinary": lambda d, outputs, n: [
         [d.unit() + shift for _ in range(n)] for shift in [2 * d.unit() + 1 for _ in range(outputs)]
     ],
@@ -159,7 +177,7 @@ def inputs(plan, version):
         weight = np.array([d.below(32) / 8 - 1.875 for _ in range(math.prod(shape))])
         weight = representable(weight.reshape(shape), plan.dtype)
     flags, conventions = set(plan.flags), dict(plan.conventions)
-    if plan.regime == "integers":
+    if plan.regime in ("integers", "zero-sum"):
         flags |= {"exact"} if plan.algorithm == "operator" else set()
     elif plan.regime != "ordinary":
         flags.add("hard-regime")
@@ -314,7 +332,49 @@ def algorithm_2():
     yield from trajectories("adam", OUTSIDE, HAT, DYADIC_ADAM, TYPICAL_ADAM)
 
 
+def eq_1_of_sizes():
+    """Sizes and scales that gates of ports hide from small ordinary weights."""
+
+    def plan(weight, regime="integers"):
+        return lambda layout: Plan(weight, regime, layout)
+
+    yield from both(
+        plan(Weight(fan_in=2, fan_out=130, label="dense-130-outputs")),
+        plan(Weight(fan_in=132, fan_out=1, label="dense-132-inputs")),
+        plan(Weight(fan_in=4, fan_out=4), "zero-sum"),
+        plan(Weight("conv2d", 2, 4), "zero-sum"),
+        plan(Weight(fan_in=4, fan_out=27), "scales"),
+        plan(Weight("bias", 1, 40, label="bias-of-40")),
+        plan(Weight("scale", 1, 130, label="scale-of-130")),
+    )
+
+
+def rates_apart(algorithm, paper, other, dyadic, typical):
+    """Learning rates that are not 1 - momentum, and more steps than a hundred."""
+    p, o = ("ema", "heavy-ball") if algorithm == "sgdm" else ("outside", "hat")
+    dense, one = Weight(), Weight(fan_in=2, fan_out=1, label="dense-longer")
+    for layout, conventions, name in zip(SIDE, (paper, other), (p, o), strict=True):
+        for hyper, label in ((dyadic, "dyadic"), (typical, "typical")):
+            yield Plan(dense, "integers", layout, "float32", algorithm, 3, conventions, hyper,
+                       f"{label}-rate-{name}")  # fmt: skip
+        yield Plan(one, "large-mean", layout, "float32", algorithm, 108, conventions, typical,
+                   f"108-steps-{name}", ("long",))  # fmt: skip
+
+
+def algorithm_1_apart():
+    dyadic, typical = DYADIC_SGDM | {"lr": 0.25}, TYPICAL_SGDM | {"lr": 0.05}
+    yield from rates_apart("sgdm", EMA, HEAVY, dyadic, typical)
+
+
+def algorithm_2_apart():
+    dyadic, typical = DYADIC_ADAM | {"lr": 0.0625}, TYPICAL_ADAM | {"lr": 0.01}
+    yield from rates_apart("adam", OUTSIDE, HAT, dyadic, typical)
+
+
 def suite(version):
     """Inputs of all vectors that came with a suite."""
-    plans = {"2026.1": (eq_1, algorithm_1, algorithm_2)}[version]
+    plans = {
+        "2026.1": (eq_1, algorithm_1, algorithm_2),
+        "2026.2": (eq_1_of_sizes, algorithm_1_apart, algorithm_2_apart),
+    }[version]
     return [inputs(plan, version) for part in plans for plan in part()]

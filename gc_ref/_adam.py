@@ -6,7 +6,15 @@ import math
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from ._centralize import centralize, compute_dtype, hyperparameter, namespace_of, require_same
+from ._arrays import (
+    compute_dtype,
+    elementwise,
+    hyperparameter,
+    namespace_of,
+    require_same,
+    require_state,
+)
+from ._centralize import centralize
 
 __all__ = ["AdamState", "adam_init", "adam_step"]
 
@@ -108,7 +116,8 @@ def adam_step(
     Raises
     ------
     TypeError
-        If `weight` or `grad` is no array or not real floating, or an axis is no integer.
+        If `weight` or `grad` is no dense array or not real floating, if `state` is not of
+        this kind, or an axis is no integer.
     ValueError
         If shapes or dtypes do not fit each other, an axis is out of range, or a
         hyperparameter given as a number is out of range.
@@ -130,6 +139,7 @@ def adam_step(
            [-0.25]])
     """
     xp = namespace_of(weight=weight, grad=grad)
+    require_state(state, AdamState, "adam_init")
     dtype = compute_dtype(weight, xp)
     require_same(
         dtype, weight, grad, first_moment=state.first_moment, second_moment=state.second_moment
@@ -138,17 +148,22 @@ def adam_step(
     beta1 = hyperparameter("beta1", beta1, dtype, xp, below=1)
     beta2 = hyperparameter("beta2", beta2, dtype, xp, below=1)
     eps = hyperparameter("eps", eps, dtype, xp)
-    w, g = xp.astype(weight, dtype), xp.astype(grad, dtype)
-    m, v, t = state.first_moment, state.second_moment, state.step + 1
+    t = state.step + 1
+    one_minus_beta1_t = _one_minus_power(beta1, t, dtype, xp)
+    one_minus_beta2_t = _one_minus_power(beta2, t, dtype, xp)
 
-    g_hat = centralize(g, output_axis=output_axis)
-    m = beta1 * m + (1 - beta1) * g_hat
-    v = beta2 * v + (1 - beta2) * g_hat * g_hat
-    m_hat = m / _one_minus_power(beta1, t, dtype, xp)
-    v_hat = v / _one_minus_power(beta2, t, dtype, xp)
-    w = w - lr * m_hat / (xp.sqrt(v_hat) + eps)
+    def algorithm_2(w: Array, g_hat: Array, m: Array, v: Array) -> tuple[Array, Array, Array]:
+        m = beta1 * m + (1 - beta1) * g_hat
+        v = beta2 * v + (1 - beta2) * g_hat * g_hat
+        m_hat = m / one_minus_beta1_t
+        v_hat = v / one_minus_beta2_t
+        w = w - lr * m_hat / (xp.sqrt(v_hat) + eps)
+        return w, m, v
 
-    return xp.astype(w, weight.dtype), AdamState(m, v, t)
+    g_hat = centralize(xp.astype(grad, dtype, copy=False), output_axis=output_axis)
+    w = xp.astype(weight, dtype, copy=False)
+    w, m, v = elementwise(algorithm_2, w, g_hat, state.first_moment, state.second_moment)
+    return xp.astype(w, weight.dtype, copy=False), AdamState(m, v, t)
 
 
 def _one_minus_power(beta: Any, t: Any, dtype: Any, xp: ModuleType) -> Any:

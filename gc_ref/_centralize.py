@@ -3,19 +3,22 @@
 Yong, Huang, Hua and Zhang, "Gradient Centralization: A New Optimization
 Technique for Deep Neural Networks", ECCV 2020, arXiv 2004.01461.
 
-This file, ``_sgdm.py`` and ``_adam.py`` may be copied together into another
-project: beside the array library in use they need array-api-compat alone.
+Eq. 1 is the line marked so in `centralize`; `_within_one_ulp` is the same line in blocks,
+with a look at what cancelled. This file, ``_arrays.py``, ``_sgdm.py`` and
+``_adam.py`` may be copied together into another project: beside the array library in use
+they need array-api-compat alone.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-import operator
-from numbers import Real
 from types import ModuleType
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import is_jax_array
+
+from ._arrays import blocks, can_look_at, index, namespace_of, quiet, takes_blocks, widest_dtype
 
 __all__ = ["centralize", "projection"]
 
@@ -46,18 +49,28 @@ def centralize(grad: Array, /, *, output_axis: int | tuple[int, ...]) -> Array:
     Raises
     ------
     TypeError
-        If `grad` is no array or not real floating, or an axis is not an integer.
+        If `grad` is no dense array or not real floating, or an axis is not an integer.
     ValueError
         If an axis is out of range or repeated, or none is given.
 
     Notes
     -----
-    float32 and smaller types are summed without any error in float64, where the
-    namespace has it, and rounded once at the end: each element is then within 1 ulp
-    of the exact value, however much its slice cancels. Otherwise (float64 itself;
-    JAX without x64) this is the plain mean in the widest type there is, scaled by a
-    power of two where the sum would overflow. XLA on a CPU treats subnormal numbers
-    as 0, so under JAX the promise ends at the smallest normal number.
+    float32 and smaller types go through float64, where the namespace has it, and each
+    element is within 1 ulp of its exact value φ, however much its slice cancels. Where
+    Python cannot look at the numbers (inside ``jit``, ``vmap``, ``grad``,
+    ``torch.compile`` and ``torch.func``, for tensors that require a gradient, DTensors and
+    Dask arrays), it may be off by
+
+        1 ulp + (n + 3)·2⁻⁵³·(mean|Φ(g)| + n·2⁻⁵³·mean|g|),
+
+    with n inputs in its slice. For float64 itself, and without float64 (JAX without x64),
+    it may be off by
+
+        2u|φ| + (n + 2)·u·mean|g|, u = 2⁻⁵³ or 2⁻²⁴,
+
+    and by 1 ulp more where that is rounded to a half type. A sum that would overflow is
+    scaled by a power of two. XLA on a CPU takes subnormal numbers for 0, so under JAX
+    numbers below 2n times the smallest normal one are beside all this.
 
     Examples
     --------
@@ -72,24 +85,18 @@ def centralize(grad: Array, /, *, output_axis: int | tuple[int, ...]) -> Array:
     if grad.ndim < 2 or 0 in grad.shape:
         return grad
     inputs = tuple(axis for axis in range(grad.ndim) if axis not in outputs)
-    fan_in = math.prod(grad.shape[axis] for axis in inputs)
+    wide, look = widest_dtype(grad, xp), can_look_at(grad)
+    through_float64 = wide != grad.dtype and xp.finfo(wide).bits == 64
+    if through_float64 and look and takes_blocks(grad):
+        return _within_one_ulp(grad, outputs, inputs, wide, xp)
 
-    wide = _accumulator(grad, xp)
-    values = xp.astype(grad, wide)
-    finite = xp.all(xp.isfinite(values), axis=inputs, keepdims=True)
-    values = xp.where(finite, values, xp.zeros_like(values))
-    if wide != grad.dtype and xp.finfo(wide).bits == 64:
-        high, low = _exact_sum(values, inputs, fan_in, xp.finfo(grad.dtype), xp)
-        poisoned = xp.where(finite, high, xp.full_like(high, math.nan))
-        # fan_in * values is exact, and low is what high misses of the sum: see _exact_sum.
-        centered = ((fan_in * values - poisoned) - low) / fan_in
-    else:
-        scale = _safe_scale(values, inputs, fan_in, xp)
-        values = values * scale
-        mean = xp.sum(values, axis=inputs, keepdims=True) / fan_in
-        poisoned = xp.where(finite, mean, xp.full_like(mean, math.nan))
-        centered = (values - poisoned) / scale
-    return xp.astype(centered, grad.dtype)
+    g = xp.astype(grad, wide, copy=False)
+    if through_float64 and look:
+        return xp.astype(_by_exact_sum(g, inputs, xp), grad.dtype)
+    if through_float64:
+        g = g - _mean(g, inputs, look, xp)  # P² = P: what follows removes what this left
+    mean = _mean(g, inputs, look, xp)
+    return xp.astype(g - mean, grad.dtype, copy=False)  # Eq. 1
 
 
 def projection(m: int, *, dtype: Any = None, xp: ModuleType | None = None) -> Array:
@@ -125,7 +132,7 @@ def projection(m: int, *, dtype: Any = None, xp: ModuleType | None = None) -> Ar
     array([[ 0.5, -0.5],
            [-0.5,  0.5]])
     """
-    m = _index(m, "m")
+    m = index(m, "m")
     if m < 1:
         raise ValueError(f"m is the number of inputs of a neuron, at least 1; got {m}")
     if xp is None:
@@ -138,80 +145,180 @@ def projection(m: int, *, dtype: Any = None, xp: ModuleType | None = None) -> Ar
     return eye * (one * (m - 1) / m) + (1 - eye) * (-one / m)
 
 
-def namespace_of(**arrays: Array) -> ModuleType:
-    """Array namespace of named arrays, all of which must be real floating."""
-    names = " and ".join(arrays)
-    try:
-        xp: ModuleType = array_namespace(*arrays.values())
-    except TypeError as error:
-        kinds = ", ".join(type(array).__name__ for array in arrays.values())
-        raise TypeError(
-            f"{names}: pass arrays of one library (NumPy, PyTorch, JAX, ...), not {kinds}; "
-            "numpy.asarray(x) makes an array of a list or a number"
-        ) from error
-    for name, array in arrays.items():
-        try:
-            real = xp.isdtype(array.dtype, "real floating")
-        except TypeError:  # a dtype that is foreign to the namespace: ml_dtypes in NumPy
-            real = False
-        if not real:
-            raise TypeError(
-                f"{name} has dtype {array.dtype}, but a real floating dtype is needed: "
-                "convert it first, for instance to float32"
-            )
-    return xp
+def _fan_in(shape: Any, inputs: tuple[int, ...]) -> int:
+    return int(math.prod([shape[axis] for axis in inputs]))  # a list, for torch.compile
 
 
-def compute_dtype(array: Array, xp: ModuleType) -> Any:
-    """Dtype in which the optimizers compute: float32 for half types, else that of `array`.
+def _mean(g: Array, inputs: tuple[int, ...], look: bool, xp: ModuleType) -> Array:
+    """Mean of each slice; NaN for a slice that is not finite."""
+    if not look:
+        return _scaled_mean(g, inputs, xp)
+    with quiet():
+        mean = xp.sum(g, axis=inputs, keepdims=True) / _fan_in(g.shape, inputs)
+        finite = xp.isfinite(mean)
+        return mean if xp.all(finite) else xp.where(finite, mean, _scaled_mean(g, inputs, xp))
 
-    In bfloat16 the usual beta2 = 0.999 would be 1.0, and v would never change.
+
+def _scaled_mean(g: Array, inputs: tuple[int, ...], xp: ModuleType) -> Array:
+    """Mean of values scaled by a power of two, so that no sum of finite ones overflows."""
+    fan_in = _fan_in(g.shape, inputs)
+    scale = 0.5 ** fan_in.bit_length()
+    if is_jax_array(g) and inputs == tuple(range(inputs[0], g.ndim)):
+        # XLA adds up one axis three times as fast as several.
+        rows = xp.reshape(g, (*g.shape[: inputs[0]], fan_in, *(1 for _ in inputs[1:])))
+        total = xp.sum(rows * scale, axis=inputs[0], keepdims=True)
+    else:
+        total = xp.sum(g * scale, axis=inputs, keepdims=True)
+    scaled = total / fan_in
+    largest = xp.full_like(scaled, xp.finfo(g.dtype).max) * scale
+    mean = xp.minimum(xp.maximum(scaled, -largest), largest) / scale
+    return xp.where(xp.isfinite(scaled), mean, xp.full_like(mean, math.nan))
+
+
+def _within_one_ulp(
+    grad: Array, outputs: tuple[int, ...], inputs: tuple[int, ...], wide: Any, xp: ModuleType
+) -> Array:
+    """Eq. 1 through float64, within 1 ulp: a slice that is not sure to be is done again."""
+    ndim, shape = grad.ndim, tuple(grad.shape)
+    columns = inputs + outputs == tuple(range(ndim))  # one for each output; else rows
+    order = inputs + outputs if columns else outputs + inputs
+    fan_in = _fan_in(shape, inputs)
+    g = grad if order == tuple(range(ndim)) else xp.permute_dims(grad, order)
+    g = g if ndim == 2 else xp.reshape(g, (fan_in, -1) if columns else (-1, fan_in))
+    axis = 0 if columns else 1
+
+    result, near, limit = _subtract_means(g, axis, wide, xp)
+    if fan_in > 1 and not xp.all(near >= limit):  # the mean of one number is exact
+        negligible = limit <= 2 * float(xp.finfo(grad.dtype).smallest_normal)
+        doubtful = xp.nonzero(~((near >= limit) | negligible))[0]  # NaN is doubtful
+        for some in blocks(grad, doubtful.shape[0], fan_in):
+            at = (slice(None), doubtful[some]) if columns else (doubtful[some], slice(None))
+            result[at] = xp.astype(_by_exact_sum(xp.astype(g[at], wide), (axis,), xp), grad.dtype)
+
+    result = result if ndim == 2 else xp.reshape(result, tuple(shape[axis] for axis in order))
+    if order == tuple(range(ndim)):
+        return result
+    return xp.permute_dims(result, tuple(order.index(axis) for axis in range(ndim)))
+
+
+def _subtract_means(g: Array, axis: int, wide: Any, xp: ModuleType) -> tuple[Array, Array, Array]:
+    """Eq. 1 for a matrix, in blocks; and for each slice its smallest |r| and the limit for it.
+
+    A sum in which no value passes more than k additions, in whatever order, is off by at most
+    k·u·Σ|g|, u = 2⁻⁵³ (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., 4.2;
+    to first order, for which the 1.02 below leaves room). So for an element φ of Φ(g), the
+    float64 difference y of g and its mean, and y rounded to the r of p <= 24 bits,
+
+        |y - φ| <= δ = (k + 1)·u·mean|g| + u|y|.
+
+    If δ <= ulp(φ)/2 then |r - φ| <= ulp(φ). For where y is not in a binade above φ, rounding
+    adds at most ulp(φ)/2 to δ. Else a power of two lies between them, nearer to y than
+    ulp(φ)/2 <= ulp(y)/2; then r is that power, and |r - φ| <= δ. As ulp(φ) > 2⁻ᵖ|φ|,
+    |φ| >= |r|(1 - 2⁻ᵖ) - δ and p >= 8, all this holds where
+
+        |r| >= limit = 1.02·2ᵖ⁺¹·(k + 1)·u·mean|g|,
+
+    or where the limit is below twice the smallest normal number: there δ is at most half of
+    the smallest ulp there is. So the smallest |r| of a slice tells if all of it is right.
     """
-    return xp.float32 if xp.finfo(array.dtype).bits < 32 else array.dtype
+    fan_in, pieces = g.shape[axis], blocks(g, g.shape[0], g.shape[1])
+    groups = [[piece] for piece in pieces] if axis == 1 else [pieces]  # that share their means
+    result = xp.empty_like(g)
+    near, magnitudes = [], []
+    for group in groups:
+        with quiet():
+            total = magnitude = 0.0
+            for piece in group:
+                values = xp.astype(g[piece, :], wide)
+                total = total + _sum(values, axis, xp)
+                sizes = xp.abs(xp.astype(g[piece, :], xp.float32, copy=False))
+                magnitude = magnitude + _sum(sizes, axis, xp)
+            mean = total / fan_in
+            mean = mean[:, None] if axis == 1 else mean
+            smallest = []
+            for piece in group:
+                values = values if len(group) == 1 else xp.astype(g[piece, :], wide)
+                values -= mean  # Eq. 1
+                result[piece, :] = values  # rounded once
+                smallest.append(xp.min(xp.abs(result[piece, :]), axis=axis))
+        near.append(functools.reduce(xp.minimum, smallest))
+        magnitudes.append(magnitude)
+
+    lengths = {fan_in} if axis == 1 else {piece.stop - piece.start for piece in pieces}
+    k = len(groups[0]) + max(length // _runs(length) + _runs(length) for length in lengths)
+    # 2ᵖ⁺¹ is 4/eps. The sums of |g| in float32 are off by less than fan_in·2⁻²³ of them.
+    factor = 1.02 * 4 / float(xp.finfo(g.dtype).eps) * (k + 1) * 2.0**-53
+    factor *= (1 + fan_in * 2.0**-23) / fan_in
+    if len(groups) == 1:
+        return result, near[0], magnitudes[0] * factor
+    return result, xp.concat(near), xp.concat(magnitudes) * factor
 
 
-def require_same(dtype: Any, weight: Array, grad: Array, **moments: Array) -> None:
-    """Refuse a gradient or moments that do not belong to this weight."""
-    for name, array, expected in [
-        ("grad", grad, weight.dtype),
-        *((f"state.{name}", moment, dtype) for name, moment in moments.items()),
-    ]:
-        if tuple(array.shape) != tuple(weight.shape) or array.dtype != expected:
-            raise ValueError(
-                f"{name} of shape {tuple(array.shape)} and dtype {array.dtype} does not fit "
-                f"weight of shape {tuple(weight.shape)} and dtype {weight.dtype}: "
-                f"pass shape {tuple(weight.shape)} and dtype {expected}"
-            )
+@functools.cache
+def _runs(length: int) -> int:
+    """In how many equal runs to add up so many numbers: of at most 512, if that divides well."""
+    least = -(-length // 512)
+    return next((runs for runs in range(least, 2 * least) if length % runs == 0), 1)
 
 
-def hyperparameter(
-    name: str, value: Any, dtype: Any, xp: ModuleType, *, below: float = math.inf
-) -> Any:
-    """Check a number (0 <= value < below); bring a 0-D array to the dtype, unchecked."""
-    if isinstance(value, Real):  # NumPy scalars too: as such, they would promote float32
-        number = float(value)
-        if not 0 <= number < below:
-            raise ValueError(f"{name} must be at least 0 and below {below}, got {value}")
-        return number
-    if getattr(value, "shape", None) != ():
-        raise TypeError(f"{name} must be a number or a 0-D array, not {value!r}")
-    return xp.astype(value, dtype)
+def _sum(values: Array, axis: int, xp: ModuleType) -> Array:
+    """Sum of a matrix along an axis, by products with ones: nothing is faster."""
+    runs, others = _runs(values.shape[axis]), values.shape[1 - axis]
+    run = values.shape[axis] // runs
+    ones = xp.ones(run, dtype=values.dtype, device=values.device)
+    if runs == 1:
+        return values @ ones if axis == 1 else ones @ values
+    if axis == 1:
+        totals = xp.reshape(xp.reshape(values, (others * runs, run)) @ ones, (others, runs))
+    else:
+        totals = ones @ xp.reshape(values, (runs, run, others))
+    return xp.sum(totals, axis=axis)
 
 
-def _index(value: Any, name: str) -> int:
-    """`value` as an int; booleans and floats are refused."""
-    if not isinstance(value, bool):
-        try:
-            return operator.index(value)
-        except TypeError:
-            pass
-    raise TypeError(f"{name} must be an integer, not {value!r} of type {type(value).__name__}")
+def _by_exact_sum(values: Array, inputs: tuple[int, ...], xp: ModuleType) -> Array:
+    """Eq. 1 in float64 for `values` of 24 bits each, with a relative error of about 2⁻⁵⁰.
+
+    Adding a large power of two and taking it off again rounds the values to multiples of a
+    `unit`, 2⁻⁵³ of that power. It is chosen so that all partial sums of the multiples stay
+    below 2⁵³ units: they are exact in any order. What is left of the values, also exact, is
+    treated in the same way, until nothing is left; a typical gradient needs one round or two.
+    Carrying then leaves each sum but the first at most half a unit of the one before.
+
+    Add these sums up. `high` takes them while the result is exact; from the first that is
+    not, `low` takes the rest. That first remainder is a multiple of its unit and all that
+    follows is about half a unit, so no sum loses its leading bits and `low` has a small
+    *relative* error. Hence (n x - high) - low has one too. n x is exact (24 bits and n up
+    to 2²⁸). If n x and high are within a factor of two of each other, their difference is
+    exact and either 0 or at least one ulp of `high`, and `low` is less than 3/4 of that;
+    else nothing cancels.
+    """
+    fan_in = _fan_in(values.shape, inputs)
+    finite = xp.all(xp.isfinite(values), axis=inputs, keepdims=True)
+    values = xp.where(finite, values, xp.zeros_like(values))
+    rest, sums, units = values, [], []
+    while (peak := float(xp.max(xp.abs(rest)))) > 0:
+        power = 2.0 ** (math.frexp(peak)[1] + fan_in.bit_length() + 1)
+        part = (rest + power) - power
+        rest = rest - part
+        sums.append(xp.sum(part, axis=inputs, keepdims=True))
+        units.append(power * 2.0**-53)
+    for k in range(len(sums) - 1, 0, -1):
+        carry = xp.round(sums[k] / units[k - 1]) * units[k - 1]
+        sums[k] = sums[k] - carry
+        sums[k - 1] = sums[k - 1] + carry
+    high = low = xp.astype(xp.zeros_like(finite), values.dtype)
+    for term in sums:
+        total = high + term
+        low = low + (term - (total - high))
+        high = total
+    high = xp.where(finite, high, xp.full_like(high, math.nan))
+    return ((fan_in * values - high) - low) / fan_in
 
 
 def _normalized_axes(output_axis: int | tuple[int, ...], shape: Any) -> tuple[int, ...]:
     """Non-negative output axes; their range does not matter below two dimensions."""
     given = output_axis if isinstance(output_axis, tuple) else (output_axis,)
-    axes = tuple(_index(axis, "output_axis (an integer or a tuple of them)") for axis in given)
+    axes = tuple(index(axis, "output_axis (an integer or a tuple of them)") for axis in given)
     ndim = len(shape)
     if ndim < 2:
         return axes
@@ -231,67 +338,3 @@ def _normalized_axes(output_axis: int | tuple[int, ...], shape: Any) -> tuple[in
             f"output_axis {output_axis} names an axis of grad of shape {tuple(shape)} twice"
         )
     return axes
-
-
-def _accumulator(grad: Array, xp: ModuleType) -> Any:
-    """Widest real dtype to sum in: float64 where there is one, at least float32."""
-    if xp.finfo(grad.dtype).bits >= 64:
-        return grad.dtype  # NumPy's longdouble stays what it is
-    there = xp.__array_namespace_info__().dtypes(device=device(grad), kind="real floating")
-    return there.get("float64", xp.float32)
-
-
-def _safe_scale(values: Array, inputs: tuple[int, ...], fan_in: int, xp: ModuleType) -> Array:
-    """Power of two for each slice: 1, or less where its sum might overflow."""
-    bits = fan_in.bit_length() + 1
-    peak = xp.max(xp.abs(values), axis=inputs, keepdims=True)
-    one = xp.ones_like(peak)
-    return xp.where(peak > xp.finfo(values.dtype).max / 2**bits, one / 2**bits, one)
-
-
-def _exact_sum(
-    values: Array, inputs: tuple[int, ...], fan_in: int, narrow: Any, xp: ModuleType
-) -> tuple[Array, Array]:
-    """Sum float64 `values` that came from a narrower dtype, as high + low.
-
-    Fixed point. Every value is an integer multiple of 2**bottom and below 2**top,
-    both properties of the narrow dtype. Cut it into digits of `width` bits from the
-    top down; truncation, difference and scaling by a power of two are exact. A sum of
-    up to 2**(52 - width) digits stays below 2**52, so the sums are exact in any order.
-    Carrying then leaves all digits but the first at most half a unit of the one above.
-    Add them up from the top. `high` takes digits while the result is exact; from the
-    first that is not, `low` takes the rest. That first remainder is a multiple of the
-    unit of its digit and all that follows is about half a unit, so no sum loses its
-    leading bits and `low` has a small *relative* error, about 2**-50.
-
-    Hence the caller's (n x - high) - low has one too. n x is exact (24 bits and n up to
-    2**28). If n x and high are within a factor of two of each other, their difference is
-    exact and either 0 or at least one ulp of `high`, and `low` is less than 3/4 of that;
-    else nothing cancels. No choice here depends on the values, so it can be traced.
-    """
-    top = math.frexp(float(narrow.max))[1]
-    bottom = math.frexp(float(narrow.smallest_normal))[1] + math.frexp(float(narrow.eps))[1] - 2
-    width = 52 - (fan_in - 1).bit_length()
-    units = [2.0 ** (top - k * width) for k in range(1, math.ceil((top - bottom) / width) + 1)]
-
-    digits = []
-    rest = values / units[0]
-    for _ in units[1:]:
-        digit = xp.trunc(rest)
-        digits.append(xp.sum(digit, axis=inputs, keepdims=True))
-        rest = (rest - digit) * 2.0**width
-    # The last remainder is an integer: no need to truncate it, which has the derivative 0.
-    digits.append(xp.sum(rest, axis=inputs, keepdims=True))
-    for k in range(len(units) - 1, 0, -1):
-        carry = xp.round(digits[k] / 2.0**width)
-        digits[k] = digits[k] - carry * 2.0**width
-        digits[k - 1] = digits[k - 1] + carry
-
-    high = digits[0] * units[0]
-    low = xp.zeros_like(high)
-    for digit, unit in zip(digits[1:], units[1:], strict=True):
-        term = digit * unit
-        total = high + term
-        low = low + (term - (total - high))
-        high = total
-    return high, low

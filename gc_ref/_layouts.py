@@ -31,10 +31,23 @@ KINDS = (
     "attention-out",
 )
 
+#: Kinds that Flax has in place of two of Keras's. It stores both as the kernels of plain
+#: convolutions: depthwise as one with a group for each channel, ``(*window, 1, out)``, and
+#: transposed with the outputs last, ``(*window, in, out)``.
+FLAX_KINDS = {"depthwise": "depthwise-grouped", "transposed": "transposed-direct"}
+
 #: Kinds of parameter with no or one dimension; GC leaves them alone.
 VECTOR_KINDS = ("bias", "scale", "scalar")
 
-_WINDOW_RANK = {"conv1d": 1, "conv2d": 2, "conv3d": 3, "depthwise": 2, "transposed": 2}
+_WINDOW_RANK = {
+    "conv1d": 1,
+    "conv2d": 2,
+    "conv3d": 3,
+    "depthwise": 2,
+    "transposed": 2,
+    "depthwise-grouped": 2,
+    "transposed-direct": 2,
+}
 
 
 def is_convolution(kind: str) -> bool:
@@ -43,7 +56,7 @@ def is_convolution(kind: str) -> bool:
     Parameters
     ----------
     kind : str
-        One of `KINDS` or `VECTOR_KINDS`.
+        One of `KINDS`, `FLAX_KINDS` or `VECTOR_KINDS`.
 
     Returns
     -------
@@ -67,7 +80,8 @@ def output_axes(
     kind : str
         Kind of parameter: ``"dense"``, ``"conv1d"``, ``"conv2d"``, ``"conv3d"``,
         ``"depthwise"``, ``"transposed"``, ``"embedding"``, ``"attention-in"``,
-        ``"attention-out"``, ``"bias"``, ``"scale"`` or ``"scalar"``.
+        ``"attention-out"``, ``"bias"``, ``"scale"`` or ``"scalar"``; as Flax stores them,
+        ``"depthwise-grouped"`` and ``"transposed-direct"``.
     ndim : int
         Number of dimensions of the weight.
     layout : {"output-first", "output-last"}
@@ -94,8 +108,13 @@ def output_axes(
     (3,)
     >>> output_axes("depthwise", 4, layout="output-last", axes_rule="by-kind")
     (2, 3)
+
+    That of Flax is ``(height, width, 1, output)``, and leaves no choice.
+
+    >>> output_axes("depthwise-grouped", 4, layout="output-last", axes_rule="by-kind")
+    (3,)
     """
-    if kind not in KINDS and kind not in VECTOR_KINDS:
+    if kind not in (*KINDS, *FLAX_KINDS.values(), *VECTOR_KINDS):
         raise ValueError(f"unknown kind of weight {kind!r}; known: {', '.join(KINDS)}")
     if layout not in LAYOUTS:
         raise ValueError(f"unknown layout {layout!r}; known: {', '.join(LAYOUTS)}")
@@ -124,7 +143,7 @@ def weight_shape(
     Parameters
     ----------
     kind : str
-        One of `KINDS` or `VECTOR_KINDS`.
+        One of `KINDS`, `FLAX_KINDS` or `VECTOR_KINDS`.
     layout : {"output-first", "output-last"}
         PyTorch's, or Keras's and Flax's.
     fan_in : int
@@ -162,6 +181,8 @@ def weight_shape(
     windows = (window,) * _WINDOW_RANK.get(kind, 0)
     if kind == "depthwise":
         return (fan_in, 1, *windows) if first else (*windows, fan_in, 1)
+    if kind == "depthwise-grouped":
+        fan_in, fan_out = 1, fan_in
     if kind == "transposed":
         return (fan_in, fan_out, *windows) if first else (*windows, fan_out, fan_in)
     return (fan_out, fan_in, *windows) if first else (*windows, fan_in, fan_out)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ._centralize import centralize, compute_dtype, hyperparameter, namespace_of, require_same
+from ._arrays import (
+    compute_dtype,
+    elementwise,
+    hyperparameter,
+    namespace_of,
+    require_same,
+    require_state,
+)
+from ._centralize import centralize
 
 __all__ = ["SGDMState", "sgdm_init", "sgdm_step"]
 
@@ -98,7 +106,8 @@ def sgdm_step(
     Raises
     ------
     TypeError
-        If `weight` or `grad` is no array or not real floating, or an axis is no integer.
+        If `weight` or `grad` is no dense array or not real floating, if `state` is not of
+        this kind, or an axis is no integer.
     ValueError
         If shapes or dtypes do not fit each other, an axis is out of range, or a
         hyperparameter given as a number is out of range.
@@ -120,15 +129,19 @@ def sgdm_step(
            [-0.25]])
     """
     xp = namespace_of(weight=weight, grad=grad)
+    require_state(state, SGDMState, "sgdm_init")
     dtype = compute_dtype(weight, xp)
     require_same(dtype, weight, grad, momentum=state.momentum)
     lr = hyperparameter("lr", lr, dtype, xp)
     beta = hyperparameter("momentum", momentum, dtype, xp, below=1)
     damping = beta if dampening is None else hyperparameter("dampening", dampening, dtype, xp)
-    w, g, m = xp.astype(weight, dtype), xp.astype(grad, dtype), state.momentum
 
-    g_hat = centralize(g, output_axis=output_axis)
-    m = beta * m + (1 - damping) * g_hat
-    w = w - lr * m
+    def algorithm_1(w: Array, g_hat: Array, m: Array) -> tuple[Array, Array]:
+        m = beta * m + (1 - damping) * g_hat
+        w = w - lr * m
+        return w, m
 
-    return xp.astype(w, weight.dtype), SGDMState(m)
+    g_hat = centralize(xp.astype(grad, dtype, copy=False), output_axis=output_axis)
+    w = xp.astype(weight, dtype, copy=False)
+    w, m = elementwise(algorithm_1, w, g_hat, state.momentum)
+    return xp.astype(w, weight.dtype, copy=False), SGDMState(m)

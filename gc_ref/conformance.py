@@ -79,6 +79,6 @@ __all__ = [
 if __name__ == "__main__":  # `python -m gc_ref.conformance`: the command gc-ref of this very Python
     import sys
 
-    from gc_ref._conformance.cli.main import main
+    from gc_ref._conformance.cli.guarded import run
 
-    sys.exit(main())
+    sys.exit(run())

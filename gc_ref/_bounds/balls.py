@@ -155,6 +155,15 @@ def decayed(value: Ball, w: Ball, weight_decay: float, units: Units) -> Ball:
     return _rounded(center, error, growth(2, units.storage), 4 * units.eta)
 
 
+def joined(direction: Ball, w: Ball, weight_decay: float, units: Units) -> Ball:
+    """Direction plus weight_decay·w, where both may have been multiplied by lr before.
+
+    As `decayed`, and the term's factor may be a product lr·λ: rounded once more in h.
+    """
+    found = decayed(direction, w, weight_decay, units)
+    return Ball(found.center, found.radius + units.hyper * abs(weight_decay) * w.size)
+
+
 def shrunk(w: Ball, lr: float, weight_decay: float, units: Units) -> Ball:
     """Decoupled decay: w·(1 − lr·λ), or w − lr·λ·w, with q for lr·λ.
 

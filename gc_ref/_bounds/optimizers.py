@@ -16,7 +16,7 @@ from gc_ref._bounds.centralize import averaged_axes, project
 from gc_ref._bounds.profiles import EXACT, FLOAT64, Profile
 
 _CHOICES = {
-    "placement": ("gradient", "decayed-gradient", "update"),
+    "placement": ("gradient", "decayed-gradient", "update", "decayed-update"),
     "decay": ("l2", "decoupled"),
     "first_momentum": ("zero", "gradient"),
     "epsilon": ("outside", "hat"),
@@ -27,7 +27,7 @@ def sgdm(
     weight: npt.ArrayLike,
     grads: Sequence[npt.ArrayLike],
     *,
-    lr: float,
+    lr: float | Sequence[float],
     momentum: float = 0.9,
     dampening: float | None = None,
     output_axis: int | Sequence[int] | None,
@@ -45,8 +45,10 @@ def sgdm(
         Initial weight, exactly as the port gets it.
     grads : sequence of array_like
         One gradient per step, of the shape of ``weight``.
-    lr, momentum : float
-        α and β, exactly as the port gets them.
+    lr : float or sequence of float
+        α, exactly as the port gets it; a sequence has one for each step.
+    momentum : float
+        β, exactly as the port gets it.
     dampening : float, optional
         None: m = βm + (1−β)ĝ, Algorithm 1; else m = βm + (1−dampening)ĝ.
     output_axis : int, tuple of int, or None
@@ -57,8 +59,8 @@ def sgdm(
         λ.
     decay : {"l2", "decoupled"}
         Whether λw joins the gradient, or w shrinks by lr·λ·w first.
-    placement : {"gradient", "decayed-gradient", "update"}
-        Φ(g) + λw, Φ(g + λw), or Φ of the final direction.
+    placement : {"gradient", "decayed-gradient", "update", "decayed-update"}
+        Φ(g) + λw, Φ(g + λw), Φ of the final direction, or of that with a decoupled λw.
     profile : Profile
         The arithmetic granted.
 
@@ -84,13 +86,15 @@ def sgdm(
     _check(placement=placement, decay=decay, first_momentum=first_momentum)
     axes = averaged_axes(start.shape, output_axis)
     take = 1 - (momentum if dampening is None else dampening)
-    l2, decoupled = (weight_decay, 0.0) if decay == "l2" else (0.0, weight_decay)
+    l2, decoupled, inside = _decays(weight_decay, decay, placement)
+
+    rates = _rates(lr, len(gradients))
 
     def run(profile: Profile) -> Iterator[Array]:
-        units = Units.of(profile, lr)
+        units = Units.of(profile, min(rates, key=abs, default=0.0))
         w = balls.certain(start)
         m = raw = balls.certain(np.zeros(start.shape))  # momentum of Φ(g), and of g
-        for step, g in enumerate(map(balls.certain, gradients)):
+        for step, (g, lr) in enumerate(zip(map(balls.certain, gradients), rates, strict=True)):
             w = balls.shrunk(w, lr, decoupled, units)
             if placement == "gradient":
                 g_hat = balls.decayed(project(g, axes, profile), w, l2, units)
@@ -106,8 +110,10 @@ def sgdm(
             direction = m
             if placement != "gradient" or l2 == 0:
                 # Φ of the momentum: the same mathematics, other roundings.
-                late = balls.stored(raw, units) if placement == "update" else raw
-                direction = balls.either(m, project(late, axes, units.scaled(profile)))
+                late = balls.stored(raw, units) if placement.endswith("update") else raw
+                late = balls.joined(late, w, inside, units)
+                late = project(late, axes, units.scaled(profile))
+                direction = late if inside else balls.either(m, late)
             w = balls.moved(w, direction, lr, units)
             yield w.radius
 
@@ -118,7 +124,7 @@ def adam(
     weight: npt.ArrayLike,
     grads: Sequence[npt.ArrayLike],
     *,
-    lr: float,
+    lr: float | Sequence[float],
     beta1: float = 0.9,
     beta2: float = 0.999,
     eps: float = 1e-8,
@@ -135,8 +141,10 @@ def adam(
     ----------
     weight, grads, output_axis, weight_decay, decay, placement, profile
         As for `sgdm`.
-    lr, beta1, beta2, eps : float
-        α, β1, β2 and ε, exactly as the port gets them.
+    lr : float or sequence of float
+        α, as for `sgdm`.
+    beta1, beta2, eps : float
+        β1, β2 and ε, exactly as the port gets them.
     epsilon : {"outside", "hat"}
         m̂/(√v̂ + ε), or √(1−β2ᵗ)/(1−β1ᵗ)·m/(√v + ε).
 
@@ -164,13 +172,15 @@ def adam(
     start, gradients = _same_shape(weight, grads)
     _check(placement=placement, decay=decay, epsilon=epsilon)
     axes = averaged_axes(start.shape, output_axis)
-    l2, decoupled = (weight_decay, 0.0) if decay == "l2" else (0.0, weight_decay)
+    l2, decoupled, inside = _decays(weight_decay, decay, placement)
+
+    rates = _rates(lr, len(gradients))
 
     def run(profile: Profile) -> Iterator[Array]:
-        units = Units.of(profile, lr)
+        units = Units.of(profile, min(rates, key=abs, default=0.0))
         w = balls.certain(start)
         m = v = balls.certain(np.zeros(start.shape))
-        for t, g in enumerate(map(balls.certain, gradients), 1):
+        for t, (g, lr) in enumerate(zip(map(balls.certain, gradients), rates, strict=True), 1):
             w = balls.shrunk(w, lr, decoupled, units)
             if placement == "gradient":
                 g = project(g, axes, profile)
@@ -180,12 +190,22 @@ def adam(
             m = balls.average(m, g, beta1, 1 - beta1, units, underflow=units.eta)
             v = balls.average(v, balls.squared(g, units), beta2, 1 - beta2, units)
             direction = balls.quotient(m, v, t, beta1, beta2, eps, epsilon == "hat", units)
-            if placement == "update":
-                direction = project(balls.stored(direction, units), axes, units.scaled(profile))
+            if placement.endswith("update"):
+                late = balls.joined(balls.stored(direction, units), w, inside, units)
+                direction = project(late, axes, units.scaled(profile))
             w = balls.moved(w, direction, lr, units)
             yield w.radius
 
     return _bound(run, profile, start, len(gradients))
+
+
+def _decays(weight_decay: float, decay: str, placement: str) -> tuple[float, float, float]:
+    """λ where it joins the gradient, where it shrinks the weight, and inside Φ of the update."""
+    if decay == "l2":
+        return weight_decay, 0.0, 0.0
+    if placement == "decayed-update":
+        return 0.0, 0.0, weight_decay
+    return 0.0, weight_decay, 0.0
 
 
 def _bound(
@@ -209,6 +229,15 @@ def _same_shape(weight: npt.ArrayLike, grads: Sequence[npt.ArrayLike]) -> tuple[
                 "give one gradient of the weight's shape per step"
             )
     return start, gradients
+
+
+def _rates(lr: float | Sequence[float], steps: int) -> list[float]:
+    """Return the learning rate of each step."""
+    if not isinstance(lr, Sequence):
+        return [lr] * steps
+    if len(lr) != steps:
+        raise ValueError(f"{len(lr)} learning rates for {steps} steps; give one for each step")
+    return list(lr)
 
 
 def _check(**chosen: str) -> None:

@@ -38,6 +38,9 @@ from gc_ref._exact.intervals import (
     times,
 )
 
+PLACEMENTS = ("gradient", "decayed-gradient", "update", "decayed-update")
+#: Those that apply Φ to the step instead of the gradient.
+ON_UPDATE = ("update", "decayed-update")
 #: What `adam` promises: enclosures within 2⁻²⁰⁰ of the steps taken ...
 _TIGHT = 200
 #: ... and the bits that it tries for that, beyond those that the data need.
@@ -80,10 +83,10 @@ def sgdm(
         λ.
     decay : {"l2", "decoupled"}
         l2: λ·w joins the gradient. decoupled: w ← w - lr·λ·w comes before each step.
-    placement : {"gradient", "decayed-gradient", "update"}
+    placement : {"gradient", "decayed-gradient", "update", "decayed-update"}
         What Φ of Eq. 1 is applied to: the gradient, Φ(g) + λ·w; the decayed gradient,
-        Φ(g + λ·w), which keeps eᵀ(wᵗ - w⁰) = 0 (Constraint); or the step direction,
-        Φ(m), with g + λ·w left raw.
+        Φ(g + λ·w), which keeps eᵀ(wᵗ - w⁰) = 0 (Constraint); the step direction,
+        Φ(m), with g + λ·w left raw; or that with a decoupled decay inside, Φ(m + λ·w).
 
     Returns
     -------
@@ -119,8 +122,12 @@ def sgdm(
             g = centralize(g, output_axis=output_axis)
         as_gradient = t == 1 and first_momentum == "gradient"
         m = g if as_gradient else linear((beta, m), (fresh, g))
-        direction = centralize(m, output_axis=output_axis) if placement == "update" else m
-        w = linear((1 - shrink, w), (-lr, direction))
+        direction, decayed = m, w
+        if placement in ON_UPDATE:
+            direction = centralize(m, output_axis=output_axis)
+        if placement == "decayed-update":
+            decayed = centralize(w, output_axis=output_axis)
+        w = linear((Fraction(1), w), (-shrink, decayed), (-lr, direction))
         steps.append(w)
     return steps
 
@@ -153,9 +160,10 @@ def adam(
     epsilon : {"outside", "hat"}
         outside: m̂/(√v̂ + ε), Algorithm 2. hat: (√(1-β2ᵗ)/(1-β1ᵗ))·m/(√v + ε), where ε
         is added to the uncorrected root (Kingma and Ba's remark; Keras).
-    placement : {"gradient", "decayed-gradient", "update"}
+    placement : {"gradient", "decayed-gradient", "update", "decayed-update"}
         What Φ of Eq. 1 is applied to: the gradient, Φ(g) + λ·w; the decayed gradient,
-        Φ(g + λ·w); or the direction m̂/(√v̂ + ε), with g + λ·w left raw.
+        Φ(g + λ·w); the direction m̂/(√v̂ + ε), with g + λ·w left raw; or the direction
+        with a decoupled decay inside, Φ(m̂/(√v̂ + ε) + λ·w).
 
     Returns
     -------
@@ -214,7 +222,7 @@ def _rates(
 ) -> tuple[Fraction, Fraction, Fraction]:
     """lr; λ where λ·w joins the gradient, else 0; lr·λ where decay is decoupled, else 0."""
     _among("decay", decay, ("l2", "decoupled"))
-    _among("placement", placement, ("gradient", "decayed-gradient", "update"))
+    _among("placement", placement, PLACEMENTS)
     rate, fraction = rational(lr, "lr"), rational(weight_decay, "weight_decay")
     return (rate, fraction, Fraction(0)) if decay == "l2" else (rate, Fraction(0), rate * fraction)
 
@@ -273,7 +281,7 @@ def _adam_in_units(
         except TooCoarseError:
             return None
         moved = [magnitude(x) for x in scaled(direction, c.lr)]
-        if placement == "update":
+        if placement in ON_UPDATE:
             direction = centered(direction, groups)
             for group in groups:
                 top = max([moved[i] for i in group])
@@ -281,7 +289,9 @@ def _adam_in_units(
                     moved[i] = top
         shrunk = [magnitude(x) for x in scaled(w, c.shrink)]
         longest = list(map(max, longest, moved, shrunk))
-        w = combined((1 - c.shrink, w), (-c.lr, direction))
+        inside = centered(w, groups) if placement == "decayed-update" else w
+        w = combined((Fraction(1), w), (-c.shrink, inside))
+        w = combined((Fraction(1), w), (-c.lr, direction))
         if any((x[1] - x[0]) << _TIGHT > s for x, s in zip(w, longest, strict=True)):
             return None
         lower, upper = (ExactArray(weight.shape, [x[end] for x in w], unit) for end in (0, 1))

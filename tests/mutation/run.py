@@ -22,7 +22,7 @@ BUILD = ROOT / "build" / "mutation"
 #: group -> its modules in gc_ref/, and the test files in tests/unit/ that judge them (both: globs)
 GROUPS = {
     "arrays": (
-        ["_centralize", "_sgdm", "_adam"],
+        ["_arrays", "_centralize", "_sgdm", "_adam"],
         ["test_centralize", "test_accuracy", "test_namespaces", "test_sgdm", "test_adam"],
     ),
     "exact": (["_exact/*"], ["exact/test_exact*"]),

@@ -6,7 +6,7 @@ the conventions of `gc_ref.exact`. Weights and gradients are matrices with one o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,7 +58,10 @@ class Port:
             and options.get("decay", "l2") == "l2"
             and options.get("weight_decay", 0.0) != 0
         )
-        if self.after and style.moment == "late":  # other mathematics there
+        decoupled = options.get("decay", "l2") == "decoupled"
+        self.inside = decoupled and options.get("placement") == "decayed-update"
+        other = {"late"} if self.after else {"velocity", "scaled"} if self.inside else set()
+        if style.moment in other:  # other mathematics there
             self.style = replace(style, moment="direct")
 
     def rate(self, value: Any) -> Any:
@@ -71,8 +74,13 @@ class Port:
     def phi(self, g: Rows) -> Rows:
         return self.style.phi(g, self.form.store)
 
-    def late_phi(self, d: Rows) -> Rows:
-        """Φ of a direction; ways that round the mean to the dtype want the direction in it."""
+    def late_phi(self, d: Rows, w: Rows, times: Any = 1) -> Rows:
+        """Φ of a direction; ways that round the mean to the dtype want the direction in it.
+
+        A decoupled decay may be inside, multiplied by what the direction is multiplied by.
+        """
+        if self.inside:
+            d = d + self.form.store(self.rate(times * self.hyper("weight_decay", 0)) * w)
         return self.phi(self.form.store(d) if self.style.phi in (stored_mean, twice) else d)
 
     def entering(self, g: Rows, w: Rows, centered: bool) -> Rows:
@@ -88,6 +96,8 @@ class Port:
 
     def shrunk(self, w: Rows) -> Rows:
         if self.o.get("decay", "l2") != "decoupled" or not self.o.get("weight_decay", 0.0):
+            return w
+        if self.inside:
             return w
         lr, decay = self.hyper("lr", 0), self.hyper("weight_decay", 0)
         if self.style.shrink == "subtract":
@@ -117,7 +127,7 @@ class Port:
         dampening = self.o.get("dampening")
         take = 1 - (beta if dampening is None else self.style.hyper(dampening))
         moment = self.style.moment
-        late = moment == "late" or self.o.get("placement") == "update"
+        late = moment == "late" or self.o.get("placement", "").endswith("update")
         m, outs = np.zeros_like(w), []
         for t, g in enumerate(grads):
             w = self.shrunk(w)
@@ -125,19 +135,19 @@ class Port:
             first = t == 0 and self.o.get("first_momentum") == "gradient"
             if moment == "velocity":
                 m = m * self.rate(beta) - x * self.rate(lr if first else lr * take)
-                w = self.moved(w, -(self.late_phi(m) if late else m))
+                w = self.moved(w, -(self.late_phi(m, w) if late else m))
             elif moment == "scaled" and not first and self.o.get("first_momentum") != "gradient":
                 m = m * self.rate(beta) + x
-                w = self.moved(w, self.rate(lr * take) * (self.late_phi(m) if late else m))
+                w = self.moved(w, self.rate(lr * take) * (self.late_phi(m, w) if late else m))
             else:
                 m = x if first else self.momentum(m, x, beta, take)
-                w = self.moved(w, self.rate(lr) * (self.late_phi(m) if late else m))
+                w = self.moved(w, self.rate(lr) * (self.late_phi(m, w) if late else m))
             outs.append(self.form.store(w))
         return outs
 
     def adam(self, w: Rows, grads: Sequence[Rows]) -> list[Rows]:
         one, two = self.hyper("beta1", 0.9), self.hyper("beta2", 0.999)
-        late = self.o.get("placement") == "update"
+        late = self.o.get("placement", "").endswith("update")
         m = v = np.zeros_like(w)
         outs = []
         for t, g in enumerate(grads, 1):
@@ -145,20 +155,23 @@ class Port:
             x = self.entering(g, w, centered=not late)
             m = self.momentum(m, x, one, 1 - one)
             v = self.average(v, x * x, two, 1 - two)
-            w = self.moved(w, self.step(m, v, t, one, two, late))
+            w = self.moved(w, self.step(m, v, w, t, one, two, late))
             outs.append(self.form.store(w))
         return outs
 
-    def step(self, m: Rows, v: Rows, t: int, one: Any, two: Any, late: bool) -> Rows:
+    def step(self, m: Rows, v: Rows, w: Rows, t: int, one: Any, two: Any, late: bool) -> Rows:
         lr, eps = self.hyper("lr", 0), self.rate(self.hyper("eps", 1e-8))
         c1, c2 = 1 - one ** self.style.hyper(t), 1 - two ** self.style.hyper(t)
-        phi: Callable[[Rows], Rows] = self.late_phi if late else lambda d: d
+
+        def phi(d: Rows, times: Any = 1) -> Rows:
+            return self.late_phi(d, w, times) if late else d
+
         if self.o.get("epsilon") == "hat":
             step = self.rate(lr * np.sqrt(c2) / c1)
-            return phi(step * m / (np.sqrt(v) + eps))
+            return phi(step * m / (np.sqrt(v) + eps), lr)
         if self.style.quotient == "folded":
             step = self.rate(lr * np.sqrt(c2) / c1)
-            return phi(m * step / (np.sqrt(v) + eps * self.rate(np.sqrt(c2))))
+            return phi(m * step / (np.sqrt(v) + eps * self.rate(np.sqrt(c2))), lr)
         if self.style.quotient == "root":
             below = np.sqrt(v) / self.rate(np.sqrt(c2)) + eps
             return (

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from gc_ref import AdamState, adam_init, adam_step, exact
+from gc_ref import AdamState, adam_init, adam_step, exact, sgdm_init
 
 WEIGHT = np.zeros((2, 4))
 #: ĝ by column is ±0, ±1, ±3, ±7: with the settings below nothing is rounded at t = 1.
@@ -151,3 +151,17 @@ class TestRefusals:
             adam_step(WEIGHT.astype(int), GRAD, adam_init(WEIGHT), **DYADIC)
         with pytest.raises(TypeError, match="grad has dtype int64"):
             adam_step(WEIGHT, GRAD.astype(int), adam_init(WEIGHT), **DYADIC)
+
+    @pytest.mark.parametrize("state", [sgdm_init(WEIGHT), None, (WEIGHT,), adam_init])
+    def test_a_state_of_another_kind(self, state):
+        with pytest.raises(TypeError, match=r"state must be AdamState, not .*adam_init\(weight\)"):
+            adam_step(WEIGHT, GRAD, state, **DYADIC)
+
+    @pytest.mark.torch
+    def test_a_parameter_while_autograd_records(self):
+        import torch
+
+        weight, grad = torch.nn.Parameter(torch.ones(2, 2)), torch.ones(2, 2)
+        with pytest.raises(TypeError, match=r"weight is a Parameter.*torch\.no_grad\(\)"):
+            adam_step(weight, grad, adam_init(weight), lr=0.1, output_axis=0)
+        adam_step(weight.detach(), grad, adam_init(weight), lr=0.1, output_axis=0)

@@ -61,10 +61,25 @@ class TestScope:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize("grad", [[[1.0], [2.0]], None, 1.0, "gradient"])
+    @pytest.mark.parametrize("grad", [[[1.0], [2.0]], 1.0, "gradient"])
     def test_not_an_array(self, grad):
         with pytest.raises(TypeError, match=r"grad: pass arrays .*numpy\.asarray"):
             centralize(grad, output_axis=0)
+
+    def test_no_gradient(self):
+        with pytest.raises(TypeError, match=r"grad is None: .* frozen.* if p.grad is not None"):
+            centralize(None, output_axis=0)
+
+    @pytest.mark.torch
+    def test_what_a_loop_over_torch_parameters_meets(self):
+        import torch
+
+        embedding = torch.nn.Embedding(5, 3, sparse=True)
+        embedding(torch.tensor([1])).sum().backward()
+        with pytest.raises(TypeError, match=r"grad is sparse .*grad\.to_dense\(\)"):
+            centralize(embedding.weight.grad, output_axis=0)
+        with pytest.raises(TypeError, match=r"grad is a Parameter.*p\.grad"):
+            centralize(torch.nn.Linear(2, 2).weight, output_axis=0)
 
     @pytest.mark.parametrize("dtype", ["int32", "bool", "complex64", "object"])
     @pytest.mark.parametrize("shape", [(), (2,), (2, 2)])

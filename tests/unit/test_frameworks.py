@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -100,6 +101,16 @@ class TestJax:
         assert (np.abs(np.asarray(scanned) - expected) <= bound).all()
         assert scanned.dtype == "float32"
 
+    def test_a_concrete_array_inside_of_jit(self, jax):
+        grad = jax.numpy.asarray(GRAD)
+        assert jax.jit(lambda: columns(grad))().tolist() == CENTRALIZED
+
+    def test_a_sum_beyond_the_largest_number(self, jax):
+        largest = float(np.finfo("float32").max)
+        grad = jax.numpy.asarray(np.float32([[largest, 1], [largest, 3], [largest, 5]]))
+        for function in (columns, jax.jit(columns)):
+            assert function(grad).tolist() == [[0, -2], [0, 0], [0, 2]]
+
     def test_a_traced_beta(self, jax):
         weight, grad = jax.numpy.ones((2, 3), dtype="float32"), jax.numpy.asarray(GRAD)
 
@@ -141,6 +152,34 @@ class TestTorch:
 
         got = torch.func.vmap(columns)(torch.tensor(np.stack([GRAD, 2 * GRAD])))
         assert got.tolist() == [CENTRALIZED, (2 * np.asarray(CENTRALIZED)).tolist()]
+
+    @pytest.mark.parametrize("shape", [(6, 5), (4, 3, 2, 2)])
+    def test_whatever_traces_or_differentiates(self, shape):
+        import torch
+
+        def rows(grad):
+            return gc_ref.centralize(grad, output_axis=0)
+
+        torch.manual_seed(0)
+        grad, tangent = torch.randn(2, *shape)
+        expected = rows(grad), rows(tangent)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Dynamo, about array-api-compat and torch itself
+            from torch.fx.experimental.proxy_tensor import make_fx
+
+            values = [torch.compile(rows, backend="eager", fullgraph=True)(grad)]
+            for mode in ("real", "symbolic"):
+                values.append(make_fx(rows, tracing_mode=mode)(grad)(grad))
+            value, forward = torch.func.jvp(rows, (grad,), (tangent,))
+            backward = torch.func.grad(lambda g: (rows(g) * tangent).sum())(grad)
+            with torch.autograd.forward_ad.dual_level():
+                dual = rows(torch.autograd.forward_ad.make_dual(grad, tangent))
+                dual = torch.autograd.forward_ad.unpack_dual(dual)
+        # Each is within an ulp or so of the exact value, with 1 the largest power of two in it.
+        for got in (*values, value, dual.primal):
+            assert (got - expected[0]).abs().max() <= 4 * 2.0**-23
+        for got in (forward, backward, dual.tangent):
+            assert (got - expected[1]).abs().max() <= 4 * 2.0**-23
 
     def test_meta_device(self):
         import torch

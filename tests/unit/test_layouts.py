@@ -1,13 +1,21 @@
 """Which axes number the outputs: held against what real layers compute."""
 
 import itertools
+from functools import partial
 
 import pytest
 
-from gc_ref._layouts import KINDS, VECTOR_KINDS, is_convolution, output_axes, weight_shape
+from gc_ref._layouts import (
+    FLAX_KINDS,
+    KINDS,
+    VECTOR_KINDS,
+    is_convolution,
+    output_axes,
+    weight_shape,
+)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *FLAX_KINDS.values()])
 @pytest.mark.parametrize(("layout", "axis"), [("output-first", 0), ("output-last", -1)])
 def test_by_rank_is_one_rule(kind, layout, axis):
     ndim = len(weight_shape(kind, layout=layout, fan_in=4, fan_out=3))
@@ -34,6 +42,7 @@ def test_vectors_are_out_of_scope(kind, layout):
 def test_convolutions():
     convolutions = ["conv1d", "conv2d", "conv3d", "depthwise", "transposed"]
     assert [kind for kind in KINDS if is_convolution(kind)] == convolutions
+    assert all(map(is_convolution, FLAX_KINDS.values()))
 
 
 @pytest.mark.parametrize(
@@ -105,3 +114,108 @@ def test_by_kind_is_what_torch_layers_compute():
 def test_by_kind_in_keras(kind, shape, axes):
     assert weight_shape(kind, layout="output-last", fan_in=4, fan_out=3) == shape
     assert output_axes(kind, len(shape), layout="output-last", axes_rule="by-kind") == axes
+
+
+def linen_layers():
+    """Kind, and Flax layer without bias: 4 inputs (in a model of 8 with 4 heads), 3 outputs."""
+    import flax.linen as nn
+    import jax.numpy as jnp
+
+    def ones(*shape):
+        return jnp.ones((1, *shape))
+
+    yield "dense", nn.Dense(3, use_bias=False), ones(4)
+    yield "conv1d", nn.Conv(3, (2,), use_bias=False), ones(5, 4)
+    yield "conv2d", nn.Conv(3, (2, 2), use_bias=False), ones(5, 5, 4)
+    yield "conv3d", nn.Conv(3, (2, 2, 2), use_bias=False), ones(5, 5, 5, 4)
+    yield (
+        "depthwise-grouped",
+        nn.Conv(4, (2, 2), use_bias=False, feature_group_count=4),
+        ones(5, 5, 4),
+    )
+    yield "transposed-direct", nn.ConvTranspose(3, (2, 2), use_bias=False), ones(5, 5, 4)
+    yield "embedding", nn.Embed(4, 3), jnp.arange(4)
+    yield "attention-in", nn.DenseGeneral((4, 2), use_bias=False), ones(8)
+    yield "attention-out", nn.DenseGeneral(8, axis=(-2, -1), use_bias=False), ones(4, 2)
+
+
+def nnx_layers():
+    """Kind, and layer of Flax's nnx, as above; those of its attention are its LinearGeneral."""
+    import jax.numpy as jnp
+    from flax import nnx
+
+    rngs = nnx.Rngs(0)
+
+    def conv(window, **options):
+        return nnx.Conv(4, options.pop("out", 3), window, use_bias=False, rngs=rngs, **options)
+
+    def ones(*shape):
+        return jnp.ones((1, *shape))
+
+    yield "dense", nnx.Linear(4, 3, use_bias=False, rngs=rngs), ones(4)
+    yield "conv1d", conv((2,)), ones(5, 4)
+    yield "conv2d", conv((2, 2)), ones(5, 5, 4)
+    yield "conv3d", conv((2, 2, 2)), ones(5, 5, 5, 4)
+    yield "depthwise-grouped", conv((2, 2), out=4, feature_group_count=4), ones(5, 5, 4)
+    transposed = nnx.ConvTranspose(4, 3, (2, 2), use_bias=False, rngs=rngs)
+    yield "transposed-direct", transposed, ones(5, 5, 4)
+    yield "embedding", nnx.Embed(4, 3, rngs=rngs), jnp.arange(4)
+    into = nnx.LinearGeneral(8, (4, 2), use_bias=False, rngs=rngs)
+    yield "attention-in", into, ones(8)
+    out = nnx.LinearGeneral((4, 2), 8, axis=(-2, -1), use_bias=False, rngs=rngs)
+    yield "attention-out", out, ones(4, 2)
+
+
+def linen_calls():
+    """Kind, shape of the weight, and the layer as a function of the weight."""
+    import jax
+
+    def call(layer, x, weights, w):
+        return layer.apply({"params": jax.tree.map(lambda _: w, weights)}, x)
+
+    for kind, layer, x in linen_layers():
+        weights = jax.eval_shape(layer.init, jax.random.key(0), x)["params"]
+        [weight] = jax.tree.leaves(weights)
+        yield kind, weight.shape, partial(call, layer, x, weights)
+
+
+def nnx_calls():
+    """Kind, shape of the weight, and the layer as a function of the weight."""
+    import jax
+    from flax import nnx
+
+    def call(graph, x, weights, w):
+        return nnx.merge(graph, jax.tree.map(lambda _: w, weights))(x)
+
+    for kind, layer, x in nnx_layers():
+        graph, weights = nnx.split(layer)
+        [weight] = jax.tree.leaves(weights)
+        yield kind, weight.shape, partial(call, graph, x, weights)
+
+
+@pytest.mark.flax
+@pytest.mark.jax
+@pytest.mark.parametrize("calls", [linen_calls, nnx_calls])
+def test_by_kind_is_what_flax_layers_compute(calls):
+    """Only the weights of one neuron are 1: only its own output may differ from 0."""
+    np, jnp = pytest.importorskip("numpy"), pytest.importorskip("jax.numpy")
+    pytest.importorskip("flax")
+    seen = set()
+    for kind, shape, call in calls():
+        assert shape == weight_shape(kind, layout="output-last", fan_in=4, fan_out=3), kind
+        axes = output_axes(kind, len(shape), layout="output-last", axes_rule="by-kind")
+        neurons = list(itertools.product(*(range(shape[axis]) for axis in axes)))
+        reached = []
+        for position in neurons:
+            index = [slice(None)] * len(shape)
+            for axis, at in zip(axes, position, strict=True):
+                index[axis] = at
+            weight = np.zeros(shape, np.float32)
+            weight[tuple(index)] = 1.0
+            out = np.asarray(call(jnp.asarray(weight)))
+            per_neuron = np.abs(out).reshape(-1, len(neurons)).sum(0)
+            [neuron] = np.flatnonzero(per_neuron)
+            reached.append(neuron)
+        assert sorted(reached) == list(range(len(neurons))), kind
+        seen.add(kind)
+    assert seen == {FLAX_KINDS.get(kind, kind) for kind in KINDS}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gc_ref import SGDMState, exact, sgdm_init, sgdm_step
+from gc_ref import SGDMState, adam_init, exact, sgdm_init, sgdm_step
 
 WEIGHT = np.asarray([[1.0, 2.0], [3.0, -1.0]])
 GRAD = np.asarray([[1.0, 6.0], [5.0, -2.0]])  # ĝ by column: [[-2, 4], [2, -4]]
@@ -140,3 +140,17 @@ class TestRefusals:
     def test_axis(self):
         with pytest.raises(ValueError, match=r"out of range for grad of shape \(2, 2\)"):
             sgdm_step(WEIGHT, GRAD, sgdm_init(WEIGHT), lr=0.1, output_axis=2)
+
+    @pytest.mark.parametrize("state", [adam_init(WEIGHT), None, (WEIGHT,), sgdm_init])
+    def test_a_state_of_another_kind(self, state):
+        with pytest.raises(TypeError, match=r"state must be SGDMState, not .*sgdm_init\(weight\)"):
+            sgdm_step(WEIGHT, GRAD, state, lr=0.1, output_axis=0)
+
+    @pytest.mark.torch
+    def test_a_parameter_while_autograd_records(self):
+        import torch
+
+        weight, grad = torch.nn.Parameter(torch.ones(2, 2)), torch.ones(2, 2)
+        with pytest.raises(TypeError, match=r"weight is a Parameter.*torch\.no_grad\(\)"):
+            sgdm_step(weight, grad, sgdm_init(weight), lr=0.1, output_axis=0)
+        sgdm_step(weight.detach(), grad, sgdm_init(weight), lr=0.1, output_axis=0)

@@ -1,4 +1,4 @@
-"""Three files copied into another project work with array-api-compat alone."""
+"""Four files copied into another project work with array-api-compat alone."""
 
 import shutil
 import subprocess
@@ -32,7 +32,7 @@ def test_vendored(tmp_path):
     package.mkdir(parents=True)
     (package.parent / "__init__.py").touch()
     (package / "__init__.py").touch()
-    for name in ("_centralize.py", "_sgdm.py", "_adam.py"):
+    for name in ("_arrays.py", "_centralize.py", "_sgdm.py", "_adam.py"):
         shutil.copy(Path(gc_ref.__file__).parent / name, package)
     done = subprocess.run(
         [sys.executable, "-c", CODE], cwd=tmp_path, capture_output=True, text=True

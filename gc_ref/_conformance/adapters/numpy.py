@@ -14,8 +14,10 @@ from gc_ref._conformance.adapters.shared.calls import (
     quietly,
     refuse_coroutine,
 )
+from gc_ref._conformance.adapters.shared.dtypes import Dtypes
 from gc_ref._conformance.adapters.shared.factory import label_of
 from gc_ref._conformance.adapters.shared.hyperparameters import ALIASES
+from gc_ref._conformance.adapters.shared.randomness import seeded
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
 
@@ -95,18 +97,20 @@ def numpy_port(
     def drive(case: Case) -> Trajectory:
         copies = tuple({k: np.array(v) for k, v in g.items()} for g in case.gradients)
         parameters = tuple(replace(p, value=np.array(p.value)) for p in case.parameters)
-        handed = replace(case, parameters=parameters, gradients=copies)
+        # Mappings of its own as well: a port may take gradients out of them.
+        handed = replace(case, parameters=parameters, gradients=tuple(map(dict, copies)))
         try:
-            with quietly():
+            with seeded(), quietly():
                 answer = run(handed, **arguments)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            hint = HINT if "Case" in str(error) else ""  # 'Case' object has no attribute 'ndim'
-            message = f"{label} raised in case {case.id}: {one_line(error)}{hint}"
+            words = one_line(error)
+            hint = HINT if "Case" in words else ""  # 'Case' object has no attribute 'ndim'
+            message = f"{label} raised in case {case.id}: {words}{hint}"
             raise PortError(message) from error
         refuse_coroutine(answer, label)
-        steps, dtypes = _read(answer, label, case.id)
+        steps, dtypes = _read(answer, label, case)
         writes = any(
             not np.array_equal(a[k], b[k], equal_nan=True)
             for a, b in zip(copies, case.gradients, strict=True)
@@ -133,25 +137,25 @@ def numpy_port(
 
 
 def _read(
-    answer: Any, label: str, case: str
+    answer: Any, label: str, case: Case
 ) -> tuple[tuple[dict[str, Array], ...], dict[str, str]]:
     """Return copies of the arrays in a function's answer, step by step, and their dtypes."""
     steps: Any = answer.steps if isinstance(answer, Trajectory) else answer
     if not isinstance(steps, (list, tuple)):
         raise PortError(
-            f"{label} answered {type(answer).__name__} in case {case}; "
+            f"{label} answered {type(answer).__name__} in case {case.id}; "
             "expected a list with one mapping {parameter name: array} per step"
             f"{HINT if isinstance(answer, (np.ndarray, np.generic)) else ''}"
         )
-    dtypes: dict[str, str] = {}
+    dtypes = Dtypes(case)
     for number, step in enumerate(steps, 1):
         if not isinstance(step, Mapping):
             raise PortError(
-                f"{label}: step {number} of case {case} is {type(step).__name__}, "
+                f"{label}: step {number} of case {case.id} is {type(step).__name__}, "
                 "expected a mapping {parameter name: array}"
             )
         for key, value in step.items():
-            where, kind = f"{label}: {key} in step {number} of case {case}", type(value).__name__
+            where, kind = f"{label}: {key} in step {number} of case {case.id}", type(value).__name__
             if not isinstance(value, (np.ndarray, np.generic)):
                 raise PortError(f"{where} is {kind}, expected a NumPy array")
             if not is_plain(value):
@@ -160,5 +164,5 @@ def _read(
                 raise PortError(
                     f"{where} has dtype {value.dtype}, expected an array of real numbers"
                 )
-            dtypes[key] = str(value.dtype)
-    return tuple({k: np.array(v).real for k, v in step.items()} for step in steps), dtypes
+            dtypes.add(key, str(value.dtype))
+    return tuple({k: np.array(v).real for k, v in step.items()} for step in steps), dtypes.found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,9 @@ from gc_ref._conformance.adapters.shared.calls import (
     raising,
     refuse_coroutine,
 )
+from gc_ref._conformance.adapters.shared.dtypes import Dtypes
 from gc_ref._conformance.adapters.shared.factory import label_of
+from gc_ref._conformance.adapters.shared.randomness import draws_kept, seed_all
 from gc_ref._conformance.adapters.torch import training as torch_training
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
@@ -115,20 +118,23 @@ def operator_port(
             )
         return answer
 
+    @draws_kept()
     def drive(case: Case) -> Trajectory:
-        steps, dtypes, writes = [], {}, False
-        for gradients in case.gradients:
+        steps, dtypes, writes = [], Dtypes(case), False
+        for number, gradients in enumerate(case.gradients):
             answers = {}
             for p in case.parameters:
                 handed = backend.make(gradients[p.name], case.dtype)
                 where = f"for {p.name} of shape {p.shape} and dtype {case.dtype}"
+                # What is drawn for one weight does not depend on those before it.
+                seed_all(zlib.crc32(f"{p.name} {number}".encode()))
                 answers[p.name] = centralized(handed, where)
-                dtypes[p.name] = backend.dtype(answers[p.name])
+                dtypes.add(p.name, backend.dtype(answers[p.name]))
                 same = np.array_equal(backend.read(handed), gradients[p.name], equal_nan=True)
                 writes = writes or not same
             # Read only now, as an optimizer would: an answer may be a buffer used again.
             steps.append({name: backend.read(answer) for name, answer in answers.items()})
-        return Trajectory(tuple(steps), dtypes=dtypes, writes_gradient=writes)
+        return Trajectory(tuple(steps), dtypes=dtypes.found, writes_gradient=writes)
 
     return Port(
         name=label,

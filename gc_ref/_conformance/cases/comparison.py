@@ -21,6 +21,8 @@ class Expected:
     lower: exact.ExactArray  # ends of an enclosure of each element; one and the same array where
     upper: exact.ExactArray  # the values are known exactly
     tau: Array  # largest error of a correct port, element by element
+    #: Place of each element's value in both ends, where elements share one; None: its own place.
+    places: Array | None = None
 
     @cached_property
     def floats(self) -> tuple[Array, Array, Array]:
@@ -30,14 +32,23 @@ class Expected:
         if self.upper is not self.lower:
             high = [_float(n, self.upper.denominator) for n in self.upper.numerators]
         pairs = enumerate(zip(low, high, strict=True))
-        sharp = [a == b and self.distance(a, i) == 0 for i, (a, b) in pairs]
-        return np.asarray(low), np.asarray(high), np.asarray(sharp, dtype=bool)
+        sharp = [a == b and self._distance(a, i) == 0 for i, (a, b) in pairs]
+        found = np.asarray(low), np.asarray(high), np.asarray(sharp, dtype=bool)
+        if self.places is None:
+            return found
+        return found[0][self.places], found[1][self.places], found[2][self.places]
 
     def distance(self, value: float, position: int) -> float:
         """Return the distance from a value to the enclosure of one element.
 
         It is never rounded down to 0.
         """
+        return self._distance(value, self._place(position))
+
+    def _place(self, position: int) -> int:
+        return position if self.places is None else int(self.places[position])
+
+    def _distance(self, value: float, position: int) -> float:
         if not math.isfinite(value):
             return math.inf
         p, q = value.as_integer_ratio()
@@ -49,6 +60,7 @@ class Expected:
 
     def ends(self, position: int) -> tuple[Fraction, Fraction]:
         """Return the ends of the enclosure of one element."""
+        position = self._place(position)
         return (
             Fraction(self.lower.numerators[position], self.lower.denominator),
             Fraction(self.upper.numerators[position], self.upper.denominator),
@@ -80,8 +92,9 @@ def compare(got: Array, want: Expected, dtype: str, *, useless: Array | None = N
     """
     values = np.asarray(got, dtype=np.float64).ravel()
     taus = np.asarray(want.tau, dtype=np.float64).ravel()
-    if values.size != len(want.lower.numerators) or values.size != taus.size:
-        raise ValueError(f"{values.size} values for {len(want.lower.numerators)} expected ones")
+    count = len(want.lower.numerators) if want.places is None else want.places.size
+    if values.size != count or values.size != taus.size:
+        raise ValueError(f"{values.size} values for {count} expected ones")
     used = np.ones(values.shape, bool) if useless is None else ~np.ravel(useless)
     undecided = int(values.size - used.sum())
     if not used.any():

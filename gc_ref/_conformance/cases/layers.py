@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,33 @@ BOUNDED_LAYERS = (
     Layer("dense_5", "dense", 5, 7),
     Layer("norm_0", "scale", 1, 5, bias=True),
 )
+#: Sizes as real models have them, and their names: a fan-in past 16,384, outputs and a vector past
+#: 4,096, one output, fan-ins that are no multiple of a block.
+SIZED_LAYERS = (
+    Layer("stem", "conv2d", 3, 8, 7),
+    Layer("proj", "dense", 1027, 2),
+    Layer("tall", "dense", 2, 130, bias=True),
+    Layer("norm", "scale", 1, 5000),
+    Layer("classifier", "dense", 4, 4160, bias=True),
+    Layer("head", "dense", 20000, 1),
+)
+#: A weight past 2²⁰ elements.
+LARGEST_LAYER = Layer("fc1", "dense", 2048, 514)
+#: The weight of the case of scales: three output neurons for each of 21 scales.
+SCALED_LAYER = Layer("dense_0", "dense", 16, 63)
 #: An array does not tell an operator its layer: only kinds that leave no choice.
 UNAMBIGUOUS = ("dense", "conv1d", "conv2d", "conv3d", "bias", "scale", "scalar")
 #: A few layers that stand for all: what costs a model per run need not cost all of it.
 FEW = ("dense_1", "dense_2", "conv2d_0")
+
+
+def stored_as(layers: Iterable[Layer], kinds: Mapping[str, str]) -> tuple[Layer, ...]:
+    """Return the layers of a framework that has kinds of its own in place of some.
+
+    Examples
+    --------
+    >>> [layer] = stored_as([Layer("block", "transposed")], {"transposed": "transposed-direct"})
+    >>> layer.name, layer.kind
+    ('block', 'transposed-direct')
+    """
+    return tuple(replace(layer, kind=kinds.get(layer.kind, layer.kind)) for layer in layers)

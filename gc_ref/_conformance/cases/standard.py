@@ -15,11 +15,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from gc_ref._conformance.cases.gradients import REGIMES, integers, rng_for
+from gc_ref._conformance.cases.gradients import REGIMES, integers, repeated, rng_for, scaled
 from gc_ref._conformance.cases.layers import (
     BOUNDED_LAYERS,
     FEW,
     INTEGER_LAYERS,
+    LARGEST_LAYER,
+    SCALED_LAYER,
+    SIZED_LAYERS,
     UNAMBIGUOUS,
     Layer,
 )
@@ -28,14 +31,16 @@ from gc_ref._conformance.ports.storage import STORAGE, representable
 from gc_ref._layouts import output_axes, weight_shape
 from gc_ref._slices import from_rows, matrix_shape, slice_index
 
+# In both tables lr, lr², lr (1 - momentum), 1 - momentum and 1 are five different numbers: else a
+# port that applies lr twice, or never, moves as one that averages its momentum.
 #: Hyperparameters whose steps are exact in binary arithmetic (Adam: at t = 1).
 DYADIC: Mapping[str, Mapping[str, float]] = {
-    "sgdm": {"lr": 0.5, "momentum": 0.5},
+    "sgdm": {"lr": 0.25, "momentum": 0.5},
     "adam": {"lr": 0.125, "beta1": 0.5, "beta2": 0.75, "eps": 1.0},
 }
 #: Hyperparameters as people use them.
 TYPICAL: Mapping[str, Mapping[str, float]] = {
-    "sgdm": {"lr": 0.1, "momentum": 0.9},
+    "sgdm": {"lr": 0.05, "momentum": 0.9},
     "adam": {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
 }
 
@@ -166,6 +171,53 @@ def bounded_case(
     regimes = list(zip(parameters, itertools.cycle(REGIMES), strict=False))
     gradients = tuple({p.name: gradient(p, regime) for p, regime in regimes} for _ in range(steps))
     return Case(label, parameters, gradients, _hyperparameters(TYPICAL, algorithm), dtype)
+
+
+def sized_case(
+    layout: str, *, seed: int, algorithm: str | None, eps: float | None = None, largest: bool = True
+) -> Case:
+    """Build the case of sizes as real models have them: one step of integers from weight 0.
+
+    Sums are exact in every order, as in `integer_case`; the fan-ins are not all powers of two.
+    Its sums are too long for half types. ``largest``: with a weight past 2²⁰ elements.
+    """
+    rng = rng_for(seed, f"sized/{layout}")
+    layers = (*SIZED_LAYERS, LARGEST_LAYER) if largest else SIZED_LAYERS
+    parameters = parameters_of(layers, layout, "float32", np.zeros)
+    gradients = {
+        p.name: repeated(rng, p.shape, _by_rank(p, layout)).astype(np.float32) for p in parameters
+    }
+    hyper = _hyperparameters(DYADIC, algorithm)
+    if eps is not None and "eps" in hyper:
+        hyper["eps"] = eps
+    return Case("sized", parameters, (gradients,), hyper)
+
+
+def scales_case(layout: str, *, seed: int, algorithm: str | None, operator: bool = False) -> Case:
+    """Build the case of means on every scale from 1e-30 to 1e30: one step from weight 0.
+
+    Where squares are taken, or may be, the scales are those whose squares float32 holds.
+    """
+    rng = rng_for(seed, f"scales/{layout}")
+    [p] = parameters_of([SCALED_LAYER], layout, "float32", np.zeros)
+    reach = 100 if operator or algorithm == "sgdm" else 40
+    axes = _by_rank(p, layout)
+    assert axes is not None
+    outputs, fan_in = matrix_shape(p.shape, axes)
+    drawn = scaled(rng, outputs, fan_in, range(-reach, reach + 1, reach // 10))
+    gradient = {p.name: from_rows(drawn, p.shape, axes).astype(np.float32)}
+    return Case("scales", (p,), (gradient,), _hyperparameters(TYPICAL, algorithm))
+
+
+def rates_case(layout: str, *, seed: int, algorithm: str | None, eps: float | None = None) -> Case:
+    """Build a case whose learning rate changes between steps, by powers of two.
+
+    A port that took it down at the start goes on with the first one.
+    """
+    whole = integer_case(layout, seed=seed, algorithm=algorithm, eps=eps, steps=4, label="rates")
+    few = part_of(whole, FEW, "rates")
+    lr = few.hyperparameters["lr"]
+    return replace(few, rates=(lr, lr / 4, lr * 2, lr / 2))
 
 
 def part_of(case: Case, layers: Iterable[str], label: str) -> Case:

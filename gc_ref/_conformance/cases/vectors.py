@@ -20,6 +20,7 @@ SCHEMA = "gc-ref-vectors/1"
 #: released suite never changes.
 RELEASED: Mapping[str, str] = {
     "2026.1": "4bf4d85bfbbc9bd4cfb2dc8399ce33366dd5b68b9a3bca07f714ba95a2d1a303",
+    "2026.2": "7d3945d575f304b8717ee9502a5c5701fdacd3ad6fa091b52a69df93d0701ddb",
 }
 LATEST = list(RELEASED)[-1]
 #: Names of the files by algorithm, and the hyperparameters that a vector of it has.

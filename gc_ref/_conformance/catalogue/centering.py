@@ -26,10 +26,11 @@ def mean(xp: Any, values: Any, axes: tuple[int, ...]) -> Any:
 
 @dataclass(frozen=True)
 class Memory:
-    """What some wrong rules know beyond the gradient: the one before it, and the model's mean."""
+    """What some wrong rules know beyond the gradient: the one before it, and the whole model's."""
 
     before: Any = None
     model_mean: Any = 0.0
+    model_norm: Any = 1.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Gradient:
     parameter: ParameterInfo
     amount: float
     memory: Memory
+    step: Any = 1  # its number; a traced one where the step is traced
 
     def mean(self, of: Any = None, *, axes: str = "inputs") -> Any:
         """Mean of the values, or of another array of their shape, over axes of the parameter."""
@@ -52,6 +54,15 @@ class Gradient:
         return self.xp.sqrt(self.mean(away * away, axes=axes)) + 1e-8
 
     @property
+    def norm(self) -> Any:
+        """Euclidean norm of all its elements."""
+        return self.xp.sqrt(self.xp.sum(self.values * self.values))
+
+    def less(self, share: Any) -> Any:
+        """Return the gradient less a share of its mean."""
+        return self.values - share * self.mean()
+
+    @property
     def centralized(self) -> Any:
         """What Eq. 1 makes of it."""
         return self.values - self.mean()
@@ -61,9 +72,11 @@ class Gradient:
 class Fit:
     """How the amount of a rule is read off a step."""
 
-    #: (gradient, its mean, what the optimizer was given) -> the amount that each element shows.
-    estimate: Callable[[Array, Array, Array], Array]
+    #: (gradient, its mean, what the optimizer was given, norm of the whole model's gradient)
+    #: -> the amount that each element shows.
+    estimate: Callable[[Array, Array, Array, float], Array]
     right: tuple[float, ...]  # amounts that make the rule Eq. 1, or leave the gradient as it is
+    on_vectors: bool = False  # whether vectors show it, not weights
 
 
 @dataclass(frozen=True)
@@ -77,8 +90,12 @@ class Rule:
     words: str
     apply: Callable[[Gradient], Any]
     fit: Fit | None = None  # for a rule whose amount may be any number
-    amounts: tuple[float, ...] = (0.0,)  # that the search tries; none where it cannot tell
+    #: That the search tries; none where it cannot tell. With a fit: only where that finds none.
+    amounts: tuple[float, ...] = (0.0,)
     crosses: bool = False  # whether the gradient of one output neuron acts on others
+    on_vectors: bool = False  # whether it acts on vectors and scalars as on weights
+    #: What is kept of a gradient for the next step, where that is not the gradient itself.
+    remember: Callable[[Gradient], Any] = lambda g: g.values
     published: bool = False  # whether published ports have it: tried even where runs cost much
 
 
@@ -91,12 +108,62 @@ def _divided_by(divisor: Callable[[ParameterInfo], float]) -> Callable[[Gradient
 
 
 def _rounded_mean(bits: int) -> Callable[[Gradient], Any]:
+    return lambda g: g.values - _rounded(g.mean(), bits, g.parameter.bits)
+
+
+def _rounded(values: Any, bits: int, precision: int) -> Any:
+    """Round to ``bits`` bits, by Veltkamp's splitting."""
+    wide = values * (2.0 ** (precision - bits) + 1)
+    return wide - (wide - values)
+
+
+def _in_half(bits: int) -> Callable[[Gradient], Any]:
+    """The mean of a gradient that was cast to half precision: summed wider, rounded once."""
+
     def apply(g: Gradient) -> Any:
-        m = g.mean()
-        wide = m * (2.0 ** (g.parameter.bits - bits) + 1)  # Veltkamp's splitting keeps `bits` bits
-        return g.values - (wide - (wide - m))
+        narrow = g.mean(_rounded(g.values, bits, g.parameter.bits))
+        return g.values - _rounded(narrow, bits, g.parameter.bits)
 
     return apply
+
+
+def _running(g: Gradient) -> Any:
+    return g.amount * g.memory.before + (1 - g.amount) * g.values
+
+
+def _running_from_first(g: Gradient) -> Any:
+    if isinstance(g.step, int):
+        return g.values if g.step == 1 else _running(g)
+    return g.xp.where(g.step == 1, g.values, _running(g))
+
+
+def _ramp(g: Gradient, steps: Any) -> Any:
+    """Amount times a number of steps, at most 1."""
+    share = g.amount * steps
+    return min(1.0, share) if isinstance(steps, int) else g.xp.clip(share, 0.0, 1.0)
+
+
+def _cut_to(g: Gradient, norm: Any) -> Any:
+    """Scale a gradient down where a norm is above the amount, then centralize it."""
+    ratio = g.amount / (norm + 1e-30)
+    scale = g.xp.where(ratio < 1.0, ratio, 1.0 + 0.0 * ratio)
+    return scale * _of_any_rank(g)
+
+
+def _of_any_rank(g: Gradient, values: Any = None) -> Any:
+    """Centralize a weight; leave a vector as it is."""
+    values = g.values if values is None else values
+    return values - g.mean(values) if g.parameter.rank > 1 else values
+
+
+def _clipped_value(g: Gradient) -> Any:
+    return _of_any_rank(g, g.xp.clip(g.values, -g.amount, g.amount))
+
+
+def _shrunk(gradient: Array, given: Array, norm: float) -> Array:
+    """The norm to which a vector was cut, of what it was cut from; NaN where it was not."""
+    ratio = given / gradient
+    return np.where(np.abs(ratio) < 0.999, ratio * norm, np.nan)
 
 
 def _mean_of_rank(g: Gradient, rank: float) -> Any:
@@ -127,6 +194,23 @@ def _broadcast(g: Gradient) -> Any:
     return g.values - m
 
 
+def _share_removed(gradient: Array, mean: Array, given: Array, norm: float) -> Array:
+    share: Array = (gradient - given) / mean
+    return share
+
+
+def _share_kept(gradient: Array, mean: Array, given: Array, norm: float) -> Array:
+    return 1 - _share_removed(gradient, mean, given, norm)
+
+
+#: How much of the mean comes or goes at each step, where the first step does not show it.
+_PER_STEP = tuple(1 / n for n in (2, 3, 4, 5, 9, 10, 19, 20, 49, 50, 99, 100, 199, 200, 500, 1000))
+
+#: Norms that people clip to: where a step is too small to read the norm off it.
+_CLIPS = (1.0, 0.1, 0.25, 0.5, 2.0, 5.0, 10.0)
+#: Issue 5 of the repository of the paper's author.
+_CHOICE = " (the paper's author calls the order of the two a matter of choice)"
+
 _ALL = (
     Rule("mean", "", "the mean over all inputs of each output neuron is removed (Eq. 1)",
          _minus_mean("inputs"), published=True),
@@ -136,6 +220,8 @@ _ALL = (
          _minus_mean("other-layout"), crosses=True, published=True),
     Rule("window", "partial-axes", "averages the window axes only, not the input channels",
          _minus_mean("window"), published=True),
+    Rule("window-of-convolutions", "partial-axes", "averages the window axes only in convolutions, "
+         "all inputs in Dense layers", _minus_mean("window-of-convolutions"), published=True),
     Rule("channels", "partial-axes", "averages the axis of input channels only, not the window",
          _minus_mean("channels"), published=True),
     Rule("outputs", "partial-axes", "averages the output axis only",
@@ -155,6 +241,13 @@ _ALL = (
          lambda g: g.values - g.memory.model_mean, crosses=True),
     Rule("stale", "stale-mean", "subtracts the mean of the gradient of the step before",
          lambda g: g.values - g.mean(g.memory.before)),
+    Rule("running-mean", "stale-mean", "subtracts a running mean, which keeps {amount:g} of itself "
+         "at each step and starts at 0", lambda g: g.values - g.mean(_running(g)),
+         amounts=(0.5, 0.9, 0.99, 0.999), remember=_running),
+    Rule("running-mean-from-first", "stale-mean", "subtracts a running mean, which keeps "
+         "{amount:g} of itself at each step and starts as the first mean",
+         lambda g: g.values - g.mean(_running_from_first(g)),
+         amounts=(0.5, 0.9, 0.99, 0.999), remember=_running_from_first),
     Rule("median", "not-the-mean", "subtracts the median of the inputs", _median),
     Rule("first-input", "not-the-mean", "subtracts the first input's gradient", _first_input),
     Rule("magnitude", "not-the-mean", "subtracts the mean of the magnitudes",
@@ -179,6 +272,9 @@ _ALL = (
          _rounded_mean(8)),
     Rule("float16-mean", "low-precision-mean", "the mean is rounded to float16's 11 bits",
          _rounded_mean(11)),
+    Rule("bfloat16-gradient", "low-precision-mean", "the mean is taken in bfloat16", _in_half(8)),
+    Rule("float16-gradient", "low-precision-mean", "the mean is taken in float16's 11 bits",
+         _in_half(11)),
     Rule("broadcast", "mean-broadcast-wrong", "the means of the outputs are laid along another "
          "axis of the same length (keepdims was dropped)", _broadcast, crosses=True),
     Rule("divided-by-neuron", "scaled", "the centralized gradient of each neuron is divided by "
@@ -189,14 +285,51 @@ _ALL = (
     Rule("erase", "scaled", "the gradient of every weight becomes 0", lambda g: 0.0 * g.values),
     Rule("partial", "partial", "{amount:.6g} times the mean is removed",
          lambda g: g.values - g.amount * g.mean(),
-         Fit(lambda gradient, mean, given: (gradient - given) / mean, right=(0.0, 1.0))),
+         Fit(_share_removed, right=(0.0, 1.0))),
+    Rule("phased-in", "partial", "GC is phased in: {amount:.6g} times the mean is removed at "
+         "step 1, and as much more at each step, up to all of it",
+         lambda g: g.less(_ramp(g, g.step)),
+         Fit(_share_removed, right=(0.0, 1.0))),
+    Rule("phased-in-after", "partial", "GC is phased in: nothing is removed at step 1, and "
+         "{amount:.6g} times the mean more at each step, up to all of it",
+         lambda g: g.less(_ramp(g, g.step - 1)), amounts=_PER_STEP),
+    Rule("phased-out", "partial", "GC is phased out: {amount:.6g} times the mean is kept at "
+         "step 1, and as much more at each step, up to all of it",
+         lambda g: g.less(1 - _ramp(g, g.step)),
+         Fit(_share_kept, right=(0.0, 1.0))),
+    Rule("phased-out-after", "partial", "GC is phased out: nothing is kept at step 1, and "
+         "{amount:.6g} times the mean more at each step, up to all of it",
+         lambda g: g.less(1 - _ramp(g, g.step - 1)), amounts=_PER_STEP),
+    Rule("fading", "partial", "GC fades: {amount:.6g} times the mean is removed at step 1, and the "
+         "part is multiplied by that at each step", lambda g: g.less(g.amount**g.step),
+         Fit(_share_removed, right=(0.0, 1.0))),
+    Rule("fading-after", "partial", "GC fades: the mean is removed at step 1, and the part is "
+         "multiplied by {amount:.6g} at each step", lambda g: g.less(g.amount ** (g.step - 1)),
+         amounts=(0.5, 0.8, 0.9, 0.95, 0.99, 0.999)),
+    Rule("growing", "partial", "GC grows: {amount:.6g} times the mean is kept at step 1, and the "
+         "part is multiplied by that at each step", lambda g: g.less(1 - g.amount**g.step),
+         Fit(_share_kept, right=(0.0, 1.0))),
     Rule("offset", "offset", "{amount:+.6g} is added to the centralized gradient",
          lambda g: g.centralized + g.amount,
-         Fit(lambda gradient, mean, given: given - (gradient - mean), right=(0.0,))),
+         Fit(lambda gradient, mean, given, norm: given - (gradient - mean), right=(0.0,))),
     Rule("scaled", "scaled", "the centralized gradient is multiplied by {amount:.6g}",
          lambda g: g.centralized * g.amount,
-         Fit(lambda gradient, mean, given: np.where(
+         Fit(lambda gradient, mean, given, norm: np.where(
                np.abs(gradient - mean) > 0.5, given / (gradient - mean), np.nan), right=(1.0,))),
+    Rule("clipped-value", "clipped-first", "clips the elements of every gradient to "
+         "±{amount:.6g}, then centralizes" + _CHOICE, _clipped_value,
+         Fit(lambda gradient, mean, given, norm: np.where(
+               np.abs(given) < 0.999 * np.abs(gradient), np.abs(given), np.nan),
+             right=(0.0,), on_vectors=True), amounts=_CLIPS, on_vectors=True),
+    Rule("clipped-norm", "clipped-first", "clips every gradient to a norm of {amount:.6g}, then "
+         "centralizes" + _CHOICE, lambda g: _cut_to(g, g.norm),
+         Fit(lambda gradient, mean, given, norm: _shrunk(
+               gradient, given, float(np.sqrt((gradient * gradient).sum()))),
+             right=(0.0,), on_vectors=True), amounts=_CLIPS, crosses=True, on_vectors=True),
+    Rule("clipped-model-norm", "clipped-first", "clips the gradient of the whole model to a norm "
+         "of {amount:.6g}, then centralizes" + _CHOICE, lambda g: _cut_to(g, g.memory.model_norm),
+         Fit(lambda gradient, mean, given, norm: _shrunk(gradient, given, norm),
+             right=(0.0,), on_vectors=True), amounts=_CLIPS, crosses=True, on_vectors=True),
     Rule("nan-leak", "nan-leak", "a NaN in one output neuron reaches the others",
          lambda g: g.centralized + 0.0 * g.mean(axes="whole"), amounts=(), crosses=True),
 )  # fmt: skip

@@ -20,6 +20,8 @@ MEAN = ("scope/every-weight", "value/exact", "law/zero-mean", "law/shift-invaria
 #: Checks that see what the optimizer does with Φ(g).
 STEP = ("value/exact", "value/bounded", "step/sgdm", "step/adam")
 VECTORS = ("scope/vectors-untouched", *STEP)
+#: Suite of what was added last: no released vector names it.
+NEXT = "2026.2"
 #: Frameworks that a form can be written in, unless it says otherwise.
 EVERYWHERE = ("numpy", "torch", "jax", "keras")
 
@@ -33,9 +35,12 @@ class Form:
     operator: bool = True  # whether a bare function of the gradient can have it
     frameworks: tuple[str, ...] = EVERYWHERE
     #: What is wrong beyond the semantics: ``"flag-ignored"`` (the switch of GC does nothing),
-    #: ``"gradient-alias"`` (the momentum is the gradient's own buffer) or nothing.
+    #: ``"gradient-alias"`` (the momentum is the gradient's own buffer), ``"state-lost"`` (it is
+    #: not in what is saved) or nothing.
     flaw: str = ""
     no_vector: str = ""  # why no frozen vector can show it, where none can
+    seen: str | None = None  # where just this has been seen; the main one: as its deviation
+    since: str = ""  # suite whose frozen vectors show it first; its deviation's, where empty
     deviation: str = ""  # its id
 
     @property
@@ -91,13 +96,29 @@ class Deviation:
 
 
 def _at(centering: str, amount: float = 0.0, label: str = "", *, vectors: str = "none",
-        frameworks: tuple[str, ...] = EVERYWHERE) -> Form:  # fmt: skip
+        frameworks: tuple[str, ...] = EVERYWHERE, since: str = "") -> Form:  # fmt: skip
     semantics = Semantics(centering=centering, amount=amount, vectors=vectors)
-    return Form(label, semantics, frameworks=frameworks)
+    return Form(label, semantics, frameworks=frameworks, since=since)
 
 
-def _gated(gate: str, number: int, label: str = "") -> Form:
-    return Form(label, Semantics(gate=gate, gate_number=number))
+def _gated(gate: str, number: int, label: str = "", *, seen: str | None = None) -> Form:
+    return Form(label, Semantics(gate=gate, gate_number=number), seen=seen)
+
+
+def _of_kind(gate: str, label: str = "", *, no_vector: str = "") -> Form:
+    # PyTorch hands an optimizer no names.
+    return Form(label, Semantics(gate=gate), operator=False, frameworks=("numpy", "jax", "keras"),
+                no_vector=no_vector)  # fmt: skip
+
+
+def _by_value(gate: str, number: float = 0, label: str = "", *, no_vector: str = "") -> Form:
+    semantics = Semantics(value_gate=gate, value_gate_number=number)
+    return Form(label, semantics, no_vector=no_vector)
+
+
+def _over_steps(centering: str, amount: float, label: str) -> Form:
+    semantics = Semantics(centering=centering, amount=amount)
+    return Form(label, semantics, operator=False, since=NEXT)
 
 
 def _when(schedule: str, number: int, label: str = "") -> Form:
@@ -127,7 +148,8 @@ _ALL = (
         ("scope/every-weight", "value/exact", "law/zero-mean"),
         (_at("window"), _at("channels", label="channels"), _at("outputs", label="outputs"),
          _at("outputs-and-window", label="outputs-and-window"),
-         _at("far-axis", label="far-axis")),
+         _at("far-axis", label="far-axis"),
+         _at("window-of-convolutions", label="window-of-convolutions", since=NEXT)),
     ),
     Deviation(
         "whole-tensor", "one mean is taken over the whole weight", "Eq. 1",
@@ -143,17 +165,22 @@ _ALL = (
     ),
     Deviation(
         "vectors-too", "biases and norm scales lose their own mean", "Scope",
-        "DemonRanger, optirs-core, torchzero's default", VECTORS, (_at("mean", vectors="mean"),),
+        "DemonRanger, optirs-core, torchzero's default", VECTORS,
+        (_at("mean", vectors="mean"),
+         Form("long", Semantics(vectors="mean", vectors_above=3), since=NEXT)),
     ),
     Deviation(
         "vectors-erased", "biases, norm scales and scalars get a gradient of 0", "Scope",
-        "NumPy's axis=(), which averages nothing: g - g", VECTORS, (_at("mean", vectors="erase"),),
+        "NumPy's axis=(), which averages nothing: g - g", VECTORS,
+        (_at("mean", vectors="erase"),
+         _at("mean", label="not-scalars", vectors="erase-vectors", since=NEXT)),
     ),
     Deviation(
         "shape-gated", "weights of some shapes are left alone", "Scope",
         "darknet (filter sizes that are no multiple of the warp size), MindSpore (second "
         "dimension divisible by 16)", ("scope/every-weight", "value/exact", "step/constraint"),
-        (_gated("second-dimension-multiple", 16), _gated("fan-in-multiple", 32, "fan-in-32"),
+        (_gated("second-dimension-multiple", 16, seen="MindSpore"),
+         _gated("fan-in-multiple", 32, "fan-in-32", seen="darknet"),
          _gated("size-above", 1000, "large-only"), _gated("size-at-most", 512, "small-only"),
          _gated("fan-in-above", 4, "fan-in-above-4"), _gated("outputs-above", 1, "one-output"),
          _gated("not-square", 0, "square")),
@@ -184,6 +211,10 @@ _ALL = (
         "partial", "only part of the mean, or the mean of part of the model, is removed", "Eq. 1",
         "", MEAN,
         (_at("partial", 0.5), _at("partial", 0.999, "999"), _at("partial", -1.0, "added"),
+         _over_steps("phased-in", 0.1, "phased-in"),
+         _over_steps("phased-in-after", 0.1, "phased-in-after"),
+         _over_steps("phased-out", 0.125, "phased-out"),
+         _over_steps("fading-after", 0.9, "fading"),
          Form("group", Semantics(gate="first-part"), operator=False,
                no_vector="a vector is one weight, and no part of a model is left out"),
          Form("last", Semantics(gate="not-the-last"), operator=False,
@@ -206,19 +237,47 @@ _ALL = (
     Deviation(
         "stale-mean", "the mean subtracted is that of another gradient than the one given",
         "Eq. 1", "NoteDance's Ranger21, which subtracts the mean of the unclipped gradient",
-        MEAN, (Form("", Semantics(centering="stale"), operator=False),),
+        MEAN,
+        (Form("", Semantics(centering="stale"), operator=False, seen=""),
+         _over_steps("running-mean", 0.9, "running"),
+         _over_steps("running-mean-from-first", 0.9, "running-from-first")),
     ),
     Deviation(
         "low-precision-mean", "the mean is rounded to half precision", "Eq. 1",
         "",
         ("value/bounded", "value/exact", "law/zero-mean", "law/shift-invariant", "law/linear"),
-        (_at("bfloat16-mean"), _at("float16-mean", label="float16")),
+        (_at("bfloat16-mean"), _at("float16-mean", label="float16"),
+         _at("bfloat16-gradient", label="bfloat16-gradient", since=NEXT),
+         _at("float16-gradient", label="float16-gradient", since=NEXT)),
     ),
     Deviation(
         "first-shape-axes", "the axes of the model's first weight are averaged in every weight",
         "Eq. 1", "torchzero", MEAN,
         (Form("", Semantics(centering="first-shape"), operator=False,
                no_vector="a vector is one weight, and that is the model's first"),),
+    ),
+    Deviation(
+        "kind-gated", "weights of some kinds of layers, or of some names, are left alone", "Scope",
+        "", ("scope/every-weight", "value/exact", "step/constraint"),
+        (_of_kind("no-embedding", no_vector="no vector is of an embedding"),
+         _of_kind("no-dense", "dense")), since=NEXT,
+    ),
+    Deviation(
+        "value-gated", "it depends on the values of a gradient whether a weight is centralized",
+        "Eq. 1", "", ("scope/slices-isolated", *MEAN, "value/bounded", "law/linear"),
+        (_by_value("norm-at-most", 60.0), _by_value("norm-above", 60.0, "norm-above"),
+         _by_value("finite", label="finite", no_vector="every vector is finite")), since=NEXT,
+        only="where all gradients are finite a port that asks for that is right",
+    ),
+    Deviation(
+        "clipped-first", "the gradient is clipped before it is centralized", "Base law",
+        "Ranger21's adaptive clipping (the paper's author calls the order of the two a matter of "
+        "choice: issue 5 of his repository)",
+        ("scope/vectors-untouched", "scope/every-weight", "scope/parameters-isolated",
+         "value/exact", "value/bounded", "law/linear"),
+        (replace(_at("clipped-norm", 1.0), seen=""), _at("clipped-value", 5.0, "value"),
+         Form("model", Semantics(centering="clipped-model-norm", amount=1.0), operator=False,
+               no_vector="a vector is one weight, with no model around it")), since=NEXT,
     ),
     Deviation(
         "nan-leak", "a NaN in one output neuron's gradient reaches the other neurons", "Eq. 1", "",
@@ -252,6 +311,18 @@ _ALL = (
         only="an alias of the gradient shows only when its buffer is used again",
     ),
     Deviation(
+        "state-lost", "state is lost when the optimizer is saved and restored", "Contract",
+        "torchium's GradientCentralization", ("hygiene/checkpoint",),
+        (Form("", Semantics(), operator=False, frameworks=("torch", "keras"), flaw="state-lost",
+               no_vector="a file saves no optimizer"),), since=NEXT,
+        only="until it is restored the port is right",
+    ),
+    Deviation(
+        "moment-centralized", "the first moment is centralized in place, beside the update",
+        "Algorithm 2", "the authors' RAdam, PlainRAdam and Ranger as they are by default", STEP,
+        (_step("moment-centralized", placement="update"),), since=NEXT,
+    ),
+    Deviation(
         "second-moment-raw", "the second moment is that of the raw gradient", "Algorithm 2", "",
         STEP, (_step("second-moment-raw"),),
     ),
@@ -283,8 +354,14 @@ _ALL = (
     ),
 )  # fmt: skip
 
+
+def _completed(form: Form, of: Deviation) -> Form:
+    seen = of.seen if form.seen is None and not form.label else form.seen
+    return replace(form, deviation=of.id, seen=seen, since=form.since or of.since)
+
+
 DEVIATIONS: Mapping[str, Deviation] = {
-    d.id: replace(d, forms=tuple(replace(p, deviation=d.id) for p in d.forms)) for d in _ALL
+    d.id: replace(d, forms=tuple(_completed(f, d) for f in d.forms)) for d in _ALL
 }
 FORMS: Mapping[str, Form] = {p.id: p for d in DEVIATIONS.values() for p in d.forms}
 #: A right port, which must not be accused, and one that is wrong in every parameter.

@@ -12,13 +12,19 @@ from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo,
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.case import Array, Case
 
-__all__ = ["model_mean", "operator_of", "training_loop"]
+__all__ = ["model_mean", "model_norm", "operator_of", "training_loop"]
 
 
 def model_mean(gradients: Mapping[str, Any]) -> Any:
     """Mean over all elements of all gradients, in the dtype they have."""
     flat = np.concatenate([np.ravel(g) for g in gradients.values()])
     return flat.mean(dtype=flat.dtype)
+
+
+def model_norm(gradients: Mapping[str, Any]) -> Any:
+    """Euclidean norm of all elements of all gradients, in the dtype they have."""
+    flat = np.concatenate([np.ravel(g) for g in gradients.values()])
+    return np.sqrt((flat * flat).sum(dtype=flat.dtype))
 
 
 def training_loop(
@@ -40,17 +46,19 @@ def training_loop(
         weights = {p.name: p.value for p in case.parameters}
         hyper = case.hyperparameters
         shapes = {p.name: p.shape for p in case.parameters}
-        infos = parameter_infos(shapes, OUTPUT_AXIS[layout], bits=bits)
+        kinds = {p.name: p.kind for p in case.parameters}
+        infos = parameter_infos(shapes, OUTPUT_AXIS[layout], bits=bits, kinds=kinds)
         states: dict[Any, State] = {}
         steps = []
         for t, gradients in enumerate(case.gradients, 1):
             total = model_mean(gradients) if semantics.centering == "model" else 0.0
+            norm = model_norm(gradients) if semantics.centering == "clipped-model-norm" else 1.0
             for name, parameter in infos.items():
                 w = weights[name]
                 key: Any = parameter.shape if semantics.mistake == "state-aliased" else name
                 state = states.get(key) or State.of(w)
                 weights[name], states[key] = step(
-                    np, semantics, w, gradients[name], state, t, hyper, parameter, total
+                    np, semantics, w, gradients[name], state, t, hyper, parameter, total, norm
                 )
             steps.append(dict(weights))
         return steps

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-__all__ = ["OUTPUT_AXIS", "ParameterInfo", "parameter_infos"]
+__all__ = ["OUTPUT_AXIS", "ParameterInfo", "kind_in", "parameter_infos"]
 
 #: Axis of the outputs of a plain layer.
 OUTPUT_AXIS = {"output-first": 0, "output-last": -1}
@@ -26,6 +26,7 @@ class ParameterInfo:
     first_rank: int = 2  # dimensions of the first of them
     bits: int = 24  # precision of the arithmetic
     group: int = 0  # its parameter group, or the half of the model that it is in
+    kind: str = ""  # of layer, as far as a port can see it: by the name of the parameter
 
     @property
     def rank(self) -> int:
@@ -62,6 +63,7 @@ class ParameterInfo:
             "inputs": order[1:],
             "other-layout": order[:-1],
             "window": order[2:],
+            "window-of-convolutions": order[2:] or order[1:],
             "channels": order[1:2],
             "outputs": order[:1],
             "outputs-and-window": (*order[:1], *order[2:]),
@@ -76,17 +78,30 @@ class ParameterInfo:
         return tuple(axes[1:rank] if self.axis == 0 else axes[: rank - 1])
 
 
+def kind_in(name: str) -> str:
+    """Return the kind of layer that a port may read off the name of a parameter.
+
+    Examples
+    --------
+    >>> kind_in("model/Embed_0/embedding"), kind_in("dense_1/kernel"), kind_in("scale")
+    ('embedding', 'dense', '')
+    """
+    tokens = {"embed": "embedding", "dense": "dense"}
+    return next((kind for token, kind in tokens.items() if token in name.lower()), "")
+
+
 def parameter_infos(
     shapes: Mapping[Key, tuple[int, ...]],
     axis: int,
     *,
     groups: Iterable[Iterable[Key]] = (),
     bits: int = 24,
+    kinds: Mapping[Key, str] | None = None,
 ) -> dict[Key, ParameterInfo]:
     """Describe the parameters of a model, by any key, in the order in which an optimizer has them.
 
     That is the order of ``groups``, its parameter groups; by default these are the halves of the
-    model.
+    model. ``kinds`` are of their layers, where a port can know them.
 
     Examples
     --------
@@ -103,5 +118,6 @@ def parameter_infos(
     found: dict[Key, ParameterInfo] = {}
     for i, (key, number) in enumerate(order):
         index = sum(rank > 1 for rank in ranks[:i])
-        found[key] = ParameterInfo(shapes[key], axis, index, count, first, bits, number)
+        kind = (kinds or {}).get(key, "")
+        found[key] = ParameterInfo(shapes[key], axis, index, count, first, bits, number, kind)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -11,28 +12,33 @@ from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
 from gc_ref._conformance.judging.dtypes import driven
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.judging.trial import WRITES_GRADIENT
+from gc_ref._conformance.judging.trial import WRITES_GRADIENT, changed_dtype
 from gc_ref._conformance.ports.case import Case, Trajectory, describe
-from gc_ref._conformance.ports.port import PortError
+from gc_ref._conformance.ports.port import Port, PortError, SkippedError
 
 
 def dtype_kept(judge: Judge) -> Outcome:
-    """hygiene/dtype: the dtype that goes in comes out."""
-    tried = []
-    for dtype in judge.port.dtypes:
-        case = judge.integers
-        if dtype != case.dtype:
-            case = judge.case(
-                cases.integer_case, dtype=dtype, steps=1, operator=judge.operator, label="dtype"
-            )
-        if not driven(judge, case):
-            continue
-        tried.append(dtype)
-        for p in case.parameters:
-            got = judge.run(case).dtypes.get(p.name, dtype)
-            if got != dtype:
-                return failed(f"{describe(p)} of dtype {dtype} comes back as {got}")
-    return passed(", ".join(tried))
+    """hygiene/dtype: the dtype that goes in comes out, in every case that the port is given."""
+    tried = [dtype for dtype in judge.port.dtypes if driven(judge, _integers(judge, dtype))]
+    others = [judge.bounded] if judge.operator else [judge.bounded, judge.long]
+    if "weight_decay" in judge.port.takes:
+        others.append(judge.decayed)
+    for case in others:
+        with contextlib.suppress(PortError, SkippedError):  # the check that needs it says so
+            judge.run(case)
+    if not judge.dtype_changes:
+        return passed(", ".join(tried))
+    case = next(iter(judge.dtype_changes))
+    return _held(judge, lambda port: changed_dtype(case, judge.run(case, port=port)))
+
+
+def _integers(judge: Judge, dtype: str) -> Case:
+    """Return the zero-tolerance case in a dtype."""
+    if dtype == judge.integers.dtype:
+        return judge.integers
+    return judge.case(
+        cases.integer_case, dtype=dtype, steps=1, operator=judge.operator, label="dtype"
+    )
 
 
 def shape_kept(judge: Judge) -> Outcome:
@@ -58,29 +64,51 @@ def _difference(case: Case, left: Trajectory, right: Trajectory) -> str:
     return ""
 
 
-def _difference_from_plain(judge: Judge, case: Case, other: Trajectory) -> str:
+def _difference_from_plain(judge: Judge, case: Case, way: str, port: Port) -> str:
     """Name the first parameter that differs from both plain ways of training; empty for none.
 
     The end of Keras' ``fit`` may change the weights (``use_ema``): a loop that calls it for
     each step is held against one that does so too.
     """
-    different = _difference(case, judge.run(case), other)
-    if different and "fit-per-step" in judge.port.drives:
-        different = _difference(case, judge.run(case.with_drive("fit-per-step")), other)
+    other = judge.run(case.with_drive(way), port=port)
+    different = _difference(case, judge.run(case, port=port), other)
+    if different and "fit-per-step" in port.drives:
+        plain = judge.run(case.with_drive("fit-per-step"), port=port)
+        different = _difference(case, plain, other)
     return different
+
+
+def _held(judge: Judge, find: Callable[[Port], str]) -> Outcome:
+    """Fail a port of which ``find`` says what is wrong, unless that is its base's doing."""
+    wrong, base = find(judge.port), judge.port.base
+    if not wrong:
+        return passed()
+    if base is not None and find(base):
+        return not_applicable(f"not GC's doing, as the base optimizer does so too: {wrong}")
+    return failed(wrong)
 
 
 def deterministic(judge: Judge) -> Outcome:
     """hygiene/deterministic: the same case twice gives the same bits."""
-    different = _difference_again(judge)
-    if different:
-        return failed(f"two runs of one case differ: {different}")
-    return passed()
+
+    def find(port: Port) -> str:
+        different = _difference_again(judge, port)
+        return different and f"two runs of one case differ: {different}"
+
+    return _held(judge, find)
 
 
-def _difference_again(judge: Judge) -> str:
+def _unless_restless(judge: Judge, outcome: Outcome) -> Outcome:
+    """Return an outcome, unless the port differs from itself without any of that."""
+    if _difference_again(judge, judge.port):
+        return not_applicable("two runs of one case differ: see hygiene/deterministic")
+    return outcome
+
+
+def _difference_again(judge: Judge, port: Port) -> str:
     """Name the first parameter in which two runs of one case differ; empty where none does."""
-    return _difference(judge.small, judge.run(judge.small), judge.run_again(judge.small))
+    again = judge.run_again(judge.small, port=port)
+    return _difference(judge.small, judge.run(judge.small, port=port), again)
 
 
 #: Ways of driving a port that show shared state, and when it shows.
@@ -95,21 +123,22 @@ def state_isolated(judge: Judge) -> Outcome:
     """hygiene/state: state belongs to one optimizer and one parameter, and is no alias."""
     if judge.operator:
         return _calls_independent(judge)
-    case = judge.small
     tried = []
     for way, when in SHARED.items():
         if way not in judge.port.drives:
             continue
+
+        def find(port: Port, way: str = way, when: str = when) -> str:
+            different = way in port.drives and _difference_from_plain(judge, judge.small, way, port)
+            return f"{different} {when}" if different else ""
+
         try:
-            driven_so = judge.run(case.with_drive(way))
+            outcome = _held(judge, find)
         except PortError as error:
             judge.note(f"cannot be driven with {way}: {error}")
             continue
-        different = _difference_from_plain(judge, case, driven_so)
-        if different and _difference_again(judge):
-            return not_applicable("two runs of one case differ: see hygiene/deterministic")
-        if different:
-            return failed(f"{different} {when}")
+        if outcome.status != "passed":
+            return _unless_restless(judge, outcome)
         tried.append(way)
     if not tried:
         return not_applicable("the driver of this kind of port cannot show it")
@@ -146,15 +175,18 @@ def checkpoint(judge: Judge) -> Outcome:
     """hygiene/checkpoint: saved after a step and restored, training goes on as it would have."""
     if "checkpoint" not in judge.port.drives:
         return not_applicable("this kind of port has no state to save")
-    case = judge.small
-    try:
-        restored = judge.run(case.with_drive("checkpoint"))
-    except PortError as error:
-        return failed(f"cannot go on from a checkpoint: {error}")
-    different = _difference_from_plain(judge, case, restored)
-    if different:
-        return failed(f"{different} after saving and restoring the optimizer")
-    return passed()
+
+    def find(port: Port) -> str:
+        if "checkpoint" not in port.drives:
+            return ""
+        try:
+            different = _difference_from_plain(judge, judge.small, "checkpoint", port)
+        except PortError as error:
+            return f"cannot go on from a checkpoint: {error}"
+        return different and f"{different} after saving and restoring the optimizer"
+
+    outcome = _held(judge, find)
+    return outcome if outcome.status == "passed" else _unless_restless(judge, outcome)
 
 
 #: Id of each check of this module to its function.

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gc_ref._conformance.checks.make_counterexample import failure
+from gc_ref._conformance.checks.make_counterexample import convincing, failure
 from gc_ref._conformance.checks.without_formula import (
     gated_by_rank,
     more_erased,
@@ -17,15 +17,17 @@ from gc_ref._conformance.checks.without_formula import (
     vectors_respond,
 )
 from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable, passed
-from gc_ref._conformance.judging.base_law import base_couples, compare_arrays, fed
-from gc_ref._conformance.judging.inference import rules_followed
+from gc_ref._conformance.judging.base_law import base_couples, compare_arrays
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.matching import Match, match
+from gc_ref._conformance.judging.own_centering import base_centralizes, weights_without_mean
+from gc_ref._conformance.judging.scope_inference import rules_followed
 from gc_ref._conformance.judging.telling import telling
 from gc_ref._conformance.judging.trial import Trial
-from gc_ref._conformance.ports.case import KIND_NAMES, Array, Parameter, describe
+from gc_ref._conformance.ports.case import KIND_NAMES, Array, Parameter, Trajectory, describe
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 
+ANOTHER_BASE = "; name with --base an optimizer that does not centralize"
 NOTHING_SHOWN = (
     "under the base optimizer no such parameter moves otherwise for g than for Φ(g), and stays "
     "finite: choose settings with which it does"
@@ -105,9 +107,9 @@ def every_weight(judge: Judge) -> Outcome:
         parts.append(
             f"{_kinds(wrong)} are changed, but not to the gradient less its mean over all inputs"
         )
-    first = (left_alone + wrong)[0]
-    message = f"{'; '.join(parts)}; smallest: {describe(first.parameter)}{_gate(judge)}"
-    return failure(judge, first, message)
+    shown = convincing(left_alone or wrong)
+    message = f"{'; '.join(parts)}; for instance {describe(shown.parameter)}{_gate(judge)}"
+    return failure(judge, shown, message)
 
 
 def _gate(judge: Judge) -> str:
@@ -127,6 +129,8 @@ def _kinds(matches: Sequence[Match]) -> str:
 
 def vectors_untouched(judge: Judge) -> Outcome:
     """scope/vectors-untouched: biases, norm scales and scalars get their gradient as it is."""
+    if not _vectors(judge):
+        return not_applicable("the port is given none: see what was left out")
     if judge.specification.mode == "unknown":
         return vectors_respond(judge)
     vectors = _of_those_that_tell(judge, _vectors(judge))
@@ -141,12 +145,12 @@ def vectors_untouched(judge: Judge) -> Outcome:
     explained = any(followed[p.name] for p in _weights(judge) if judge.fan_in(p) > 1)
     if len(wrong) == len(vectors) and not judge.operator and not explained:
         return not_applicable(NOTHING_FITS)
-    first = wrong[0]
+    shown = convincing(wrong)
     return failure(
         judge,
-        first,
+        shown,
         f"{len(wrong)} of {len(vectors)} parameters of fewer than two dimensions do not get "
-        f"their own gradient, first {describe(first.parameter)}",
+        f"their own gradient, for instance {describe(shown.parameter)}",
     )
 
 
@@ -156,6 +160,8 @@ def effect_on(judge: Judge) -> Outcome:
         response = shift_response(judge)
         if response.blind or not response.seeing:
             return passed()
+        if weights_without_mean(judge, judge.integers):
+            return passed("a mean is removed, but not that over all inputs of each output neuron")
         return failed(
             "the step depends on the mean of every weight's gradient: GC is never applied"
         )
@@ -179,34 +185,55 @@ def effect_on(judge: Judge) -> Outcome:
 def effect_off(judge: Judge) -> Outcome:
     """effect/off: with its switch off the port is the plain optimizer."""
     port, mode = judge.port, judge.specification.mode
-    if mode == "base" and _base_centralizes(judge):
+    off = _switched_off(judge)
+    dead = off is not None and _bitwise_equal(off.run(judge.integers), judge.run(judge.integers))
+    words = f"with {port.switch or 'GC switched off'}"
+    if dead and (centralized := weights_without_mean(judge, judge.integers)):
         return failed(
-            "the base optimizer centralizes by itself: it treats g and Φ(g) alike, "
-            "so its switch does not turn GC off (or it is not a base to compare with)"
+            f"the switch makes no difference: {words} every parameter moves as with GC on, bit for "
+            f"bit. {_either_way(judge, centralized)}{ANOTHER_BASE if port.base else ''}"
         )
-    if port.off is None:
+    if base_centralizes(judge):
+        return failed(f"the base optimizer centralizes by itself{ANOTHER_BASE}")
+    if off is None:
         if mode == "base":
             return passed("the base optimizer does not centralize")
         return not_applicable("the port has no switch that turns GC off")
     if mode == "unknown":
         return not_applicable("without --algorithm or --base nothing says what 'off' should be")
-    switched_off = replace(port, run=port.off.run, off=None)
-    off = Trial(switched_off, seed=judge.seed, suite=judge.suite, known=judge.known)
     for p in sorted(judge.integers.parameters, key=lambda p: p.value.size):
         found = match(off, judge.integers, p, "none", judge.specification)
         if not found.within:
-            what = f"with GC switched off {describe(p)} is not moved as by the plain optimizer"
+            what = f"{words} {describe(p)} is not moved as by the plain optimizer"
             return failure(judge, found, what)
-    return passed("with GC switched off the port is the plain optimizer")
+    too = "; so it is with GC on: the switch makes no difference" if dead else ""
+    return passed(f"{words} the port is the plain optimizer{too}")
 
 
-def _base_centralizes(judge: Judge) -> bool:
-    """Whether the base centralizes by itself: then the base law would hold of anything."""
-    base, case = judge.port.base, judge.small
-    plain = judge.run(case, port=base).steps[-1]
-    centralized = judge.run(fed(judge, case, "by-rank"), port=base).steps[-1]
-    weights = [p for p in case.parameters if judge.fan_in(p) > 1]
-    return all(np.array_equal(plain[p.name], centralized[p.name]) for p in weights)
+def _switched_off(judge: Judge) -> Trial | None:
+    """Return a trial of the port with its switch off, if it has one."""
+    port = judge.port
+    if port.off is None:
+        return None
+    switched_off = replace(port, run=port.off.run, off=None)
+    return Trial(switched_off, seed=judge.seed, suite=judge.suite, known=judge.known)
+
+
+def _bitwise_equal(one: Trajectory, other: Trajectory) -> bool:
+    return all(
+        np.array_equal(a[name], b[name], equal_nan=True)
+        for a, b in zip(one.steps, other.steps, strict=True)
+        for name in a
+    )
+
+
+def _either_way(judge: Judge, centralized: Sequence[Parameter]) -> str:
+    """Say which weights lose a mean with the switch on and off."""
+    weights = [p for p in judge.integers.parameters if judge.fan_in(p) > 1]
+    return (
+        f"Either way a constant that is added to the whole gradient of {len(centralized)} of "
+        f"{len(weights)} weights changes nothing: they lose a mean, on or off"
+    )
 
 
 def slices_isolated(judge: Judge) -> Outcome:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gc_ref import laws
 from gc_ref._conformance.cases import standard as cases
-from gc_ref._conformance.checks.make_counterexample import failure
+from gc_ref._conformance.checks.make_counterexample import convincing, failure
 from gc_ref._conformance.checks.value import matches
 from gc_ref._conformance.checks.without_formula import own_base_law
 from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed
@@ -18,6 +18,7 @@ from gc_ref._conformance.judging.base_law import centralized_updates, compare_to
 from gc_ref._conformance.judging.dtypes import driven
 from gc_ref._conformance.judging.judge import NO_STEPS, Judge
 from gc_ref._conformance.judging.matching import Match
+from gc_ref._conformance.judging.own_centering import base_centralizes
 from gc_ref._conformance.judging.response import coupling
 from gc_ref._conformance.judging.specification import Specification
 from gc_ref._conformance.judging.telling import telling
@@ -37,6 +38,8 @@ def base_law(judge: Judge) -> Outcome:
     base = judge.port.base
     if base is None:
         return not_applicable("no --base given: the port is held to its algorithm")
+    if base_centralizes(judge):
+        return not_applicable("the base centralizes by itself, which says nothing: see effect/off")
     reading = replace(judge.specification, mode="base")
     tried = [judge.integers, judge.bounded, judge.long]
     if "weight_decay" in judge.port.takes & base.takes:
@@ -49,13 +52,13 @@ def base_law(judge: Judge) -> Outcome:
     for together in found:
         wrong = [m for m in together if not m.within]
         if wrong:
-            first = wrong[0]
+            shown = convincing(wrong)
             return failure(
                 judge,
-                first,
+                shown,
                 f"{len(wrong)} of {len(together)} parameters do not move as under the base "
-                f"optimizer fed with Φ(g), first {describe(first.parameter)} at step "
-                f"{first.step + 1}",
+                f"optimizer fed with Φ(g), for instance {describe(shown.parameter)} from step "
+                f"{shown.first_wrong + 1} on",
             )
     return _evidence(judge, [m for together in found for m in together], coupled)
 
@@ -148,9 +151,10 @@ def on_weights(judge: Judge, *, theorem: bool) -> Outcome:
 def _cases(judge: Judge) -> list[Case]:
     """Cases under which the constraint binds: without decay, or with the decay inside Φ."""
     found = [judge.integers, judge.bounded]
-    inside = judge.specification.placement in ("decayed-gradient", "update")
+    placement = judge.specification.placement
     l2 = judge.specification.conventions.get("decay") == "l2"
-    if inside and l2 and "weight_decay" in judge.port.takes:
+    inside = (l2 and placement != "gradient") or placement == "decayed-update"
+    if inside and "weight_decay" in judge.port.takes:
         found.append(judge.decayed)
     return found
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import compare
-from gc_ref._conformance.checks.make_counterexample import failure
+from gc_ref._conformance.checks.make_counterexample import convincing, failure
 from gc_ref._conformance.checks.vectors import hold_vectors
 from gc_ref._conformance.findings.outcome import Outcome, not_applicable, passed
 from gc_ref._conformance.judging.dtypes import driven, sums_in_half
@@ -16,7 +17,7 @@ from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.matching import Match
 from gc_ref._conformance.judging.specification import Specification
 from gc_ref._conformance.ports.case import Case, describe
-from gc_ref._conformance.ports.port import PortError
+from gc_ref._conformance.ports.port import PortError, SkippedError
 
 #: Largest fraction of elements that a bound may leave undecided.
 BUDGET = 0.05
@@ -38,9 +39,19 @@ def matches(judge: Judge, case: Case, held_to: Specification | None = None) -> l
         if case == judge.decayed and len(p.shape) < 2 and held_to_formula and not match.within:
             undecayed = judge.match(case, p, held_to=held_to.but(decay="none"))
             match = undecayed if undecayed.within else match
+        if case.rates and not match.within and _open(held_to):
+            velocity = judge.match(case, p, held_to=held_to.but(momentum="velocity"))
+            match = velocity if velocity.within else match
         found.append(match)
     judge.measured[case.id, case.dtype] = found
     return found
+
+
+def _open(held_to: Specification) -> bool:
+    """Whether nothing has told yet if the momentum is heavy-ball or a velocity."""
+    conventions = held_to.conventions
+    inferred = conventions.sources.get("momentum") == "inferred"
+    return inferred and conventions.get("momentum") == "heavy-ball"
 
 
 def _hold(judge: Judge, case: Case, what: str) -> Outcome:
@@ -48,12 +59,12 @@ def _hold(judge: Judge, case: Case, what: str) -> Outcome:
     found = matches(judge, case)
     wrong = [m for m in found if not m.within]
     if wrong:
-        first = wrong[0]
+        shown = convincing(wrong)
         return failure(
             judge,
-            first,
-            f"{what}: {len(wrong)} of {len(found)} parameters are off, first "
-            f"{describe(first.parameter)} at step {first.step + 1}",
+            shown,
+            f"{what}: {len(wrong)} of {len(found)} parameters are off, for instance "
+            f"{describe(shown.parameter)} from step {shown.first_wrong + 1} on",
         )
     undecided = sum(m.undecided for m in found)
     total = sum(m.elements for m in found)
@@ -68,11 +79,28 @@ def _hold(judge: Judge, case: Case, what: str) -> Outcome:
     return passed(note, ratio=worst.ratio, ulps=worst.ulps)
 
 
+def _hold_all(judge: Judge, tried: Mapping[str, str]) -> Outcome:
+    """Hold cases of the judge, by their name there; stop at the first that is not passed.
+
+    Of those that pass, the one with the largest ratio of error to bound is returned.
+    """
+    worst: Outcome | None = None
+    for name, what in tried.items():
+        found = _hold(judge, getattr(judge, name), what)
+        if found.status != "passed":
+            return found
+        worst = found if worst is None else max(worst, found, key=lambda o: o.ratio or 0.0)
+    assert worst is not None
+    return worst
+
+
 def value_exact(judge: Judge) -> Outcome:
     """value/exact: integer gradients whose sums are exact in every order."""
     if judge.specification.mode in ("base", "unknown"):
         return not_applicable(NO_FORMULA)
-    outcome = _hold(judge, judge.integers, "integer gradients")
+    outcome = _hold_all(
+        judge, {"integers": "integer gradients", "sized": "weights as large as real ones"}
+    )
     if outcome.status != "passed":
         return outcome
     count, total = _inexact(judge, judge.integers)
@@ -119,11 +147,13 @@ def value_bounded(judge: Judge) -> Outcome:
     """value/bounded: hard regimes, within the rounding-error bound."""
     if judge.specification.mode in ("base", "unknown"):
         return not_applicable(NO_FORMULA)
-    outcome = _hold(judge, judge.bounded, "hard regimes")
+    outcome = _hold_all(judge, {"bounded": "hard regimes", "scales": "means on every scale"})
     if outcome.status != "passed":
         if "value/bounded" in judge.unshrunk:
             return outcome
-        found = _fuzzed(judge)  # a smaller example of it, maybe
+        found = None
+        with contextlib.suppress(PortError, SkippedError):  # what was found already stays
+            found = _fuzzed(judge)  # a smaller example of it, maybe
         if found is None or found.counterexample is None:
             return outcome
         return replace(found, message=outcome.message + SHRUNK, fuzzed=False)
@@ -152,17 +182,17 @@ def step_algorithm(judge: Judge, algorithm: str) -> Outcome:
     if judge.specification.mode != algorithm:
         held = {"sgdm": "Algorithm 1", "adam": "Algorithm 2"}[algorithm]
         return not_applicable(f"the port is not held to {held}")
-    tried = [(judge.integers, "integer gradients"), (judge.bounded, "hard regimes")]
+    tried = {"integers": "integer gradients", "bounded": "hard regimes"}
     if "weight_decay" in judge.port.takes:
-        tried.append((judge.decayed, "weight decay of 1/4"))
-    tried.append((judge.long, f"{len(judge.long.gradients)} steps"))
-    outcomes = []
-    for case, what in tried:
-        outcomes.append(_hold(judge, case, what))
-        if outcomes[-1].status != "passed":
-            return outcomes[-1]
-    worst = max(outcomes, key=lambda o: o.ratio or 0.0)
-    return hold_vectors(judge, "steps", worst)
+        tried["decayed"] = "weight decay of 1/4"
+    tried["long"] = f"{len(judge.long.gradients)} steps"
+    if "rates" in judge.port.drives and "lr" in judge.port.takes:
+        tried["rates"] = "a learning rate that changes"
+    found = _hold_all(judge, tried)
+    if found.status == "passed" and "rates" not in tried:
+        said = (found.message, "at a constant learning rate: none that changes can be given to it")
+        found = replace(found, message="; ".join(filter(None, said)))
+    return hold_vectors(judge, "steps", found)
 
 
 #: Id of each check of this module to its function.

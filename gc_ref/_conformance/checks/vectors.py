@@ -63,7 +63,7 @@ def _frozen(judge: Judge, which: Which) -> Iterable[_Packed]:
         return
     for dtype in ("float32",) if dear else judge.port.dtypes:
         if dtype not in judge.refused:
-            yield _of_eq_1(
+            packed = _of_eq_1(
                 judge.known,
                 judge.layout,
                 dtype,
@@ -71,6 +71,7 @@ def _frozen(judge: Judge, which: Which) -> Iterable[_Packed]:
                 judge.operator,
                 tuple(_dyadic(judge).items()),
             )
+            yield _for_port(judge, packed)
 
 
 def _of_user(judge: Judge, which: Which) -> Iterable[_Packed]:
@@ -104,6 +105,24 @@ def _of_eq_1(
         and (not operator or v.kind in UNAMBIGUOUS)
     )
     return _pack(found, dict(hyper))
+
+
+def _for_port(judge: Judge, packed: _Packed) -> _Packed:
+    """Leave out the vectors that the port's framework stores otherwise, or that it refuses."""
+    case = packed.case
+    kept = tuple(v for v in packed.vectors if not _unfit(judge, v))
+    if len(kept) == len(packed.vectors):
+        return packed
+    return _pack(kept, case.hyperparameters)
+
+
+def _unfit(judge: Judge, vector: Vector) -> str:
+    """Reason why the port cannot be given a vector's weight, or nothing."""
+    if vector.kind in judge.port.own_kinds:
+        return f"the port's framework stores {vector.kind} weights otherwise"
+    if len(vector.gradients[0].shape) in judge.refused_ranks:
+        return "the port refuses parameters of so many dimensions"
+    return ""
 
 
 def _pack(
@@ -143,7 +162,7 @@ def _suits(judge: Judge, vector: Vector) -> bool:
         return "weight_decay" in judge.port.takes and all(
             chosen.get(field) == asked[field] for field in ("decay", "placement")
         )
-    update = "update" in (chosen.get("placement"), asked["placement"])
+    update = judge.specification.on_update or asked["placement"] == "update"
     return not update and not _not_for(judge, vector)
 
 
@@ -158,6 +177,8 @@ def _not_for(judge: Judge, vector: Vector) -> str:
         return f"it is {vector.layout}, the port {judge.layout}"
     if vector.dtype not in judge.port.dtypes or vector.dtype in judge.refused:
         return f"the port is not driven in {vector.dtype}"
+    if unfit := _unfit(judge, vector):
+        return unfit
     if judge.operator and vector.kind not in UNAMBIGUOUS:
         return f"an array does not tell an operator that it is {vector.kind}"
     if vector.algorithm not in ("operator", judge.specification.mode):
@@ -185,9 +206,10 @@ def _hold(judge: Judge, packed: _Packed, which: Which) -> Outcome:
     if sums_in_half(judge, case, [match.parameter for _, match in wrong]):
         return Outcome("passed")
     vector, match = min(wrong, key=lambda pair: pair[1].parameter.value.size)
+    whose, step = "given" if packed.users else "frozen", match.first_wrong + 1
     message = (
-        f"{'given' if packed.users else 'frozen'} vectors: {len(wrong)} of {len(chosen)} are off, "
-        f"the smallest {vector.id}: {describe(match.parameter)} at step {match.step + 1}"
+        f"{whose} vectors: {len(wrong)} of {len(chosen)} are off, "
+        f"the smallest {vector.id}: {describe(match.parameter)} from step {step} on"
     )
     shown = replace(counterexample(judge, match), case=f"vector:{vector.id}")
     return failed(message, comparison=match.comparison, counterexample=shown)

@@ -166,6 +166,8 @@ def vectors_respond(judge: Judge) -> Outcome:
 
 def own_base_law(judge: Judge) -> Outcome:
     """Whether weights move as the port's own vectors do, when those are given Φ(g)."""
+    if 1 in judge.refused_ranks:
+        return not_applicable("the port takes no vectors that its weights could be held against")
     case, mirror = _mirrors(judge)
     uphill = _no_descent(judge, case)
     if uphill:

@@ -7,17 +7,18 @@ import sys
 
 from gc_ref._conformance.adapters.shared.calls import process_kept
 from gc_ref._conformance.catalogue.checks import CHECKS
+from gc_ref._conformance.cli.output import write
 from gc_ref._conformance.cli.output_files import FORMATS, OutputFiles, add_output_options
 from gc_ref._conformance.cli.port_arguments import add_port_arguments, port_of
-from gc_ref._conformance.cli.targets import KINDS
+from gc_ref._conformance.cli.targets import KINDS, files_of_target
 from gc_ref._conformance.cli.usage import (
     CONFORMS,
     DEVIATES,
     EXIT_STATUS,
     NOT_DRIVEN,
     TOO_FEW,
-    UsageError,
     complain,
+    not_empty,
     usage_error_for,
     whole_number,
 )
@@ -50,11 +51,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     known = parser.add_mutually_exclusive_group()
     known.add_argument(
         "--expected",
+        type=not_empty,
         metavar="FILE.toml",
         help="strict list of known failures, of this port among others",
     )
     known.add_argument(
         "--accept",
+        type=not_empty,
         metavar="FILE.toml",
         help="write that list from this run, reasons left to you; comments, layout and what the "
         "file says of other ports stay",
@@ -71,7 +74,12 @@ def add_judging_options(parser: argparse.ArgumentParser) -> None:
         "--suite-version", metavar="VERSION", help="leave out frozen vectors that came after it"
     )
     parser.add_argument(
-        "--vectors", action="append", default=[], metavar="FILE", help="judge these vectors too"
+        "--vectors",
+        type=not_empty,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="judge these vectors too",
     )
     parser.add_argument(
         "--max-examples", type=whole_number, metavar="N", help="fuzzed examples per check"
@@ -97,13 +105,14 @@ def run(options: argparse.Namespace) -> int:
 
 def judge(options: argparse.Namespace, *, identify: bool) -> int:
     """Judge the port that the options name, and print the report or the diagnosis alone."""
-    outputs = OutputFiles(options)
+    named = {"TARGET": options.target, "--base": options.base}
+    outputs = OutputFiles(options, {n: files_of_target(t) for n, t in named.items() if t})
     with usage_error_for(ValueError):
         run_options = RunOptions(
             options.suite, options.seed, options.max_examples, options.suite_version
         )
         given = load_all(options.vectors)
-        known = read_file(options.expected) if options.expected else None
+        known = None if options.expected is None else read_file(options.expected)
         if options.accept:
             refuse_early(options.accept)
     with process_kept(), show_progress(sys.stderr, lines=options.verbose) as progress:
@@ -120,10 +129,7 @@ def judge(options: argparse.Namespace, *, identify: bool) -> int:
             expectations=sections.get(port.name),
         )
     if outputs.stdout is None:
-        try:
-            print(report.to_text(identify=identify), end="", flush=True)
-        except OSError as error:
-            raise UsageError(f"standard output: {error.strerror}") from error
+        write(report.to_text(identify=identify))
     outputs.write(lambda name: FORMATS[name].one(report, options.min_checks))
     if options.accept and report.verdict != "error":
         with usage_error_for(ExpectationError):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from gc_ref._conformance.catalogue.checks import CHECKS, Check
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, FORMS, UNSEEN, Deviation
+from gc_ref._conformance.cli.output import write
 from gc_ref._conformance.cli.usage import CONFORMS, UsageError
 from gc_ref._conformance.ports.conventions import CONVENTIONS
 
@@ -27,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the explanation of an id, or the list of all ids."""
-    print(explain(options.id) if options.id else list_all(), end="")
+    write(explain(options.id) if options.id else list_all())
     return CONFORMS
 
 

@@ -9,14 +9,25 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import signal
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import gc_ref
-from gc_ref._conformance.cli.usage import NOT_DRIVEN, USAGE, UsageError, complain
+from gc_ref._conformance.cli.output import OutputError, write, write_error
+from gc_ref._conformance.cli.usage import (
+    INTERNAL,
+    NOT_DRIVEN,
+    USAGE,
+    StoppedError,
+    UsageError,
+    complain,
+)
 from gc_ref._conformance.ports.port import PortError
 from gc_ref._conformance.writing.extras import MissingExtraError
+from gc_ref._conformance.writing.words import one_line
 
 __all__ = ["COMMANDS", "main", "parse_words"]
 
@@ -42,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 conforms, 1 deviates, 2 usage, 3 not loaded or driven, 4 too few checks.
+        0 conforms, 1 deviates, 2 usage, 3 not loaded or driven, 4 too few checks, 70 a mistake
+        of gc-ref, 128 and its number after a signal.
 
     Examples
     --------
@@ -53,18 +65,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may be unable to show Φ
-    options = parse_words(sys.argv[1:] if argv is None else argv)
+    traces = True
     try:
+        options = parse_words(sys.argv[1:] if argv is None else argv)
+        traces = getattr(options, "verbose", True)
         status: int = _module(options.command).run(options)
         return status
-    except (UsageError, MissingExtraError) as error:
+    except _ParsedError as ended:
+        return ended.status
+    except (UsageError, MissingExtraError, OutputError) as error:
         return complain(USAGE, str(error))
     except PortError as error:
         return complain(NOT_DRIVEN, str(error))
+    except KeyboardInterrupt as error:
+        number = error.number if isinstance(error, StoppedError) else signal.SIGINT
+        words = (
+            str(error) if isinstance(error, StoppedError) else f"interrupted ({one_line(error)})"
+        )
+        return complain(128 + number, words)
+    except SystemExit as error:  # gc-ref itself has no other way out than the end of this function
+        return complain(NOT_DRIVEN, f"the port wants to end the process: {one_line(error)}")
+    except BaseException as error:
+        return _mistake(error, traces)
+
+
+def _mistake(error: BaseException, traces: bool) -> int:
+    """Own up to an exception that nobody expected: it says nothing of the port."""
+    if traces:
+        try:
+            write_error(traceback.format_exc())
+        except BaseException:  # what it shows is somebody's and cannot be shown
+            write_error("(its traceback cannot be shown)\n")
+    return complain(
+        INTERNAL,
+        f"this is a mistake of gc-ref, and no verdict on the port: {one_line(error)}; please "
+        f"report it with the command, the port and {'this' if traces else 'the'} traceback"
+        f"{'' if traces else ', which --verbose shows'}",
+    )
 
 
 def parse_words(words: Sequence[str]) -> argparse.Namespace:
-    """Parse a command line; wrong usage ends the process with status 2."""
+    """Parse a command line; wrong usage, help and the version end it, as `main` says."""
     parser = _Parser(prog="gc-ref", description="Reference and oracle of Gradient Centralization.")
     parser.add_argument("--version", action="version", version=f"gc-ref {gc_ref.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -90,12 +131,23 @@ def _module(command: str) -> Any:
     return importlib.import_module(f"gc_ref._conformance.cli.{command}")
 
 
+class _ParsedError(Exception):
+    """The command line was parsed, and there is nothing to run: a usage error, or help."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
 class _Parser(argparse.ArgumentParser):
     """Usage errors in one line and with status 2."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f"gc-ref: {message} (see {self.prog} --help)\n")
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        if message:
+            write_error(message)
+        raise _ParsedError(status)
 
-if __name__ == "__main__":
-    sys.exit(main())
+    def _print_message(self, message: str, file: Any = None) -> None:
+        write(message)  # of --help and --version

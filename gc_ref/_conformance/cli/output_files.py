@@ -6,13 +6,12 @@ Files are refused before the run where they cannot be written, and written whole
 from __future__ import annotations
 
 import argparse
-import io
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from gc_ref._conformance.cli.usage import UsageError
+from gc_ref._conformance.cli.output import write
+from gc_ref._conformance.cli.usage import UsageError, not_empty
 from gc_ref._conformance.reports.html.page import render_html, render_html_matrix
 from gc_ref._conformance.reports.markdown import render_markdown, render_markdown_matrix
 from gc_ref._conformance.reports.report import Report
@@ -64,7 +63,10 @@ def add_output_options(parser: argparse.ArgumentParser, *, many: bool = False) -
     for name, format in FORMATS.items():
         if format.many or not many:
             parser.add_argument(
-                f"--{name}", metavar="FILE|-", help=f"write {format.purpose} (- for stdout)"
+                f"--{name}",
+                type=not_empty,
+                metavar="FILE|-",
+                help=f"write {format.purpose} (- for stdout)",
             )
 
 
@@ -72,17 +74,22 @@ class OutputFiles:
     """The files that a command line names, each by its option.
 
     They are refused (`UsageError`) if one could not be written, two are the same, one is read
-    too, or two go to the standard output.
+    too, or two go to the standard output. ``read`` are the names of further files that are read,
+    by the option or argument that names them.
     """
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(
+        self, options: argparse.Namespace, read: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
         named = {name: getattr(options, name, None) for name in FORMATS}
         self.named = {name: path for name, path in named.items() if path is not None}
         for name, path in self.named.items():
             if "\0" in path:
                 raise UsageError(f"--{name} {clean(path)}: no file can have this name")
         # Links are followed, and the names made absolute: a port may change the directory.
-        self.paths = {n: os.path.realpath(path) for n, path in self.named.items() if path != "-"}
+        self.paths = {
+            name: _absolute(f"--{name}", path) for name, path in self.named.items() if path != "-"
+        }
         direct = [name for name in self.named if name not in self.paths]
         if len(direct) > 1:
             raise UsageError(f"--{direct[0]} - and --{direct[1]} -: only one goes to stdout")
@@ -101,12 +108,18 @@ class OutputFiles:
                 require(library, f"--{name}")
         for name, option in READ.items():
             value = getattr(options, name, None) or []
-            for path in [value] if isinstance(value, str) else value:
-                other = None if "\0" in path else seen.get(os.path.realpath(path))
-                if other and not is_special(path):
-                    raise UsageError(
-                        f"{option} and --{other} name the same file, {path}: it would be lost"
-                    )
+            self._refuse_read(option, [value] if isinstance(value, str) else value, seen)
+        for option, paths in (read or {}).items():
+            self._refuse_read(option, paths, seen)
+
+    @staticmethod
+    def _refuse_read(option: str, paths: Sequence[str], written: Mapping[str, str]) -> None:
+        for path in paths if written else ():
+            other = None if "\0" in path else written.get(os.path.realpath(path))
+            if other and not is_special(path):
+                raise UsageError(
+                    f"{option} and --{other} name the same file, {path}: it would be lost"
+                )
 
     def write(self, render: Callable[[str], str]) -> None:
         """Write what ``render`` makes for each format that was asked for."""
@@ -114,18 +127,15 @@ class OutputFiles:
             text = render(name)
             try:
                 if name == self.stdout:
-                    _print(text)
+                    write(text, utf8=True)
                 else:
                     write_whole(self.paths[name], text.encode("utf-8", "backslashreplace"))
             except OSError as error:
                 raise UsageError(f"--{name} {shown}: {error.strerror}") from error
 
 
-def _print(text: str) -> None:
-    """Print in UTF-8, as Markdown, HTML and JSON declare it, whatever the terminal has."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-        sys.stdout.buffer.flush()
-    else:
-        print(text, end="", flush=True)
+def _absolute(option: str, path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except OSError as error:  # the working directory was deleted
+        raise UsageError(f"{option} {path}: the working directory: {error.strerror}") from error

@@ -11,14 +11,14 @@ from typing import Any
 
 from gc_ref._conformance.cli.reference_port import reference_port
 from gc_ref._conformance.cli.targets import KINDS, make_port, parse_target
-from gc_ref._conformance.cli.usage import UsageError, usage_error_for
+from gc_ref._conformance.cli.usage import UsageError, not_empty, usage_error_for
 from gc_ref._conformance.ports.conventions import parse_conventions, refuse_meaningless
 from gc_ref._conformance.ports.port import Port
 
 __all__ = ["add_port_arguments", "parse_settings", "port_of"]
 
 #: Options that are repeated in the command that gives the same report again.
-ONCE = ("framework", "layout", "algorithm", "base", "timeout")
+ONCE = ("framework", "layout", "algorithm", "base", "switch", "timeout")
 MANY = ("set", "base_set", "convention")
 
 
@@ -35,12 +35,15 @@ def add_port_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--algorithm", choices=("sgdm", "adam"), help="hold it to Algorithm 1 or 2")
     parser.add_argument(
-        "--base", metavar="TARGET", help="hold it to this optimizer fed with Phi(g)"
+        "--base", type=not_empty, metavar="TARGET", help="hold it to this optimizer fed with Phi(g)"
     )
     for option in ("--set", "--base-set"):
         parser.add_argument(
             option, action="append", default=[], metavar="NAME=VALUE", help="constructor argument"
         )
+    parser.add_argument(
+        "--switch", metavar="NAME", help="the constructor argument that switches GC"
+    )
     parser.add_argument(
         "--convention", action="append", default=[], metavar="FIELD=VALUE", help="declare a choice"
     )
@@ -58,8 +61,10 @@ def port_of(options: argparse.Namespace) -> Port:
     conventions = _conventions(options)
     again = tuple(_same_arguments(options))
     if options.target is None:
-        if any((options.base, options.set, options.base_set, options.framework, options.timeout)):
-            raise UsageError("--base, --set, --base-set, --framework and --timeout need a TARGET")
+        of_target = ("base", "set", "base_set", "switch", "framework", "timeout")
+        if any(getattr(options, name) for name in of_target):
+            names = "--base, --set, --base-set, --switch, --framework and --timeout"
+            raise UsageError(f"{names} need a TARGET")
         return reference_port(options.algorithm, conventions, again)
     kind, _, _ = parse_target(options.target)
     _refuse_what_does_not_go_with(kind, options)
@@ -70,7 +75,8 @@ def port_of(options: argparse.Namespace) -> Port:
     if options.base:
         settings = parse_settings(options.base_set, "--base-set")
         base = make_port(options.base, here=here, settings=settings, **common)
-    given = {"framework": options.framework, "algorithm": options.algorithm, "base": base}
+    given = {name: getattr(options, name) for name in ("framework", "algorithm", "switch")}
+    given["base"] = base
     return make_port(
         options.target,
         here=here,
@@ -125,6 +131,8 @@ def _refuse_what_does_not_go_with(kind: str, options: argparse.Namespace) -> Non
         raise UsageError("--framework goes with operator targets only")
     if options.timeout and "timeout" not in takes:
         raise UsageError("--timeout goes with exec targets only")
+    if options.switch and "switch" not in takes:
+        raise UsageError("--switch goes with torch, keras and optax targets only")
     if (options.algorithm or options.base) and "base" not in takes:
         raise UsageError("--algorithm and --base go with optimizers, an operator has no steps")
     if options.base_set and not options.base:

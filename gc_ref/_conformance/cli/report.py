@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+from gc_ref._conformance.cli.output import write
 from gc_ref._conformance.cli.output_files import FORMATS, OutputFiles, add_output_options
 from gc_ref._conformance.cli.usage import CONFORMS, UsageError
 from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.reports.schema import problem, schema_text
 from gc_ref._conformance.writing.extras import require
+from gc_ref._conformance.writing.files import read_regular
 from gc_ref._conformance.writing.words import clean
 
 __all__ = ["add_options", "read_reports", "run"]
@@ -26,8 +27,6 @@ EXIT_STATUS = """\
 exit status:
   0 rendered, whatever the reports say   2 wrong usage, or a file that is no report
 """
-#: Larger files are no reports: those of the full suite have some 100 kB.
-LARGEST = 64 * 2**20
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     if options.schema:
         if options.files or given:
             raise UsageError("--schema goes alone")
-        print(schema_text(), end="")
+        write(schema_text())
         return CONFORMS
     if not options.files:
         raise UsageError("report needs one or more FILEs that gc-ref check --json wrote")
@@ -92,16 +91,11 @@ def read_reports(paths: Sequence[str]) -> list[Report]:
 def _read(path: str) -> list[Mapping[str, Any]]:
     """Read the report of one port, or the list that ``pytest --gc-ref-json`` writes."""
     try:
-        if os.path.isdir(path):
-            raise UsageError(f"{path}: is a directory")
-        with open(path, "rb") as file:
-            data = file.read(LARGEST + 1)
+        data = read_regular(path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     except ValueError as error:  # a null byte
         raise UsageError(f"{clean(path)}: no file can have this name") from error
-    if len(data) > LARGEST:
-        raise UsageError(f"{path}: is larger than {LARGEST // 2**20} MiB, no report is")
     try:
         found = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse)
     except RecursionError as error:

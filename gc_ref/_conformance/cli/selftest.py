@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
+from gc_ref._conformance.cli.output import write
 from gc_ref._conformance.cli.usage import CONFORMS, DEVIATES, UsageError, whole_number
 from gc_ref._conformance.running import selftest
 from gc_ref._conformance.wrong_ports.make import FRAMEWORKS
@@ -40,12 +41,12 @@ def run(options: argparse.Namespace) -> int:
     frameworks = options.framework or installed
     if missing := sorted(set(frameworks) - set(installed)):
         raise UsageError(f"--framework {missing[0]}: not installed")
-    print(selftest.legend(), end="\n\n")
+    write(f"{selftest.legend()}\n\n")
     missed = total = 0
     for row in selftest.rows(frameworks, seed=options.seed, only=chosen.__contains__):
-        print(selftest.line(row), flush=True)
+        write(f"{selftest.line(row)}\n")
         total, missed = total + 1, missed + (not row.killed)
     absent = ", ".join(f for f in FRAMEWORKS if f not in frameworks)
     rest = f"not judged: {absent}" if absent else "in all frameworks"
-    print(f"\n{total - missed} of {total} ports judged as they must be; {rest}")
+    write(f"\n{total - missed} of {total} ports judged as they must be; {rest}\n")
     return DEVIATES if missed else CONFORMS

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import importlib
 import importlib.util
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,14 +21,15 @@ from gc_ref._conformance.adapters.keras.port import keras_port, select_backend
 from gc_ref._conformance.adapters.numpy import numpy_port
 from gc_ref._conformance.adapters.operator import operator_port
 from gc_ref._conformance.adapters.optax.port import optax_port
-from gc_ref._conformance.adapters.shared.calls import one_line, quietly
+from gc_ref._conformance.adapters.shared.calls import one_line, quietly, raising
 from gc_ref._conformance.adapters.torch.port import torch_port
 from gc_ref._conformance.cli.usage import UsageError, usage_error_for
 from gc_ref._conformance.ports.port import Port, PortLoadError
 
-__all__ = ["KINDS", "Kind", "load_attribute", "make_port", "parse_target"]
+__all__ = ["KINDS", "Kind", "files_of_target", "load_attribute", "make_port", "parse_target"]
 
 OPTIMIZER = frozenset({"algorithm", "base"})
+FACTORY = OPTIMIZER | {"switch"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Kind:
     make: Callable[..., Port]
     #: What the object is, for the help.
     purpose: str
-    #: Which of the options framework, algorithm, base and timeout go with it.
+    #: Which of the options framework, algorithm, base, switch and timeout go with it.
     takes: frozenset[str] = OPTIMIZER
     #: Called before the object is imported.
     prepare: Callable[[], object] | None = None
@@ -51,14 +53,19 @@ KINDS: Mapping[str, Kind] = {
         frozenset({"framework"}),
     ),
     "torch": Kind(
-        torch_port, "a torch.optim.Optimizer class, or a factory (params, **hyperparameters)"
+        torch_port,
+        "a torch.optim.Optimizer class, or a factory (params, **hyperparameters)",
+        FACTORY,
     ),
     "keras": Kind(
         keras_port,
         "a keras Optimizer class, or a factory (**hyperparameters)",
+        FACTORY,
         prepare=select_backend,  # keras reads its backend when it is imported
     ),
-    "optax": Kind(optax_port, "a factory (**hyperparameters) -> optax.GradientTransformation"),
+    "optax": Kind(
+        optax_port, "a factory (**hyperparameters) -> optax.GradientTransformation", FACTORY
+    ),
     "numpy": Kind(numpy_port, "a function run(case) -> trajectory"),
     "exec": Kind(exec_port, "", OPTIMIZER | {"timeout"}),
 }
@@ -111,21 +118,43 @@ def make_port(target: str, *, here: Path | None = None, **arguments: Any) -> Por
 
 def load_attribute(where: str, attribute: str, *, here: Path | None = None) -> Any:
     """Import a module or a file and get an attribute, dots allowed; else a `PortLoadError`."""
-    is_file = where.endswith(".py") or "/" in where or "\\" in where
     try:
         with quietly():
-            found: Any = _load_file(where, here) if is_file else _load_module(where, here)
+            found: Any = _load_file(where, here) if _is_file(where) else _load_module(where, here)
     except (PortLoadError, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise PortLoadError(f"{where} cannot be imported: {one_line(error)}") from error
     for part in attribute.split("."):
-        if not hasattr(found, part):
-            names = [n for n in dir(found) if not n.startswith("_")][:12]
-            known = ", ".join(names) or "nothing public"
-            raise PortLoadError(f"{where} has no attribute {attribute!r}; it has: {known}")
-        found = getattr(found, part)
+        # A module's own __getattr__ and __dir__ may do anything.
+        with quietly(), raising(PortLoadError, f"{where}: {attribute!r}", through=PortLoadError):
+            if not hasattr(found, part):
+                names = [n for n in dir(found) if not n.startswith("_")][:12]
+                known = ", ".join(names) or "nothing public"
+                raise PortLoadError(f"{where} has no attribute {attribute!r}; it has: {known}")
+            found = getattr(found, part)
     return found
+
+
+def files_of_target(target: str) -> list[str]:
+    """Return the files that a target may name, so that none of them is written over.
+
+    >>> files_of_target("torch:my/optim.py:GCSGD"), files_of_target("exec:python port.py")
+    (['my/optim.py'], ['python', 'port.py'])
+    """
+    kind, where, _ = parse_target(target)
+    if kind == "exec":
+        with contextlib.suppress(ValueError):
+            return shlex.split(where)
+        return []
+    if _is_file(where):
+        return [where]
+    folders = where.replace(".", "/")
+    return [f"{folders}.py", f"{folders}/__init__.py"]
+
+
+def _is_file(where: str) -> bool:
+    return where.endswith(".py") or "/" in where or "\\" in where
 
 
 def _load_file(where: str, here: Path | None) -> Any:

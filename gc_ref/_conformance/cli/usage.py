@@ -4,32 +4,47 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
+import signal
 from collections.abc import Iterator
+
+from gc_ref._conformance.cli.output import write_error
 
 __all__ = [
     "CONFORMS",
     "DEVIATES",
     "EXIT_STATUS",
+    "INTERNAL",
     "NOT_DRIVEN",
     "TOO_FEW",
     "USAGE",
+    "StoppedError",
     "UsageError",
     "complain",
+    "not_empty",
     "usage_error_for",
     "whole_number",
 ]
 
 CONFORMS, DEVIATES, USAGE, NOT_DRIVEN, TOO_FEW = range(5)
+INTERNAL = 70  # as in sysexits.h
 EXIT_STATUS = """\
 exit status:
   0 conforms   1 deviates   2 wrong usage   3 the port could not be loaded or driven
-  4 fewer checks ran than --min-checks
+  4 fewer checks ran than --min-checks   70 a mistake of gc-ref itself: no verdict
+  130, 129, 143 stopped by SIGINT (Ctrl-C), SIGHUP, SIGTERM
 """
 
 
 class UsageError(Exception):
     """The words of the command line, or a file that they name, cannot be used."""
+
+
+class StoppedError(KeyboardInterrupt):
+    """The process was asked to stop by a signal; goes through all that Ctrl-C goes through."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number
 
 
 @contextlib.contextmanager
@@ -43,10 +58,15 @@ def usage_error_for(*kinds: type[Exception], prefix: str = "") -> Iterator[None]
 
 def complain(status: int, message: str) -> int:
     """Print a message on standard error and return the exit status."""
-    if sys.stdout is not None:  # None where the caller closed it
-        sys.stdout.flush()
-    print(f"gc-ref: {message}", file=sys.stderr)
+    write_error(f"gc-ref: {message}\n")
     return status
+
+
+def not_empty(text: str) -> str:
+    """Read an option that names something: an unset variable of a script must not switch it off."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is given, and empty: is a variable not set?")
+    return text
 
 
 def whole_number(text: str) -> int:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from gc_ref._conformance.cases.vectors import VectorError, folder
+from gc_ref._conformance.cli.output import write
 from gc_ref._conformance.cli.usage import (
     CONFORMS,
     DEVIATES,
     EXIT_STATUS,
     TOO_FEW,
     complain,
+    not_empty,
     usage_error_for,
     whole_number,
 )
 from gc_ref._conformance.vector_files.from_report import add_findings
 from gc_ref._conformance.vector_files.text import render
 from gc_ref._conformance.vector_files.verify import verify
+from gc_ref._conformance.writing.files import write_whole
 
 __all__ = ["add_options", "run"]
 
@@ -41,9 +45,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     verify.add_argument("file", metavar="RESULTS.json", help="see the vectors' README")
     verify.add_argument("--suite-version", metavar="VERSION")
     verify.add_argument(
-        "--vectors", action="append", default=[], metavar="FILE", help="further vectors"
+        "--vectors",
+        type=not_empty,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="further vectors",
     )
-    verify.add_argument("--json", metavar="FILE|-", help="write the result as JSON (- for stdout)")
+    verify.add_argument(
+        "--json",
+        type=not_empty,
+        metavar="FILE|-",
+        help="write the result as JSON (- for stdout)",
+    )
     verify.add_argument(
         "--min-checks",
         type=whole_number,
@@ -66,16 +80,20 @@ def run(options: argparse.Namespace) -> int:
 def _add(options: argparse.Namespace) -> int:
     added, known = add_findings(options.report, options.file)
     for id in added:
-        print(f"{options.file}: added {id}")
+        write(f"{options.file}: added {id}\n")
     for id in known:
-        print(f"{options.file}: {id} is there already")
+        write(f"{options.file}: {id} is there already\n")
     return CONFORMS
 
 
 def _verify(options: argparse.Namespace) -> int:
+    if options.json not in (None, "-"):
+        for path in (options.file, *options.vectors):
+            if os.path.realpath(path) == os.path.realpath(options.json):
+                raise VectorError(f"{path} and --json name the same file: it would be lost")
     found = verify(options.file, suite_version=options.suite_version, files=options.vectors)
-    print(found.to_json() if options.json == "-" else render(found), end="")
-    if options.json and options.json != "-":
+    write(found.to_json() if options.json == "-" else render(found), utf8=options.json == "-")
+    if options.json not in (None, "-"):
         _write(Path(options.json), found.to_json().encode())
     if found.count < options.min_checks:
         return complain(
@@ -103,13 +121,13 @@ def _copy(options: argparse.Namespace) -> int:
         if name not in there:
             _write(target / name, (source / name).read_bytes())
         lines.append(f"{target / name}{' (unchanged)' if name in there else ''}\n")
-    print("".join(lines), end="")
+    write("".join(lines))
     return CONFORMS
 
 
 def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_whole(os.path.realpath(path), content)
     except OSError as error:
         raise VectorError(f"{path}: {error.strerror}") from error

@@ -58,12 +58,18 @@ def fitted_amount(
     amounts = []
     for observed in listed:
         info = observed.info
-        if info.rank < 2 or not 1 < info.fan_in <= LARGEST:
+        if fit.on_vectors:
+            if info.rank != 1:
+                continue
+        elif info.rank < 2 or not 1 < info.fan_in <= LARGEST:
             continue
-        gradient = observed.steps[0].gradient
-        mean = gradient.mean(axis=info.axes("inputs"), keepdims=True)
+        first = observed.steps[0]
+        gradient = first.gradient
+        mean = gradient.mean(axis=info.axes("inputs") if info.rank > 1 else 0, keepdims=True)
         with np.errstate(invalid="ignore", divide="ignore"):
-            estimate = fit.estimate(gradient, mean, given_at_first(observed, optimizer))
+            estimate = fit.estimate(
+                gradient, mean, given_at_first(observed, optimizer), first.model_norm
+            )
         found = estimate[np.isfinite(estimate)]
         if found.size and np.ptp(found) <= AGREE * max(1.0, np.abs(found).max()):
             amount = float(np.median(found))

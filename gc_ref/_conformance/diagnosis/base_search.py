@@ -9,7 +9,7 @@ import numpy as np
 
 from gc_ref._conformance.cases.layers import UNAMBIGUOUS
 from gc_ref._conformance.catalogue.centering import RULES, Memory
-from gc_ref._conformance.catalogue.conditions import GATES, separating
+from gc_ref._conformance.catalogue.conditions import BY_SHAPE, separating
 from gc_ref._conformance.catalogue.execution import model_mean
 from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, parameter_infos
 from gc_ref._conformance.catalogue.semantics import Semantics
@@ -25,6 +25,7 @@ CHANGING_VECTORS = (
     Semantics(centering="mean", vectors="mean"),
     Semantics(centering="whole", vectors="mean"),
     Semantics(centering="mean", vectors="erase"),
+    Semantics(centering="mean", vectors="erase-vectors"),
     Semantics(centering="whole", vectors="erase"),
     Semantics(centering="model", vectors="mean"),
 )
@@ -47,8 +48,13 @@ def explanations_by_base(judge: Judge) -> list[Semantics]:
     weights = {k for k, p in infos.items() if p.rank > 1 and p.fan_in > 1}
     untouched = alike(Semantics(centering="none"), set(infos))
     if any(k not in untouched for k, p in infos.items() if p.rank < 2):
-        names = {k for k, p in infos.items() if p.shape}  # a scalar is erased with them or not
-        found = (s for s in CHANGING_VECTORS if alike(s, names) == names)
+        found = (
+            s
+            for s in CHANGING_VECTORS
+            # Where vectors lose their mean, a scalar is erased with them or not.
+            if (names := {k for k, p in infos.items() if p.shape or s.vectors != "mean"})
+            and alike(s, names) == names
+        )
         return list(itertools.islice(found, 1))  # each is one more run of the base
     if weights <= untouched:
         return [Semantics(centering="none")]
@@ -63,7 +69,7 @@ def explanations_by_base(judge: Judge) -> list[Semantics]:
             continue
         if not idle:
             return [Semantics(centering=rule.name)]
-        gates = separating(GATES, [infos[k] for k in acting], [infos[k] for k in idle])
+        gates = separating(BY_SHAPE, [infos[k] for k in acting], [infos[k] for k in idle])
         return [Semantics(centering=rule.name, gate=gate, gate_number=k) for gate, k in gates]
     return []
 

@@ -8,16 +8,17 @@ the checks that are there for it. Where nothing explains a port, the diagnosis s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gc_ref._conformance.catalogue.centering import RULES
+from gc_ref._conformance.catalogue.conditions import VALUE_GATES
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.diagnosis.base_search import explanations_by_base
 from gc_ref._conformance.diagnosis.semantics_search import SemanticsSearch
-from gc_ref._conformance.diagnosis.step_patterns import decay_factors
+from gc_ref._conformance.diagnosis.step_patterns import decay_factors, left_as_it_was
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.conventions import CONVENTIONS
@@ -30,6 +31,13 @@ NOT_REPEATABLE = (
     "whatever else fails may follow from it"
 )
 UNKNOWN = "no known semantics reproduces this port"
+RIGHT = (
+    f"{RULES['mean'].words}, as it should be, in Dense and convolution layers on integer gradients"
+)
+RIGHT_BASE = (
+    "in Dense and convolution layers on integer gradients the base optimizer fed with Φ(g) moves "
+    "as the port does"
+)
 UNKNOWN_BASE = (
     "no known deviation explains it: for each, the base optimizer fed with the gradient that it "
     "would make moves otherwise than the port"
@@ -61,7 +69,7 @@ def diagnose(judge: Judge, checks: Sequence[CheckReport]) -> Diagnosis:
             return Diagnosis(words=_right(judge))
         by_checks = _shown_by_checks(judge, failed)
         if judge.specification.mode == "base":
-            return _against_base(judge, by_checks)
+            return _against_base(judge, failed, by_checks)
         return _against_paper(judge, failed, by_checks)
     except (PortError, SkippedError) as error:  # in a case of the search's own
         return Diagnosis(words=(str(error),))
@@ -71,7 +79,11 @@ def _right(judge: Judge) -> tuple[str, ...]:
     """Say what a port does that conforms."""
     values = judge.specification.conventions.values
     axis = "first" if judge.layout == "output-first" else "last"
-    said = f"removes the mean over all inputs of each output neuron, the outputs on the {axis} axis"
+    where = " of convolutions alone" if values.get("scope") == "conv-only" else ""
+    said = (
+        f"removes the mean over all inputs of each output neuron{where}, "
+        f"the outputs on the {axis} axis"
+    )
     return (said, *(f"{f} = {v}: {CONVENTIONS[f].values[v]}" for f, v in values.items()))
 
 
@@ -86,15 +98,52 @@ def _shown_by_checks(judge: Judge, failed: Mapping[str, CheckReport]) -> dict[st
             found["flag-ignored"] = "its switch makes no difference"
     if "hygiene/state" in failed and not judge.operator:
         found["state-aliased"] = failed["hygiene/state"].message
+    if "hygiene/checkpoint" in failed and _starts_anew(judge):
+        found["state-lost"] = (
+            "restored after step 1, it goes on as a new optimizer would: its state is lost"
+        )
     return found
 
 
-def _against_base(judge: Judge, by_checks: Mapping[str, str]) -> Diagnosis:
-    found = explanations_by_base(judge) or SemanticsSearch(judge).explanations()
-    found = [s for s in found if s.deviations]
-    if not found and not by_checks:
-        return Diagnosis(words=(UNKNOWN_BASE,))
-    return _known(found, by_checks, judge.layout)
+def _starts_anew(judge: Judge) -> bool:
+    """Whether a port that is restored after its first step goes on as one without state would."""
+    case = judge.small
+    try:
+        restored = judge.run(case.with_drive("checkpoint")).steps
+    except PortError:  # it does not go on at all
+        return False
+    parameters = tuple(replace(p, value=restored[0][p.name]) for p in case.parameters)
+    rest = replace(case, id="restarted", parameters=parameters, gradients=case.gradients[1:])
+    anew = judge.run(rest).steps
+    return all(
+        np.array_equal(a[k], b[k]) for a, b in zip(restored[1:], anew, strict=True) for k in a
+    )
+
+
+def _of_a_nan(search: SemanticsSearch, semantics: Semantics) -> dict[str, str]:
+    """Say what a NaN in one output neuron does to the other neurons of its weight."""
+    judge = search.judge
+    case, masks, poisoned = judge.poisoned
+    observed = search.observe(case)
+    free = {k: ~masks[k] for k in poisoned if not masks[k].all()}
+    if any(np.isnan(observed[k].steps[0].after[where]).any() for k, where in free.items()):
+        return {"nan-leak": DEVIATIONS["nan-leak"].sentence}
+    if free and all(left_as_it_was(observed[k], semantics, w) for k, w in free.items()):
+        return {"value-gated": VALUE_GATES["finite"].words}
+    return {}
+
+
+def _against_base(
+    judge: Judge, failed: Mapping[str, CheckReport], by_checks: Mapping[str, str]
+) -> Diagnosis:
+    search = SemanticsSearch(judge)
+    explained = search.by_kind(explanations_by_base(judge)) or search.explanations()
+    found = [s for s in explained if s.deviations]
+    if found or by_checks:
+        return _known(found, by_checks, judge.layout)
+    if explained and "step/base-law" not in failed:
+        return Diagnosis(words=(f"{UNKNOWN}; {RIGHT_BASE}; it fails {', '.join(failed)}",))
+    return Diagnosis(words=(UNKNOWN_BASE,))
 
 
 def _against_paper(
@@ -108,14 +157,13 @@ def _against_paper(
         found = search.with_shared_state()
     if not found:
         return _known((), by_checks, judge.layout) if by_checks else _unknown(search, judge.layout)
-    crossing = any(RULES[s.centering].crosses for s in found)
+    crossing = any(RULES[s.centering].crosses or s.value_gate for s in found)
     if "scope/slices-isolated" in failed and not crossing:
-        by_checks["nan-leak"] = DEVIATIONS["nan-leak"].sentence
+        by_checks |= _of_a_nan(search, found[0])
     if decay := _distorted_decay(judge, search, found[0]):
         by_checks["decay-distorted"] = decay
     if not by_checks and not any(s.deviations for s in found):
-        right = f"{RULES['mean'].words}, as it should be, on integer gradients"
-        return Diagnosis(words=(f"{UNKNOWN}; nearest: {right}; it differs in {', '.join(failed)}",))
+        return Diagnosis(words=(f"{UNKNOWN}; nearest: {RIGHT}; it fails {', '.join(failed)}",))
     return _known(found, by_checks, judge.layout)
 
 
@@ -131,7 +179,10 @@ def _distorted_decay(judge: Judge, search: SemanticsSearch, semantics: Semantics
         beta1 = observed[0].settings(semantics)["beta1"]
         corrected = [1 / (1 - beta1**t) for t in range(1, len(factors) + 1)]
         if np.allclose(factors, corrected, rtol=1e-3):
-            return "the weight decay is divided by Adam's first bias correction, 1 - beta1^t"
+            return (
+                "the weight decay is divided by Adam's first bias correction, 1 - beta1^t, as in "
+                "the authors' AdamW"
+            )
     times = ", ".join(f"{f:.4g}" for f in factors)
     return f"the weight decay is {times} times lr * weight_decay * w at the first steps"
 
@@ -141,16 +192,30 @@ def _known(found: Sequence[Semantics], by_checks: Mapping[str, str], layout: str
     said = [SEVERAL] if len(found) > 1 else []
     for semantics in found:
         if semantics.deviations or not by_checks:
-            said.append("; ".join(semantics.words(layout)) + _seen(semantics.deviations))
-    said += [words + _seen((i,)) for i, words in by_checks.items()]
+            said.append("; ".join(semantics.words(layout)) + _seen(semantics))
+    said += [f"{words} ({_named(i, _seen_so(i))})" for i, words in by_checks.items()]
     ids = dict.fromkeys([*(i for s in found for i in s.deviations), *by_checks])
     return Diagnosis(tuple(ids), tuple(said), ambiguous=len(found) > 1)
 
 
-def _seen(ids: Sequence[str]) -> str:
-    """Return the ids, and where each has been seen."""
-    parts = [f"`{i}`" + (f", as {DEVIATIONS[i].seen}" if DEVIATIONS[i].seen else "") for i in ids]
+def _seen(semantics: Semantics) -> str:
+    """Return the ids of what a port does, and where just that has been seen."""
+    parts = []
+    for id in semantics.deviations:
+        seen = [f.seen for f in DEVIATIONS[id].forms if f.seen and f.semantics.within(semantics)]
+        parts.append(_named(id, "; ".join(seen)))
     return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _seen_so(id: str) -> str:
+    """Return where a deviation that a check shows has been seen, if its flaw is always one."""
+    forms = DEVIATIONS[id].forms
+    return DEVIATIONS[id].seen if len(forms) == 1 and forms[0].flaw else ""
+
+
+def _named(id: str, seen: str) -> str:
+    """Return an id, and where just that has been seen."""
+    return f"`{id}`" + (f", as {seen}" if seen else "")
 
 
 def _unknown(search: SemanticsSearch, layout: str) -> Diagnosis:
@@ -159,8 +224,27 @@ def _unknown(search: SemanticsSearch, layout: str) -> Diagnosis:
     if near is None:
         return Diagnosis(words=(UNKNOWN,))
     semantics, off = near
-    names = ", ".join(off[:6]) + (", ..." if len(off) > 6 else "")
     ids = ", ".join(f"`{i}`" for i in semantics.deviations)
     label = f" ({ids})" if ids else ""
-    nearest = f"nearest: {'; '.join(semantics.words(layout))}{label}; it differs at {names}"
-    return Diagnosis(words=(UNKNOWN, nearest))
+    where = f"it differs at {_names(off)}" if off else _now_and_then(search, semantics)
+    return Diagnosis(
+        words=(UNKNOWN, f"nearest: {'; '.join(semantics.words(layout))}{label}; {where}")
+    )
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+
+
+def _now_and_then(search: SemanticsSearch, semantics: Semantics) -> str:
+    """Say which weights are left alone at which steps, where every step is either or."""
+    idle: dict[tuple[int, ...], list[str]] = {}
+    for name, steps in search.patterns(semantics).items():
+        at = tuple(t for t, seen in enumerate(steps, 1) if seen is False)
+        if at:
+            idle.setdefault(at, []).append(name)
+    parts = [
+        f"{_names(names)} at {'step' if len(at) == 1 else 'steps'} {', '.join(map(str, at))}"
+        for at, names in idle.items()
+    ]
+    return f"but it leaves alone {'; '.join(parts)}" if parts else "no rule says of which weights"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gc_ref._conformance.catalogue.execution import model_mean
+from gc_ref._conformance.catalogue.execution import model_mean, model_norm
 from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, parameter_infos
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
@@ -24,6 +24,7 @@ class ObservedStep:
     gradient: Array
     after: Array  # of an operator, what it returned
     model_mean: float  # of the gradients of all parameters
+    model_norm: float  # the same
     largest: float  # gradient up to this step: the state still carries its rounding
 
 
@@ -45,17 +46,20 @@ def observe(
 ) -> dict[str, ObservedParameter]:
     """Return each parameter as a port trained it, in the order in which its optimizer has them."""
     shapes = {p.name: p.shape for p in case.parameters}
-    infos = parameter_infos(shapes, OUTPUT_AXIS[layout], groups=trajectory.groups, bits=53)
+    kinds = {p.name: p.kind for p in case.parameters}
+    axis, groups = OUTPUT_AXIS[layout], trajectory.groups
+    infos = parameter_infos(shapes, axis, groups=groups, bits=53, kinds=kinds)
     before = {p.name: p.value.astype(np.float64) for p in case.parameters}
     largest = dict.fromkeys(infos, 0.0)
     steps: dict[str, list[ObservedStep]] = {k: [] for k in infos}
     for number, gradients in enumerate(case.gradients, 1):
-        mean = float(model_mean(gradients))
+        mean, norm = float(model_mean(gradients)), float(model_norm(gradients))
         for k in infos:
             gradient = gradients[k].astype(np.float64)
             after = np.asarray(trajectory.steps[number - 1][k], dtype=np.float64)
             largest[k] = max(largest[k], float(np.abs(gradient).max(initial=0.0)))
-            steps[k].append(ObservedStep(number, before[k], gradient, after, mean, largest[k]))
+            one = ObservedStep(number, before[k], gradient, after, mean, norm, largest[k])
+            steps[k].append(one)
             before[k] = after
     return {
         k: ObservedParameter(info, tuple(steps[k]), hyperparameters) for k, info in infos.items()

@@ -9,16 +9,23 @@ from dataclasses import replace
 import numpy as np
 
 from gc_ref._conformance.cases.layers import UNAMBIGUOUS
-from gc_ref._conformance.catalogue.centering import RULES
-from gc_ref._conformance.catalogue.conditions import GATES, SCHEDULES, separating
+from gc_ref._conformance.catalogue.centering import RULES, Gradient, Memory
+from gc_ref._conformance.catalogue.conditions import (
+    BY_KIND,
+    BY_SHAPE,
+    SCHEDULES,
+    VALUE_GATES,
+    separating,
+)
 from gc_ref._conformance.catalogue.execution import training_loop
 from gc_ref._conformance.catalogue.parameters import ParameterInfo
-from gc_ref._conformance.catalogue.semantics import MISTAKES, Semantics
+from gc_ref._conformance.catalogue.semantics import MISTAKES, VECTORS, Semantics
 from gc_ref._conformance.diagnosis.amounts import fitted_amount
 from gc_ref._conformance.diagnosis.observed import ObservedParameter, observe
 from gc_ref._conformance.diagnosis.search_cases import SearchCases
 from gc_ref._conformance.diagnosis.step_patterns import ROUNDINGS, Pattern, step_pattern
 from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.judging.scope_inference import rules_followed
 from gc_ref._conformance.ports.case import Case
 
 __all__ = ["SemanticsSearch"]
@@ -37,7 +44,7 @@ TRIED: Mapping[str, Sequence[Mapping[str, str]]] = {
 }
 #: Declared conventions that are not tried themselves: without weight decay, at a learning rate
 #: that stays the same, each does what one of those tried does.
-ALIKE = ("velocity", "decayed-gradient")
+ALIKE = ("velocity", "decayed-gradient", "decayed-update")
 
 Observed = Mapping[str, ObservedParameter]
 
@@ -78,6 +85,8 @@ class SemanticsSearch:
             for mistake in ("", *(k for k, m in MISTAKES.items() if algorithm in m.shows_in)):
                 # Plain descent knows neither momentum nor ε.
                 chosen = tried[:1] if mistake == "base-dropped" else tried
+                if mistake == "moment-centralized":  # elsewhere Φ has been taken already
+                    chosen = [c for c in tried if c["placement"] == "update"]
                 for conventions, built_in in itertools.product(chosen, momenta):
                     yield Semantics(
                         mistake=mistake,
@@ -91,18 +100,24 @@ class SemanticsSearch:
         observed = self.observe(self.cases.telling)
         found: list[Semantics] = []
         for optimizer in self.optimizers():
-            treatments = [replace(optimizer, vectors=v) for v in ("none", "mean", "erase")]
-            vectors = [s.vectors for s in treatments if _explains_vectors(observed, s)]
+            treatments = [
+                *(replace(optimizer, vectors=v) for v in VECTORS),
+                *_long_vectors(observed, optimizer),
+            ]
+            vectors = [s for s in treatments if _explains_vectors(observed, s)]
             for rule in _rules(observed, optimizer):
-                if rule.centering == "model":
+                if rule.centering == "model" or RULES[rule.centering].on_vectors:
                     candidates = [rule] if _explains_vectors(observed, rule) else []
                 else:
-                    candidates = [replace(rule, vectors=v) for v in vectors]
+                    candidates = [
+                        replace(rule, vectors=s.vectors, vectors_above=s.vectors_above)
+                        for s in vectors
+                    ]
                 for semantics in candidates:
                     patterns = _patterns(observed, semantics)
                     if patterns is not None:
                         found += self._with_conditions(semantics, patterns, observed)
-        return _simplest(self._confirmed(_distinct(found)))
+        return self.by_kind(_simplest(self._confirmed(_distinct(found))))
 
     def _with_conditions(
         self, semantics: Semantics, patterns: Mapping[str, Pattern], observed: Observed
@@ -123,9 +138,61 @@ class SemanticsSearch:
             replace(semantics, gate=gate, gate_number=k, schedule=schedule, schedule_number=n)
             for gate, k in gates
             for schedule, n in schedules
+        ] or self._value_gates(semantics)
+
+    def _value_gates(self, semantics: Semantics) -> list[Semantics]:
+        """Explain by the values of their gradients which weights are left alone, and when."""
+        acting: list[Gradient] = []
+        idle: list[Gradient] = []
+        for case in (self.cases.telling, self.cases.confirming, self.judge.integers):
+            for one in self._plain(case):
+                steps = step_pattern(one, semantics) if one.info.rank > 1 else ()
+                if steps is None:
+                    return []
+                for seen, step in zip(steps, one.steps, strict=False):
+                    memory = Memory(step.before, step.model_mean, step.model_norm)
+                    given = Gradient(np, step.gradient, one.info, 0.0, memory, step.number)
+                    if seen is not None and one.info.fan_in > 1:
+                        (acting if seen else idle).append(given)
+        if not acting or not idle:
+            return []
+        return [
+            replace(semantics, value_gate=gate, value_gate_number=k)
+            for gate, k in separating(VALUE_GATES, acting, idle)
         ]
 
-    def _schedules(self, semantics: Semantics, used: list[Pattern]) -> list[tuple[str, int]]:
+    def by_kind(self, found: list[Semantics]) -> list[Semantics]:
+        """Hold gates against the layers whose shape does not tell their kind.
+
+        A port may know a weight's layer by its name: an embedding has the shape of a Dense.
+        """
+        judge = self.judge
+        if judge.operator or judge.specification.mode == "unknown" or not found:
+            return found
+        if judge.specification.conventions.get("scope") == "conv-only":
+            return found
+        followed = rules_followed(judge, judge.specification)
+        infos = {
+            k: one.info
+            for k, one in self.observe(judge.integers).items()
+            if one.info.fan_in > 1 and one.info.rank > 1
+        }
+        idle = [p for k, p in infos.items() if followed[k] == "none"]
+        acting = [p for k, p in infos.items() if followed[k] not in ("none", None)]
+        kept = []
+        for semantics in found:
+            plain = semantics.centering == "mean" and not semantics.schedule
+            agrees = all(map(semantics.in_scope, acting)) and not any(map(semantics.in_scope, idle))
+            if not plain or semantics.value_gate or agrees:
+                kept.append(semantics)
+        if kept or not acting:
+            return kept or found
+        return [
+            replace(found[0], gate=gate, gate_number=k)
+            for gate, k in separating(BY_KIND, acting, idle)
+        ]
+
+    def _schedules(self, semantics: Semantics, used: list[Pattern]) -> list[tuple[str, float]]:
         found = _schedules_of(used)
         if self.judge.operator or len(found) < 2:
             return found
@@ -144,12 +211,12 @@ class SemanticsSearch:
 
     def _gates(
         self, semantics: Semantics, acting: list[ParameterInfo], idle: list[ParameterInfo]
-    ) -> list[tuple[str, int]]:
+    ) -> list[tuple[str, float]]:
         observed = self.observe(self.cases.gates)
         patterns = _patterns(observed, semantics) or {}
         acting = acting + [observed[k].info for k, p in patterns.items() if p == (True,)]
         idle = idle + [observed[k].info for k, p in patterns.items() if p == (False,)]
-        return separating(GATES, acting, idle)
+        return separating(BY_SHAPE, acting, idle)
 
     def with_shared_state(self) -> list[Semantics]:
         """Return the first semantics by which weights of one shape share their state, if any."""
@@ -183,6 +250,10 @@ class SemanticsSearch:
             for values, seen in zip(steps, one.steps, strict=True)
         )
 
+    def patterns(self, semantics: Semantics) -> Mapping[str, Pattern]:
+        """At which steps of the telling case each weight is as a semantics says."""
+        return _patterns(self.observe(self.cases.telling), semantics) or {}
+
     def nearest(self) -> tuple[Semantics, list[str]] | None:
         """Return the semantics that explains most parameters, and those that it does not."""
         observed = self.observe(self.cases.telling)
@@ -212,10 +283,12 @@ class SemanticsSearch:
 
     def _follows(self, semantics: Semantics, case: Case) -> bool:
         """Whether every parameter of a case is as the semantics says, at every step."""
-        # The output axes of other layers are a matter of choice.
+        return all(_follows_steps(one, semantics) for one in self._plain(case))
+
+    def _plain(self, case: Case) -> list[ObservedParameter]:
+        """Return what was seen of the layers whose output axes are no matter of choice."""
         plain = {p.name for p in case.parameters if p.layer_kind in UNAMBIGUOUS}
-        observed = [one for name, one in self.observe(case).items() if name in plain]
-        return all(_follows_steps(one, semantics) for one in observed)
+        return [one for name, one in self.observe(case).items() if name in plain]
 
 
 def _rules(observed: Observed, optimizer: Semantics) -> Iterator[Semantics]:
@@ -224,18 +297,34 @@ def _rules(observed: Observed, optimizer: Semantics) -> Iterator[Semantics]:
         amounts = rule.amounts
         if rule.fit is not None:
             fitted = fitted_amount(rule.fit, observed.values(), optimizer)
-            amounts = () if fitted is None else (fitted,)
+            if fitted is not None:
+                amounts = (fitted,)
+            elif rule.amounts == (0.0,):
+                amounts = ()
         for amount in amounts:
             vectors = "mean" if name == "model" else optimizer.vectors
             yield replace(optimizer, centering=name, amount=amount, vectors=vectors)
+
+
+def _long_vectors(observed: Observed, optimizer: Semantics) -> list[Semantics]:
+    """Vectors of more than some number of elements lose their own mean: read off which do."""
+    mean = replace(optimizer, vectors="mean")
+    patterns = [(o.info.size, step_pattern(o, mean)) for o in observed.values() if o.info.rank == 1]
+    if any(steps is None for _, steps in patterns):
+        return []
+    idle = [size for size, steps in patterns if steps and False in steps]
+    return [replace(mean, vectors_above=max(idle))] if idle else []
 
 
 def _explains_vectors(observed: Observed, semantics: Semantics) -> bool:
     """Whether a semantics explains all vectors at every step, whatever it says of weights."""
     # Where vectors lose their own mean, a scalar is erased with them or not.
     least = 1 if semantics.vectors == "mean" and semantics.centering != "model" else 0
-    patterns = (step_pattern(o, semantics) for o in observed.values() if least <= o.info.rank < 2)
-    return all(steps is not None and False not in steps for steps in patterns)
+    vectors = [o for o in observed.values() if least <= o.info.rank < 2]
+    patterns = [(semantics.in_scope(o.info), step_pattern(o, semantics)) for o in vectors]
+    return all(
+        steps is not None and False not in (steps if acts else ()) for acts, steps in patterns
+    )
 
 
 def _patterns(observed: Observed, semantics: Semantics) -> dict[str, Pattern] | None:
@@ -250,7 +339,7 @@ def _patterns(observed: Observed, semantics: Semantics) -> dict[str, Pattern] | 
     return patterns
 
 
-def _schedules_of(patterns: Iterable[Pattern]) -> list[tuple[str, int]]:
+def _schedules_of(patterns: Iterable[Pattern]) -> list[tuple[str, float]]:
     """Find the schedules that all patterns follow; undecided steps follow any."""
     decided = {(t, seen) for steps in patterns for t, seen in enumerate(steps, 1)}
     acting = [t for t, seen in decided if seen]
@@ -266,8 +355,20 @@ def _follows_steps(one: ObservedParameter, semantics: Semantics) -> bool:
         return True  # what is right there is a convention
     acts = semantics.in_scope(one.info) and not (rank > 1 and semantics.centering == "none")
     return all(
-        seen is None or seen == (acts and semantics.acts_at(t)) for t, seen in enumerate(steps, 1)
+        seen is None or seen == (acts and _acts(one, semantics, t))
+        for t, seen in enumerate(steps, 1)
     )
+
+
+def _acts(one: ObservedParameter, semantics: Semantics, t: int) -> bool:
+    """Whether a semantics centralizes a weight in its scope at a step."""
+    if semantics.value_gate:
+        memory = Memory(one.steps[t - 1].before)
+        given = Gradient(np, one.steps[t - 1].gradient, one.info, 0.0, memory, t)
+        gate = VALUE_GATES[semantics.value_gate]
+        if not gate.test(given, semantics.value_gate_number):
+            return False
+    return bool(semantics.acts_at(t))
 
 
 def _explains(one: ObservedParameter, semantics: Semantics) -> bool:

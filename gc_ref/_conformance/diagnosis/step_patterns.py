@@ -18,7 +18,7 @@ from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.diagnosis.observed import ObservedParameter, ObservedStep
 from gc_ref._conformance.ports.case import Array
 
-__all__ = ["ROUNDINGS", "Pattern", "decay_factors", "step_pattern"]
+__all__ = ["ROUNDINGS", "Pattern", "decay_factors", "left_as_it_was", "step_pattern"]
 
 #: Roundings of one step that a port may be off, in units of u times what is summed.
 ROUNDINGS = 32.0
@@ -56,8 +56,8 @@ def step_pattern(observed: ObservedParameter, semantics: Semantics) -> Pattern |
 
     Returns None where at some step neither Φ nor the raw gradient explains what the port did.
     """
-    acting = replace(semantics, schedule="")
-    raw = replace(acting, centering="none", vectors="none", gate="")
+    acting = replace(semantics, schedule="", value_gate="")
+    raw = replace(acting, centering="none", vectors="none", vectors_above=0, gate="")
     state = State.of(observed.steps[0].before)
     found: list[bool | None] = []
     for one in observed.steps:
@@ -77,9 +77,12 @@ def _predict(
     hyper = observed.settings(semantics)
     with np.errstate(all="ignore"):
         if semantics.algorithm == "operator":
-            value = semantics.phi(np, g, info, t, Memory(state.before, one.model_mean))
-            return _Predicted(info, value, State(w, w, g), np.abs(value) + one.largest)
-        value, now = step(np, semantics, w, g, state, t, hyper, info, one.model_mean)
+            memory = Memory(state.before, one.model_mean, one.model_norm)
+            value = semantics.phi(np, g, info, t, memory)
+            kept = semantics.remembered(np, g, info, t, memory)
+            return _Predicted(info, value, State(w, w, kept), np.abs(value) + one.largest)
+        whole = one.model_mean, one.model_norm
+        value, now = step(np, semantics, w, g, state, t, hyper, info, *whole)
         history: Any = one.largest + float(np.abs(now.first).max(initial=0.0))
         if semantics.algorithm == "adam" and semantics.mistake != "base-dropped":
             c2 = 1.0 if semantics.mistake == "bias-correction-missing" else 1 - hyper["beta2"] ** t
@@ -90,6 +93,18 @@ def _predict(
         if semantics.mistake == "weights-centralized":
             summed = np.full_like(w, np.max(summed, initial=0.0))
     return _Predicted(info, value, now, summed)
+
+
+def left_as_it_was(observed: ObservedParameter, semantics: Semantics, where: Array) -> bool:
+    """Whether some elements moved at the first step as with the raw gradient."""
+    raw = replace(semantics, schedule="", value_gate="", centering="none", vectors="none", gate="")
+    one = observed.steps[0]
+    predicted = _predict(observed, one, State.of(one.before), raw)
+    seen, value = one.after[where], predicted.value[where]
+    allowed = np.broadcast_to(predicted.allowance(predicted.value), where.shape)[where]
+    finite = np.isfinite(allowed)
+    allowed = np.where(finite, allowed, ROUNDINGS * UNIT * 128)  # a NaN elsewhere in it
+    return bool(where.any() and np.all(np.abs(seen - value) <= allowed))
 
 
 def decay_factors(listed: Iterable[ObservedParameter], semantics: Semantics) -> list[float] | None:

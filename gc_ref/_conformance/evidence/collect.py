@@ -114,7 +114,7 @@ def _reference(judge: Judge, case: Case) -> Sequence[Mapping[str, Array]] | None
     if (case.id, case.dtype) not in judge.measured:
         return None
     if specification.mode == "base":
-        if specification.placement == "update":
+        if specification.on_update:
             return None
         rule = specification.conventions.get("axes_rule")
         centralized = fed(judge, case, rule, specification.placement)

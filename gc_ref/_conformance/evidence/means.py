@@ -1,4 +1,4 @@
-"""The mean that a port left in each output neuron, of one weight of each kind."""
+"""What a port left in each output neuron, of one weight of each kind: a mean, or a distance."""
 
 from __future__ import annotations
 
@@ -18,10 +18,16 @@ from gc_ref._slices import to_rows
 OUTPUTS = 8
 #: Share of the largest mean from which on two means are told apart.
 VISIBLE = 1e-3
+#: Optimizers under which the mean of a step is not that of the gradient: other steps leave a
+#: mean where the gradient has none. There it is drawn how far the step is from the right one.
+DISTANT = ("adam", "base", "unknown")
 OF = {
-    True: "mean over its inputs of what the function returns, for each output neuron",
-    False: "mean over its inputs of how far step 1 moves the weight, for each output neuron",
-}
+    "operator": "mean over its inputs of what the function returns, for each output neuron",
+    "sgdm": "mean over its inputs of how far step 1 moves the weight, for each output neuron",
+} | dict.fromkeys(
+    DISTANT, "distance after step 1 from the reference, the largest over its inputs, for each "
+    "output neuron",
+)  # fmt: skip
 REFERENCE = {
     "operator": "Eq. 1, exactly",
     "sgdm": "Algorithm 1, exactly",
@@ -61,7 +67,8 @@ def means(judge: Judge) -> dict[str, Any]:
     if not kinds:
         return {"omitted": "no run of this port shows what the mean should be"}
     return {
-        "case": case.id, "step": 1, "of": OF[judge.operator], "reference": REFERENCE[mode],
+        "case": case.id, "step": 1, "of": OF[mode],
+        "quantity": "distance" if mode in DISTANT else "mean", "reference": REFERENCE[mode],
         "without": WITHOUT[mode], "weights": [_shown(judge, rows) for rows in kinds.values()],
     }  # fmt: skip
 
@@ -70,21 +77,29 @@ def _rows(judge: Judge, p: Parameter, got: Array) -> dict[str, Any] | None:
     """Means of one weight, in full; the choice among weights of its kind is made on them."""
     axes = judge.specification.axes(p) or judge.axes(p, "by-rank")
     assert axes is not None
-    start = np.zeros(p.shape) if judge.operator else p.value.astype(np.float64)
-
-    def mean(value: Array) -> Array:
-        with np.errstate(all="ignore"):
-            found: Array = to_rows(np.asarray(value, np.float64) - start, axes).mean(axis=1)
-        return found
-
     after = _reference(judge, p)
     if after is None:
         return None
-    port, reference = mean(got), mean(after)
+    start = np.zeros(p.shape) if judge.operator else p.value.astype(np.float64)
+    distant = judge.specification.mode in DISTANT
+
+    def shown(value: Array) -> Array:
+        """One number for each output neuron: a mean, or a distance."""
+        wide = np.asarray(value, np.float64)
+        with np.errstate(all="ignore"):
+            if distant:
+                farthest: Array = to_rows(np.abs(wide - after), axes).max(axis=1)
+                return farthest
+            mean: Array = to_rows(wide - start, axes).mean(axis=1)
+        return mean
+
+    port, reference = shown(got), shown(after)
+    moved = float(np.abs(np.asarray(after, np.float64) - start).max(initial=0.0))
     with np.errstate(all="ignore"):
-        scale = max(float(np.abs(port).max()), float(np.abs(reference).max()))
+        sizes = [float(np.abs(port).max()), float(np.abs(reference).max())]
+        scale = moved if distant else max(sizes)
         off = ~(np.abs(port - reference) <= VISIBLE * scale)
-    return {"p": p, "axes": axes, "port": port, "reference": reference, "off": off, "mean": mean}
+    return {"p": p, "axes": axes, "port": port, "reference": reference, "off": off, "shown": shown}
 
 
 def _reference(judge: Judge, p: Parameter) -> Array | None:
@@ -94,7 +109,7 @@ def _reference(judge: Judge, p: Parameter) -> Array | None:
         other = shifted(judge, case, "by-rank")
         return judge.steps(other, p)[0] if judge.has_run(other) else None
     if specification.mode == "base":
-        if specification.placement == "update":
+        if specification.on_update:
             return None
         other = fed(judge, case, specification.rule(p), specification.placement)
         base = judge.port.base
@@ -144,5 +159,5 @@ def _shown(judge: Judge, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "output_axis": list(row["axes"]), "outputs": count, "first": first,
         "off": int(row["off"].sum()), "ratio": ratio,
         "port": listed(row["port"]), "reference": listed(row["reference"]),
-        "without": None if raw is None else listed(row["mean"](raw)),
+        "without": None if raw is None else listed(row["shown"](raw)),
     }  # fmt: skip

@@ -93,13 +93,13 @@ class Neuron:
         return found
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Neuron:
-        """Read the inverse of `to_json`; other members are left alone."""
+    def from_json(cls, entry: Mapping[str, Any], *, whole: bool = True) -> Neuron:
+        """Read the inverse of `to_json`, or only what was run; other members are left alone."""
         return cls(
-            algorithm=entry["algorithm"],
-            hyperparameters={k: numeric(v) for k, v in entry["hyperparameters"].items()},
-            expected=_numbers(entry["expected"]),
-            got=_numbers(entry["got"]),
+            algorithm=entry.get("algorithm", ""),
+            hyperparameters={k: numeric(v) for k, v in entry.get("hyperparameters", {}).items()},
+            expected=_numbers(entry["expected"]) if whole else (),
+            got=_numbers(entry["got"]) if whole else (),
         )
 
 
@@ -139,10 +139,10 @@ class Counterexample:
     output_axis : tuple of int or None
         Axes that number its output neurons; None where GC leaves it alone.
     worst : Element
-        The element that is furthest beyond its bound.
+        The element that is shown: of those that are wrong after the first wrong step, the
+        easiest to work by hand.
     easiest : Element
-        The same, or another that is wrong too and is easier to work by hand: after an earlier
-        step, or where the gradient is not 0.
+        The same. (In a report of an earlier release ``worst`` was the one furthest off.)
     neuron : Neuron
         The whole output neuron of ``easiest``.
     frozen : mapping or None
@@ -209,13 +209,16 @@ class Counterexample:
             output_axis=None if entry["output_axis"] is None else tuple(entry["output_axis"]),
             worst=Element.from_json(entry),
             easiest=Element.from_json(evidence["shown"] if evidence else entry),
-            neuron=Neuron.from_json(evidence) if evidence else Neuron(),
+            neuron=Neuron.from_json(evidence or entry, whole=evidence is not None),
             frozen=entry.get("frozen"),
         )
 
     def _to_json(self, shown: Element) -> dict[str, Any]:
         members = ("case", "dtype", "parameter", "kind", "shape", "output_axis")
         found = {name: getattr(self, name) for name in members} | vars(shown)
+        if self.neuron.algorithm:
+            found["algorithm"] = self.neuron.algorithm
+            found["hyperparameters"] = self.neuron.hyperparameters
         if self.frozen is not None:
             found["frozen"] = self.frozen
         entry: dict[str, Any] = _as_json(found)

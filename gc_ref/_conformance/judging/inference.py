@@ -2,28 +2,48 @@
 
 A convention is inferred only where it is a choice that correct ports make; the
 layout and the requirements never are. Every reading is held against the exact
-witness on the integer case, and the one that explains most parameters wins; a
-port that none explains is held to the nearest.
+witness on the integer case, and the one that explains most parameters wins.
+Where several explain as many, longer cases decide; where none of these does, the
+convention is open. Where no reading is within its bound it is not settled, and
+the port is held to the nearest.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from gc_ref._conformance.judging.invariance import response_to_shift
+from gc_ref._conformance.judging.base_law import base_couples
+from gc_ref._conformance.judging.decay_inference import score, with_base_decay, with_decay
+from gc_ref._conformance.judging.invariance import (
+    keeps_sums,
+    moves_alike,
+    response_to_shift,
+    shifted,
+)
 from gc_ref._conformance.judging.matching import match
+from gc_ref._conformance.judging.own_centering import (
+    acts_by_neuron,
+    base_centralizes,
+    mean_free,
+)
+from gc_ref._conformance.judging.scope_inference import (
+    CONV_ONLY,
+    looks_convolved,
+    nearest_rule,
+    with_scope,
+)
 from gc_ref._conformance.judging.specification import Specification
 from gc_ref._conformance.judging.trial import Trial
-from gc_ref._conformance.ports.case import Parameter
+from gc_ref._conformance.ports.case import Case, Parameter
 from gc_ref._conformance.ports.conventions import Conventions
 from gc_ref._layouts import is_convolution
 
-#: Share of the parameters that an algorithm must explain to be assumed.
+#: Share of the weights that an algorithm must explain to be assumed.
 ENOUGH = 0.25
 #: Readings are compared on weights of at most so many elements: enough to tell them apart.
 SMALL = 16
@@ -34,38 +54,72 @@ UNCORRECTED = (
     "name another optimizer with --base if that is meant"
 )
 NO_ALGORITHM = "neither Algorithm 1 nor Algorithm 2 explains the steps: see step/base-law"
+OPEN_PLACEMENT = "Φ of the gradient and Φ of the update give the same steps of this optimizer"
+NO_BASE = "the base centralizes by itself, so the port was judged without it: see effect/off"
 
 
 def infer(trial: Trial) -> Specification:
     """Return what a port is held to: declared, or inferred from what it does."""
+    found = _inferred(trial)
+    nearest = found.conventions.nearest
+    if not nearest:
+        return found
+    words = ", ".join(f"{field} (nearest: {value})" for field, value in nearest.items())
+    return found.remark(f"not settled, as no reading is within its bound: {words}")
+
+
+def _inferred(trial: Trial) -> Specification:
     port = trial.port
     declared = {**port.conventions, "layout": trial.layout}
     conventions = Conventions(declared, dict.fromkeys(declared, "declared"))
     if trial.operator:
-        return _with_scope(trial, Specification("operator", conventions))
+        return with_scope(trial, Specification("operator", conventions))
     if port.algorithm:
         best, _ = _best_reading(trial, conventions, port.algorithm)
-        return _with_decay(trial, _with_scope(trial, _remark(best, *_assumed(trial, best))))
+        return with_decay(trial, with_scope(trial, best.remark(*_assumed(trial, best))))
     if port.base:
-        return _with_base_decay(trial, _with_scope(trial, _base_reading(trial, conventions)))
+        if not base_centralizes(trial):
+            return with_base_decay(trial, with_scope(trial, _base_reading(trial, conventions)))
+        return _without_base(trial, conventions).remark(NO_BASE)
+    return _without_base(trial, conventions)
+
+
+def _without_base(trial: Trial, conventions: Conventions) -> Specification:
+    """Return the algorithm that explains enough of the weights, and its reading."""
+    port = trial.port
     readings = [_best_reading(trial, conventions, algorithm) for algorithm in ("sgdm", "adam")]
     best, explained = max(readings, key=lambda reading: reading[1])
     adam, _ = readings[1]
     if explained < ENOUGH:
+        for reading, _ in readings:
+            if remark := _beside_means(trial, reading):
+                return with_decay(trial, with_scope(trial, reading.remark(remark)))
         if _lacks_first_correction(trial):
-            return _with_scope(trial, _remark(adam, UNCORRECTED))
+            return with_scope(trial, adam.remark(UNCORRECTED))
         return _unknown(trial, conventions)
     if best.mode == "sgdm" and not port.takes_unused and {"beta1", "beta2"} <= port.takes:
         best, remark = adam, BETAS_TAKEN  # it takes what only Adam has a use for
     else:
-        remark = (
-            f"assumed {TITLES[best.mode]}: it explains {explained:.0%} of the parameters exactly"
-        )
-    return _with_decay(trial, _with_scope(trial, _remark(best, remark)))
+        remark = f"assumed {TITLES[best.mode]}: it explains {explained:.0%} of the weights exactly"
+    return with_decay(trial, with_scope(trial, best.remark(remark)))
 
 
-def _remark(reading: Specification, *remarks: str) -> Specification:
-    return replace(reading, remarks=(*reading.remarks, *remarks))
+def _beside_means(trial: Trial, reading: Specification) -> str:
+    """Say how an algorithm shows though it explains too few weights; nothing where it does not.
+
+    A wrong Φ explains that where vectors move as they should, and the weights do for gradients
+    without any mean, or at least each neuron by itself. Muon, say, mixes them.
+    """
+    case = trial.integers
+    vectors = [p for p in case.parameters if len(p.shape) < 2]
+    if not all(match(trial, case, p, "none", reading).within for p in vectors):
+        return ""
+    plain = mean_free(trial, trial.small)
+    weights = [p for p in plain.parameters if trial.fan_in(p) > 1]
+    count = sum(match(trial, plain, p, "none", reading).within for p in weights)
+    if count < ENOUGH * len(weights) and not acts_by_neuron(trial):
+        return ""
+    return f"assumed {TITLES[reading.mode]}: it explains the vectors exactly, and not the weights"
 
 
 def _assumed(trial: Trial, reading: Specification) -> tuple[str, ...]:
@@ -83,21 +137,32 @@ def _assumed(trial: Trial, reading: Specification) -> tuple[str, ...]:
 
 
 def _unknown(trial: Trial, conventions: Conventions) -> Specification:
-    """Return what can be said where no formula fits: whether GC acts on convolutions only."""
-    held_to = Specification("unknown", conventions, remarks=(NO_ALGORITHM,))
-    found = response_to_shift(trial, trial.integers, trial.integers.parameters)
-    alike = {p.kind for p in found.blind if _looks_convolved(p)}
+    """Return what can be said where no formula fits: whether Φ acts on the update, and on what."""
+    case = trial.integers
+    found = response_to_shift(trial, case, case.parameters)
+    shown = {}
+    if found.blind and all(_acts_on_update(trial, case, p) for p in found.blind):
+        shown["placement"] = "update"
+    alike = {p.kind for p in found.blind if looks_convolved(p)}
     convolved = [p for p in found.blind if p.kind not in alike]
     others_see = not any(is_convolution(p.kind) for p, _ in found.seeing)
-    if not convolved or not others_see or not all(is_convolution(p.kind) for p in convolved):
-        return held_to
-    scope = conventions.with_inferred({"scope": "conv-only"})
-    return replace(held_to, conventions=scope, free_kinds=dict.fromkeys(alike, "by-rank"))
+    gcc = convolved and others_see and all(is_convolution(p.kind) for p in convolved)
+    if gcc:
+        shown["scope"] = "conv-only"
+    return Specification(
+        "unknown",
+        conventions.with_inferred(shown),
+        remarks=(NO_ALGORITHM, *([CONV_ONLY] if gcc and "scope" not in conventions.values else [])),
+        free_kinds=dict.fromkeys(alike, "by-rank") if gcc else {},
+    )
 
 
-def _looks_convolved(p: Parameter) -> bool:
-    """Whether it is an attention weight that has the dimensions of a Conv1D kernel."""
-    return p.kind.startswith("attention") and len(p.shape) > 2
+def _acts_on_update(trial: Trial, case: Case, p: Parameter) -> bool:
+    """Whether the sums of a weight stay though its steps notice the mean of its gradient."""
+    moved = shifted(trial, case, "by-rank")
+    notices = not moves_alike(trial, moved, case, p, "by-rank").within
+    rules = ("by-rank", "by-kind") if trial.leaves_choice(p) else ("by-rank",)
+    return notices and any(keeps_sums(trial, case, p, rule) for rule in rules)
 
 
 def _lacks_first_correction(trial: Trial) -> bool:
@@ -151,23 +216,73 @@ def _readings(
 def _best_reading(
     trial: Trial, conventions: Conventions, algorithm: str
 ) -> tuple[Specification, float]:
-    """Return the reading that explains most parameters, and the share that it explains."""
+    """Return the reading that explains most parameters, and the share of weights it explains."""
     small = [p for p in trial.integers.parameters if p.value.size <= SMALL]
-    best, best_score, explained = Specification(algorithm, conventions), None, 0.0
+    best = Specification(algorithm, conventions)
+    best_score: tuple[int, float] | None = None
+    explained: list[Parameter] = []
+    rivals: list[Specification] = []
     for form, assumed in _readings(trial, conventions.values, algorithm):
         reading = Specification(algorithm, conventions.with_inferred(form), assumed)
-        score = _score([_nearest(trial, p, reading)[1] for p in small])
-        if best_score is None or score > best_score:
-            best, best_score, explained = reading, score, score[0] / len(small)
-        if score[0] == len(small):  # no other reading can explain more
+        if best_score is not None and best_score[0] == len(small):
+            if all(nearest_rule(trial, p, reading)[1] <= 1 for p in explained):
+                rivals.append(reading)
+            continue
+        ratios = [nearest_rule(trial, p, reading)[1] for p in small]
+        found = score(ratios)
+        if best_score is None or found > best_score:
+            best, best_score = reading, found
+            explained = [p for p, ratio in zip(small, ratios, strict=True) if ratio <= 1]
+            rivals = []
+        elif found == best_score:
+            rivals.append(reading)
+    telling = [p for p in small if trial.fan_in(p) > 1]
+    share = sum(p in explained for p in telling) / len(telling) if telling else 0.0
+    best = _visible(trial, _told_apart(trial, [best, *rivals]), conventions)
+    return replace(best, conventions=_settled(best.conventions, explained, trial)), share
+
+
+def _settled(conventions: Conventions, explained: Sequence[Parameter], trial: Trial) -> Conventions:
+    """Take back what was inferred where it explains no parameter that could tell it."""
+    fields = set()
+    if not any(len(p.shape) < 2 or trial.fan_in(p) > 1 for p in explained):
+        fields |= {"momentum", "first_momentum", "epsilon", "decay"}
+    if not any(trial.fan_in(p) > 1 for p in explained):
+        fields |= {"placement"}  # vectors tell nothing about it
+    unsure = {f for f in fields if conventions.sources.get(f) == "inferred"}
+    nearest = {f: conventions.values[f] for f in unsure}
+    return conventions.without(unsure).with_inferred(nearest, "nearest")
+
+
+def _told_apart(trial: Trial, readings: Sequence[Specification]) -> Specification:
+    """Return the one of several readings that longer cases decide for.
+
+    What none of them tells apart is open: it is left out, and makes no difference to a verdict.
+    """
+    kept = list(readings)
+    for case in _longer_cases(trial):
+        if len(kept) == 1:
             break
-    return (best if best_score is None else _visible(trial, best, conventions)), explained
+        small = [p for p in case.parameters if trial.fan_in(p) > 1 and p.value.size <= 4 * SMALL]
+        counts = [
+            sum(nearest_rule(trial, p, reading, case)[1] <= 1 for p in small) for reading in kept
+        ]
+        kept = [r for r, count in zip(kept, counts, strict=True) if count == max(counts)]
+    first, *others = kept
+    open_fields = {
+        field
+        for other in others
+        for field, value in other.conventions.values.items()
+        if first.conventions.values.get(field) != value
+    }
+    return replace(first, conventions=first.conventions.without(open_fields))
 
 
-def _score(ratios: Sequence[float]) -> tuple[int, float]:
-    """Number of parameters that a reading explains, and how far it is from the others."""
-    distance = -sum(math.log2(max(1.0, min(r, 1e30))) for r in ratios)
-    return sum(r <= 1 for r in ratios), distance
+def _longer_cases(trial: Trial) -> Iterator[Case]:
+    """Cases that the port is held to anyway, on which readings may differ that agree at first."""
+    yield trial.long
+    if trial.port.base is None or not base_couples(trial):
+        yield trial.bounded
 
 
 def _visible(trial: Trial, best: Specification, declared: Conventions) -> Specification:
@@ -184,160 +299,21 @@ def _visible(trial: Trial, best: Specification, declared: Conventions) -> Specif
     if best.assumed.get("momentum"):
         remarks.append(f"assumed a built-in momentum of {best.assumed['momentum']}")
     kept = best.conventions.without(hide - set(declared.values))
-    return _remark(replace(best, conventions=kept), *remarks)
+    return replace(best, conventions=kept).remark(*remarks)
 
 
 def _base_reading(trial: Trial, conventions: Conventions) -> Specification:
     """Return whether Φ acts on the gradient or on the update of the base optimizer."""
     if "placement" in conventions.values:
         return Specification("base", conventions)
-    case = trial.integers
-    weights = [p for p in case.parameters if len(p.shape) >= 2]
-
-    def explained(reading: Specification) -> int:
-        return sum(
-            any(match(trial, case, p, rule, reading).within for rule in _rules(trial, p))
-            for p in weights
-        )
-
-    on_gradient, on_update = (
+    weights = [p for p in trial.integers.parameters if trial.fan_in(p) > 1]
+    readings = [
         Specification("base", conventions.with_inferred({"placement": placement}))
         for placement in ("gradient", "update")
-    )
-    count = explained(on_gradient)
-    return on_gradient if count == len(weights) or count >= explained(on_update) else on_update
-
-
-# ---- scope
-
-
-def _rules(trial: Trial, parameter: Parameter) -> tuple[str, ...]:
-    """Readings of one parameter's output axes that differ from each other."""
-    if len(parameter.shape) < 2:
-        return ("none",)
-    if trial.leaves_choice(parameter):
-        return ("by-rank", "by-kind", "none")
-    return ("by-rank", "none")
-
-
-def _nearest(trial: Trial, p: Parameter, held_to: Specification) -> tuple[str, float]:
-    """Rule that explains a parameter, with its ratio; the nearest one where none does.
-
-    Gradients have distinct means over every set of axes: one rule explains at most.
-    """
-    found = []
-    for rule in _rules(trial, p):
-        ratio = match(trial, trial.integers, p, rule, held_to).comparison.ratio
-        found.append((rule, ratio))
-        if ratio <= 1:
-            break
-    return min(found, key=lambda f: f[1])
-
-
-def rules_followed(trial: Trial, held_to: Specification) -> dict[str, str | None]:
-    """Name of each weight, and the rule under which the port's answer is right.
-
-    The rule is ``by-rank``, ``by-kind``, ``none`` (left alone), or None where none explains it.
-    """
-    nearest = {
-        p.name: _nearest(trial, p, held_to) for p in trial.integers.parameters if len(p.shape) >= 2
-    }
-    return {name: rule if ratio <= 1 else None for name, (rule, ratio) in nearest.items()}
-
-
-def _with_scope(trial: Trial, held_to: Specification) -> Specification:
-    """Infer scope, fan_in_one and axes_rule from what was done to each weight."""
-    followed = rules_followed(trial, held_to)
-    weights = [p for p in trial.integers.parameters if p.name in followed]
-
-    def count(rule: str, parameters: Iterable[Parameter]) -> int:
-        return sum(followed[p.name] == rule for p in parameters)
-
-    found: dict[str, str] = {}
-    ambiguous = [p for p in weights if trial.leaves_choice(p)]
-    if ambiguous and not trial.operator:
-        more = count("by-kind", ambiguous) > count("by-rank", ambiguous)
-        found["axes_rule"] = "by-kind" if more else "by-rank"
-    several = [p for p in weights if trial.fan_in(p) > 1]
-    alike = [p for p in several if _looks_convolved(p)]
-    others = [p for p in several if not is_convolution(p.kind) and p not in alike]
-    convolved = count("by-rank", (p for p in several if p.kind == "conv2d"))
-    conv_only = convolved > 0 and count("none", others) == len(others)
-    found["scope"] = "conv-only" if conv_only else "all"
-    single = [p for p in weights if trial.fan_in(p) == 1]
-    if single and not conv_only:
-        found["fan_in_one"] = "keep" if count("none", single) == len(single) else "erase"
-    conventions = held_to.conventions.with_inferred(found)
-    free = {}
-    if conventions.get("scope") == "conv-only":
-        free = {p.kind: followed[p.name] or "none" for p in alike}
-    return replace(held_to, conventions=conventions, free_kinds=free)
-
-
-# ---- weight decay
-
-
-def _with_decay(trial: Trial, held_to: Specification) -> Specification:
-    """Infer where the weight decay enters, from the case that has one."""
-    if trial.port.fixed.get("weight_decay"):
-        return held_to  # seen already: every case has it
-    conventions = held_to.conventions
-    if "weight_decay" not in trial.port.takes:
-        return replace(held_to, conventions=conventions.with_inferred({"decay": "none"}))
-    fixed = {k: v for k, v in conventions.values.items() if conventions.sources[k] == "declared"}
-    options = _decays(trial, held_to, fixed)
-    best = max(options, key=lambda option: _explained_decay(trial, held_to.but(**option)))
-    if held_to.mode == "sgdm" and best["decay"] != "l2":
-        del best["placement"]
-        held_to = _remark(held_to, "without L2 decay every placement of Φ gives the same SGDM")
-    elif held_to.mode == "sgdm" and best["placement"] == "decayed-gradient":
-        held_to = _remark(held_to, "placements decayed-gradient and update are the same under SGDM")
-    kept = conventions.without(set(best) - set(fixed))
-    return replace(held_to, conventions=kept.with_inferred(best))
-
-
-def _decays(trial: Trial, held_to: Specification, fixed: Mapping[str, str]) -> list[dict[str, str]]:
-    """List the combinations of decay and placement that what was declared leaves open."""
-    if held_to.mode == "sgdm" and fixed.get("placement") == "update":
-        # SGDM is linear: Φ of the decayed gradient and Φ of the update are the same thing.
-        return [{"decay": d, "placement": "update"} for d in ("l2", "decoupled", "none")]
-    usual = "update" if held_to.conventions.values.get("placement") == "update" else "gradient"
-    decays = (("l2", usual), ("l2", "decayed-gradient"), ("decoupled", usual), ("none", usual))
-    # A port that takes a weight decay must use it, unless it is given every hyperparameter.
-    none_too = trial.port.takes_unused or fixed.get("decay") == "none"
-    return [
-        {"decay": decay, "placement": placement}
-        for decay, placement in decays
-        if fixed.get("decay", decay) == decay
-        and fixed.get("placement", placement) == placement
-        and (decay != "none" or none_too)
     ]
-
-
-def _explained_decay(trial: Trial, reading: Specification) -> tuple[int, float]:
-    return _score(
-        [
-            match(trial, trial.decayed, p, reading.rule(p), reading).comparison.ratio
-            for p in trial.decayed.parameters
-            if len(p.shape) >= 2  # vectors are often left without decay
-        ]
-    )
-
-
-def _with_base_decay(trial: Trial, held_to: Specification) -> Specification:
-    """Infer whether a port with a base decays inside Φ, from the case with weight decay."""
-    base, conventions = trial.port.base, held_to.conventions
-    assert base is not None
-    if "weight_decay" not in trial.port.takes & base.takes:
-        return held_to
-    if conventions.sources["placement"] == "declared" or held_to.placement == "update":
-        return held_to
-    for placement in ("gradient", "decayed-gradient"):
-        reading = held_to.but(placement=placement)
-        if all(
-            match(trial, trial.decayed, p, reading.rule(p), reading).within
-            for p in trial.decayed.parameters
-            if len(p.shape) >= 2
-        ):
-            return reading
-    return held_to
+    counts = [sum(nearest_rule(trial, p, r)[1] <= 1 for p in weights) for r in readings]
+    kept = [r for r, count in zip(readings, counts, strict=True) if count == max(counts)]
+    found = _told_apart(trial, kept)
+    if "placement" not in found.conventions.values:
+        return found.remark(OPEN_PLACEMENT) if max(counts) else found
+    return found

@@ -13,6 +13,7 @@ from gc_ref._conformance.judging.base_law import allowance, compare_arrays, comp
 from gc_ref._conformance.judging.shared_results import kept
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Array, Case, Parameter
+from gc_ref._conformance.ports.port import Port
 from gc_ref._slices import from_rows, to_rows
 
 #: Shifts of the mean, small enough to keep integer sums exact.
@@ -33,10 +34,12 @@ def same_trajectory(
     return max(found, key=lambda c: c.ratio)
 
 
-def moves_alike(trial: Trial, case: Case, other: Case, p: Parameter, rule: str) -> Comparison:
+def moves_alike(
+    trial: Trial, case: Case, other: Case, p: Parameter, rule: str, *, port: Port | None = None
+) -> Comparison:
     """Compare how a port moves a parameter in two cases whose Φ(g), by a rule, is the same."""
     case, other = compared(trial, case, p), compared(trial, other, p)
-    left, right = trial.steps(case, p), trial.steps(other, p)
+    left, right = trial.steps(case, p, port=port), trial.steps(other, p, port=port)
     if all(np.array_equal(a, b) for a, b in zip(left, right, strict=True)):
         allowed = [np.zeros(p.shape)] * len(left)
     else:
@@ -79,14 +82,14 @@ def response_to_shift(trial: Trial, case: Case, parameters: Iterable[Parameter])
             continue
         rules = ("by-rank", "by-kind") if trial.leaves_choice(p) else ("by-rank",)
         found = [moves_alike(trial, shifted(trial, case, rule), case, p, rule) for rule in rules]
-        if any(f.within for f in found) or any(_keeps_sums(trial, case, p, r) for r in rules):
+        if any(f.within for f in found) or any(keeps_sums(trial, case, p, r) for r in rules):
             response.blind.append(p)
         else:
             response.seeing.append((p, found[0]))
     return response
 
 
-def _keeps_sums(trial: Trial, case: Case, p: Parameter, rule: str) -> bool:
+def keeps_sums(trial: Trial, case: Case, p: Parameter, rule: str) -> bool:
     """Whether the steps of a weight sum to zero over its inputs: then Φ acts on the update."""
     axes = trial.axes(p, rule)
     assert axes is not None

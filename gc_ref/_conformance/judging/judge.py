@@ -77,7 +77,7 @@ class Judge(Trial):
             return NO_STEPS
         if self.specification.mode == "unknown":
             return "without --algorithm nothing says whether the constraint holds (not for Adam)"
-        if self.specification.placement == "update":
+        if self.specification.on_update:
             return ""
         if self.specification.mode == "base":
             return "the constraint need not hold for other optimizers than SGD and SGDM"

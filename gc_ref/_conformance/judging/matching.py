@@ -31,6 +31,12 @@ class Match:
         ratios = [c.ratio for c in self.comparisons]
         return ratios.index(max(ratios))
 
+    @cached_property
+    def first_wrong(self) -> int:
+        """First step, from 0, that is out of its bound; where none is, that of `step`."""
+        wrong = (i for i, c in enumerate(self.comparisons) if not c.within)
+        return next(wrong, self.step)
+
     @property
     def comparison(self) -> Comparison:
         """The largest error, in units of its bound."""
@@ -55,7 +61,8 @@ class Match:
 def match(trial: Trial, case: Case, p: Parameter, rule: str, held_to: Specification) -> Match:
     """Hold one parameter's trajectory against a reading of the port, under a rule for its axes."""
     if held_to.mode == "base":
-        return _match_base(trial, case, p, rule, held_to.placement)
+        placement = "update" if held_to.on_update else held_to.placement  # a base decays inside
+        return _match_base(trial, case, p, rule, placement)
     return _match_formula(trial, case, p, trial.axes(p, rule), trial.formula(case, held_to))
 
 

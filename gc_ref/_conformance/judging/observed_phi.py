@@ -30,7 +30,7 @@ def hidden(judge: Judge) -> str:
     if port.fixed.get("weight_decay"):
         return "the settings fix a weight decay, which hides Φ(g)"
     if held_to.mode == "adam":
-        if held_to.placement == "update":
+        if held_to.on_update:
             return "Φ acts on the update, which is no linear function of g: see step/adam"
         if not {"eps", "beta1", "beta2"} <= port.takes:
             return "Adam shows Φ(g) in its first step only with an ε and betas of the kit's choice"

@@ -65,6 +65,15 @@ class Specification:
         """Where Φ acts; on the gradient where nothing showed it."""
         return self.conventions.get("placement")
 
+    @property
+    def on_update(self) -> bool:
+        """Whether Φ acts on the update instead of the gradient."""
+        return self.placement in ("update", "decayed-update")
+
+    def remark(self, *remarks: str) -> Specification:
+        """Return the same with something said of it."""
+        return replace(self, remarks=(*self.remarks, *remarks))
+
     def but(self, **chosen: str) -> Specification:
         """Return the same with other conventions."""
         values = {**self.conventions.values, **chosen}

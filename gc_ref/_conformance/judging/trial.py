@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ import numpy as np
 from gc_ref import bounds
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import Expected
-from gc_ref._conformance.cases.layers import FEW
+from gc_ref._conformance.cases.layers import FEW, INTEGER_LAYERS, stored_as
+from gc_ref._conformance.judging.left_out import refusal, refused_ranks, without_ranks
 from gc_ref._conformance.judging.shared_results import Keeper, Known
 from gc_ref._conformance.judging.specification import (
     OF_STEPS,
@@ -22,7 +23,7 @@ from gc_ref._conformance.judging.specification import (
     Specification,
     axes_under,
 )
-from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
+from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory, describe
 from gc_ref._conformance.ports.port import Port, PortError, ShapeChangedError
 
 #: Note on a port that does so.
@@ -65,6 +66,8 @@ class Trial(Keeper):
         self.refused: set[str] = set()
         #: Half-precision dtypes that the port sums in, without a wider accumulator.
         self.half_sums: set[str] = set()
+        #: Cases in which a dtype changed, and which: filled as cases are run.
+        self.dtype_changes: dict[Case, str] = {}
         self._runs: dict[tuple[str, Case], Trajectory] = {}
 
     @property
@@ -97,6 +100,8 @@ class Trial(Keeper):
             _require_complete(case, trajectory, port)
             self._runs[key] = trajectory
             if port is self.port:
+                if changed := changed_dtype(case, trajectory):
+                    self.dtype_changes[case] = changed
                 for text in trajectory.notes:
                     self.note(text)
                 if trajectory.writes_gradient:
@@ -108,14 +113,14 @@ class Trial(Keeper):
         """Whether a run has been made, so that asking for it costs nothing."""
         return (self._role(port or self.port), case) in self._runs
 
-    def run_again(self, case: Case) -> Trajectory:
-        """Drive the port through a case once more, whatever it answered before."""
-        return self.port.run(self.handed(case))
+    def run_again(self, case: Case, *, port: Port | None = None) -> Trajectory:
+        """Drive the port, or its base, through a case again, whatever it answered before."""
+        return (port or self.port).run(self.handed(case))
 
     def afresh(self) -> Trial:
         """Return a trial of the same port that has run nothing yet; it adds to the same notes."""
         fresh = Trial(self.port, seed=self.seed, suite=self.suite, known=self.known)
-        fresh.notes = self.notes
+        fresh.notes, fresh.dtype_changes = self.notes, self.dtype_changes
         return fresh
 
     def steps(self, case: Case, p: Parameter, *, port: Port | None = None) -> list[Array]:
@@ -144,14 +149,37 @@ class Trial(Keeper):
     # ---- cases
 
     def case(self, make: Callable[..., Case], **options: Any) -> Case:
-        """Return a case for all ports of this layout and algorithm."""
-        shared = {"seed": self.seed, "algorithm": self.algorithm}
+        """Return a case for all ports of this layout and algorithm that take its parameters."""
+        return without_ranks(self._whole(make, **options), self.refused_ranks)
+
+    @cached_property
+    def refused_ranks(self) -> frozenset[int]:
+        """Numbers of dimensions of parameters that neither the port nor its base can be given."""
+        whole = self._whole(cases.integer_case, **self._zero_tolerance)
+        reason, base = refusal(whole, self.run), self.port.base
+        if not reason:
+            return frozenset()
+        refused = refused_ranks(whole, self.run)
+        if base is not None and not refused <= refused_ranks(whole, partial(self.run, port=base)):
+            return frozenset()  # the base does well with what the port refuses
+        if names := [p.name for p in whole.parameters if len(p.shape) in refused]:
+            self.note(
+                f"{len(names)} of {len(whole.parameters)} parameters were left out, as the "
+                f"{'base' if base else 'optimizer'} cannot be given them: {', '.join(names)} "
+                f"({reason})"
+            )
+        return refused
+
+    def _whole(self, make: Callable[..., Case], **options: Any) -> Case:
+        shared: dict[str, Any] = {"seed": self.seed, "algorithm": self.algorithm}
+        if make is cases.integer_case:  # the one that has layers of every kind
+            shared["layers"] = stored_as(INTEGER_LAYERS, self.port.own_kinds)
         return self.known.case(make, self.layout, **shared | options)
 
     @cached_property
     def integers(self) -> Case:
         """The zero-tolerance case; longer for an optimizer that rests at first (RAdam)."""
-        case = self._integers(1 if self.operator else 3)
+        case = self.case(cases.integer_case, **self._zero_tolerance)
         if self.operator or self.algorithm:
             return case
         last = self.run(case).steps[-1]
@@ -160,9 +188,12 @@ class Trial(Keeper):
         return self._integers(16)
 
     def _integers(self, steps: int) -> Case:
-        return self.case(
-            cases.integer_case, operator=self.operator, eps=self._dyadic_eps, steps=steps
-        )
+        return self.case(cases.integer_case, **{**self._zero_tolerance, "steps": steps})
+
+    @property
+    def _zero_tolerance(self) -> dict[str, Any]:
+        steps = 1 if self.operator else 3
+        return {"operator": self.operator, "eps": self._dyadic_eps, "steps": steps}
 
     @property
     def _dyadic_eps(self) -> float | None:
@@ -178,12 +209,37 @@ class Trial(Keeper):
     @cached_property
     def long(self) -> Case:
         """Many steps of a few small parameters."""
-        return self.case(cases.long_case, steps=400 if self.suite == "full" else 100)
+        return self.case(cases.long_case, steps=1040 if self.suite == "full" else 130)
+
+    @cached_property
+    def sized(self) -> Case:
+        """The case of sizes as real models have them."""
+        largest = self.port.most_elements is None
+        return self.case(cases.sized_case, eps=self._dyadic_eps, largest=largest)
+
+    @cached_property
+    def scales(self) -> Case:
+        """The case of means on every scale."""
+        return self.case(cases.scales_case, operator=self.operator)
 
     @cached_property
     def decayed(self) -> Case:
         """The case with weight decay."""
         return self.case(cases.decay_case, eps=self._dyadic_eps)
+
+    @cached_property
+    def rates(self) -> Case:
+        """The case whose learning rate changes; a second parameter group comes later."""
+        case = self.case(cases.rates_case, eps=self._dyadic_eps)
+        if "later-group" in self.port.drives:
+            later = case.with_drive("later-group")
+            try:
+                self.run(later)
+            except PortError as error:
+                self.note(f"a parameter group that is added later was not tried: {error}")
+            else:
+                return later
+        return case
 
     @cached_property
     def poisoned(self) -> tuple[Case, dict[str, Array], frozenset[str]]:
@@ -245,6 +301,15 @@ class Trial(Keeper):
     ) -> list[Expected]:
         """Exact trajectory of one parameter, with its allowances."""
         return self.known.steps(case, parameter, axes, formula, self.profile(case.dtype))
+
+
+def changed_dtype(case: Case, trajectory: Trajectory) -> str:
+    """Name the first parameter that a run gave another dtype; empty where none has one."""
+    for p in case.parameters:
+        got = trajectory.dtypes.get(p.name, case.dtype)
+        if got != case.dtype:
+            return f"{describe(p)} of dtype {case.dtype} comes back as {got} in case {case.id}"
+    return ""
 
 
 def _require_complete(case: Case, trajectory: Trajectory, port: Port) -> None:

@@ -34,12 +34,12 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.findings.check_report import Expectation
+from gc_ref._conformance.writing.files import read_regular
 
 KEYS = ("reason", "issue", "deviation")
 
@@ -84,7 +84,7 @@ def read_file(path: str | os.PathLike[str]) -> dict[str, dict[str, Expectation]]
 def read_text(path: str | os.PathLike[str]) -> str:
     """Read the text of a file of known failures."""
     try:
-        return Path(path).read_bytes().decode("utf-8-sig")
+        return read_regular(path).decode("utf-8-sig")
     except OSError as error:
         raise ExpectationError(f"{os.fspath(path)}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -102,7 +102,7 @@ def parse_file(
     """
     try:
         found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also of a number with thousands of digits
         raise ExpectationError(f"{name} is not TOML: {error}") from error
     except RecursionError:
         raise ExpectationError(f"{name} is not TOML that can be read: nested too deep") from None

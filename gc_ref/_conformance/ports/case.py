@@ -20,6 +20,8 @@ KIND_NAMES = {
     "conv3d": "Conv3D",
     "depthwise": "depthwise",
     "transposed": "transposed convolution",
+    "depthwise-grouped": "depthwise",
+    "transposed-direct": "transposed convolution",
     "embedding": "embedding",
     "attention-in": "attention input projection",
     "attention-out": "attention output projection",
@@ -126,7 +128,11 @@ class Case(_ByContent):
         restored from it goes on), ``"eager"`` (without jit, where that is a choice),
         ``"twin"`` (a second instance of the optimizer trains other weights in between),
         ``"fit-per-step"`` (the plain way, but where a framework has a ``fit`` for the whole
-        loop, one call of it for each step).
+        loop, one call of it for each step),
+        ``"later-group"`` (the second parameter group is added to the finished optimizer).
+    rates : tuple of float
+        Learning rate of each step, set on the finished optimizer before the step; empty
+        where it stays ``hyperparameters["lr"]``. Needs ``"rates"`` among the port's drives.
 
     Examples
     --------
@@ -144,6 +150,7 @@ class Case(_ByContent):
     hyperparameters: Mapping[str, float] = field(default_factory=dict)
     dtype: str = "float32"
     drive: frozenset[str] = frozenset()
+    rates: tuple[float, ...] = ()
 
     def with_drive(self, *ways: str) -> Case:
         """Return the same case, to be driven in these ways."""
@@ -151,7 +158,7 @@ class Case(_ByContent):
 
     def _content(self) -> Iterable[bytes]:
         settings = {name: float(value) for name, value in sorted(self.hyperparameters.items())}
-        yield repr((self.id, self.dtype, sorted(self.drive), settings)).encode()
+        yield repr((self.id, self.dtype, sorted(self.drive), settings, self.rates)).encode()
         yield repr([p.digest for p in self.parameters]).encode()
         for number, step in enumerate(self.gradients):
             yield f"step {number}".encode()
@@ -171,7 +178,8 @@ class Trajectory:
     notes : tuple of str
         What the driver saw and does not judge, in words.
     dtypes : mapping
-        Parameter name to the dtype that came back, as the framework names it.
+        Parameter name to the dtype that came back, as the framework names it; another than
+        the case's, if it was that at any step.
     groups : tuple of tuple of str
         Parameter names in the order, and the groups, in which the optimizer was given
         them; empty where that is the order of the case.

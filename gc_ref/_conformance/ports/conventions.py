@@ -26,7 +26,9 @@ CONVENTIONS: Mapping[str, Convention] = {
             "(then it moves the weight sums: no weight constraint)",
             "decayed-gradient": "centralizes the gradient with its L2 decay "
             "(the weight constraint holds under SGD and SGDM)",
-            "update": "centralizes the final direction of the step "
+            "update": "centralizes the final direction of the step (the weight constraint holds "
+            "for every optimizer, but for a decoupled decay, which moves the weight sums)",
+            "decayed-update": "centralizes the final direction with its decoupled decay "
             "(the weight constraint holds for every optimizer)",
         },
         "momentum": {
@@ -72,7 +74,8 @@ class Conventions:
     values : mapping
         Field to value, for every field that was declared or could be seen.
     sources : mapping
-        Field to ``"declared"`` or ``"inferred"``.
+        Field to ``"declared"``, ``"inferred"``, or ``"nearest"``: what comes nearest to the
+        port where no reading is within its bound. That one is held to, and is not settled.
     """
 
     values: Mapping[str, str]
@@ -82,12 +85,15 @@ class Conventions:
         """Value of a field; its first value (the paper's own) where nothing showed it."""
         return self.values.get(field, next(iter(CONVENTIONS[field].values)))
 
-    def with_inferred(self, found: Mapping[str, str]) -> Conventions:
-        """Add what was inferred; what was declared stays."""
-        new = {k: v for k, v in found.items() if k not in self.values}
-        return Conventions(
-            {**self.values, **new}, {**self.sources, **dict.fromkeys(new, "inferred")}
-        )
+    def with_inferred(self, found: Mapping[str, str], source: str = "inferred") -> Conventions:
+        """Add what was inferred, or comes nearest; what was declared or inferred stays."""
+        new = {k: v for k, v in found.items() if self.sources.get(k, "nearest") == "nearest"}
+        return Conventions({**self.values, **new}, {**self.sources, **dict.fromkeys(new, source)})
+
+    @property
+    def nearest(self) -> dict[str, str]:
+        """What is not settled: the values that come nearest, in the contract's order."""
+        return {f: self.values[f] for f in CONVENTIONS if self.sources.get(f) == "nearest"}
 
     def without(self, fields: Collection[str]) -> Conventions:
         """Drop some fields."""
@@ -95,11 +101,14 @@ class Conventions:
         return Conventions(kept, {k: self.sources[k] for k in kept})
 
     def to_json(self) -> dict[str, dict[str, str]]:
-        """Return the ``conventions`` object of the JSON report, fields in the contract's order."""
+        """Return the ``conventions`` object of the JSON report, fields in the contract's order.
+
+        What is not settled is not among them.
+        """
         return {
             f: {"value": self.values[f], "source": self.sources[f]}
             for f in CONVENTIONS
-            if f in self.values
+            if f in self.values and self.sources[f] != "nearest"
         }
 
 

@@ -105,6 +105,8 @@ class Port:
         The optimizer that the port must equal when that one is fed with Φ(g).
     off : Port or None
         The same port with its GC flag switched off, where it has one.
+    switch : str
+        How that one is made, such as ``"use_gc=False"``; empty where no argument does it.
     conventions : mapping
         Declared conventions, field to value.
     dtypes : tuple of str
@@ -115,12 +117,17 @@ class Port:
         Whether the framework flushes subnormal numbers to zero.
     per_run_cost : str
         ``"cheap"`` (fuzzing is welcome) or ``"dear"`` (each run compiles a model).
+    most_elements : int or None
+        Elements that a case may have at most, where numbers travel as text.
     target : str or None
         The command-line target, for the rerun command.
     by_command : bool
         Whether the command line made it (the reference has no target).
     options : tuple of str
         Further command-line words that make the same port again.
+    own_kinds : mapping
+        Kinds of layer that the framework stores otherwise, with the names of its own kinds
+        (see `gc_ref._layouts.FLAX_KINDS`).
     environment : mapping
         Versions and settings that a reader needs to see the same thing.
     operator : bool
@@ -133,6 +140,8 @@ class Port:
         Where Adam of this framework adds ε (see the convention ``epsilon``).
     broken : callable
         ``broken()`` says what broke the port for good, or returns an empty text.
+    way_out : str
+        What its author can do where it cannot be driven.
     construction : Construction or None
         How the user makes what is driven, for programs that show a mistake without gc-ref.
 
@@ -154,14 +163,17 @@ class Port:
     algorithm: str | None = None
     base: Port | None = None
     off: Port | None = None
+    switch: str = ""
     conventions: Mapping[str, str] = field(default_factory=dict)
     dtypes: tuple[str, ...] = ("float32",)
     drives: frozenset[str] = frozenset()
     flush_to_zero: bool = False
     per_run_cost: str = "cheap"
+    most_elements: int | None = None
     target: str | None = None
     by_command: bool = False
     options: tuple[str, ...] = ()
+    own_kinds: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     operator: bool = False
     takes_unused: bool = False
@@ -169,6 +181,7 @@ class Port:
     usual_epsilon: str = "outside"
     broken: Callable[[], str] = str
     construction: Construction | None = None
+    way_out: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a layout, an algorithm or a convention that this port cannot have."""

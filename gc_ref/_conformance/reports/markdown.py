@@ -146,7 +146,7 @@ def _matrix_lines(reports: Sequence[ReportData]) -> Iterator[str]:
     yield ""
     rows = []
     for name, r in zip(names, reports, strict=True):
-        verdict = f"{summary.VERDICT[r.verdict]} {r.verdict}"
+        verdict = f"{summary.VERDICT[r.verdict]} {r.verdict}{summary.variant(r)}"
         known = ", ".join(code(i) for i in r.identified)
         target = (code if r.port["target"] else escape)(matrix.target_of(r))
         rows.append([name, verdict, escape(summary.counts(r)), known, target])

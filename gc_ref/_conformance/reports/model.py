@@ -43,6 +43,7 @@ class ReportData:
     known_from: str = ""
     ambiguous: bool = False
     complete: bool = True
+    scope: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -125,6 +126,8 @@ class ReportData:
             "vectors": self.vectors,
             "evidence": {**self.evidence, "counterexample": self._whole_neuron()},
         }
+        if self.scope:
+            found["scope"] = dict(self.scope)
         if self.known_from:
             found["known_from"] = self.known_from
         if not self.complete:
@@ -184,4 +187,5 @@ class ReportData:
             known_from=report.get("known_from", ""),
             ambiguous=report.get("ambiguous", False),
             complete=report.get("complete", True),
+            scope=report.get("scope", {}),
         )

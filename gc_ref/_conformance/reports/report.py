@@ -50,6 +50,9 @@ class Report(ReportData):
         Whether several known semantics explain the port: which of them it has is not known.
     complete : bool
         False where the process that judged the port ended early, so that checks are missing.
+    scope : mapping
+        Number of ``weights``, and of those that GC leaves alone (``left_alone``) under the
+        conventions; empty where that is not known.
 
     Examples
     --------

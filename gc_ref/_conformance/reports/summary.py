@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, UNSEEN
 from gc_ref._conformance.findings.check_report import CheckReport
@@ -46,9 +47,43 @@ def headline(report: ReportData) -> str:
         return f"{name} deviates: {len(failures)} of {counted(ran, 'check')} failed"
     if not ran:
         return f"{name}: nothing was checked"
-    if known := len(report.with_status("expected-failure")):
-        return f"{name} conforms but for {counted(known, 'known failure')} ({ran} checks ran)"
-    return f"{name} conforms: it passes {counted(ran, 'check')}"
+    known = len(report.with_status("expected-failure"))
+    but = f" but for {counted(known, 'known failure')}" if known else ""
+    if narrowed := narrowing(report):
+        return f"{name} conforms{but} {narrowed} ({counted(ran, 'check')} ran)"
+    if known:
+        return f"{name} conforms{but} ({ran} checks ran)"
+    return f"{name} conforms{variant(report)}: it passes {counted(ran, 'check')}"
+
+
+def variant(report: ReportData) -> str:
+    """Return " as GCC" for a port that conforms with its GC on convolutions only, else nothing."""
+    conv_only = report.conventions.get("scope", {}).get("value") == "conv-only"
+    return " as GCC" if conv_only and report.verdict == "conforms" else ""
+
+
+def narrowing(report: ReportData) -> str:
+    """Say what a port that conforms leaves alone by a choice that nobody declared; or nothing."""
+    return narrowed(report.conventions, report.scope) if report.verdict == "conforms" else ""
+
+
+def narrowed(conventions: Mapping[str, Mapping[str, str]], scope: Mapping[str, int]) -> str:
+    """Say which weights inferred conventions leave alone, and how many; or nothing."""
+    inferred = {
+        f: entry["value"] for f, entry in conventions.items() if entry["source"] != "declared"
+    }
+    if inferred.get("scope") == "conv-only":
+        words = "as GCC: convolutions only"
+    elif inferred.get("fan_in_one") == "keep":
+        words = "but for weights with one input"
+    else:
+        return ""
+    if not scope:  # an older report does not say how many
+        return words
+    left_alone, weights = scope["left_alone"], counted(scope["weights"], "weight")
+    return (
+        f"{words}; {left_alone} of {weights} {'is' if left_alone == 1 else 'are'} not centralized"
+    )
 
 
 def counts(report: ReportData) -> str:
@@ -61,21 +96,25 @@ def counts(report: ReportData) -> str:
 
 
 def render_badge(report: ReportData, *, least: int = 1) -> str:
-    """Return the badge as an endpoint of shields.io has it: green only if ``least`` checks ran."""
+    """Return the badge as an endpoint of shields.io has it: green only if ``least`` checks ran.
+
+    It is yellow for known failures, and for weights left alone by a choice that nobody declared.
+    """
     ran = report.checks_run
     known = len(report.with_status("expected-failure"))
+    checks = counted(ran, "check")
     if report.verdict == "error":
         message, color = "could not be judged", "lightgrey"
     elif ran < max(least, 1):
-        message, color = f"only {counted(ran, 'check')} ran", "lightgrey"
+        message, color = f"only {checks} ran", "lightgrey"
     elif report.verdict == "deviates":
-        message = f"deviates ({len(report.failures)} of {counted(ran, 'check')})"
-        color = "red"
+        message, color = f"deviates ({len(report.failures)} of {checks})", "red"
     elif known:
-        failures = counted(known, "known failure")
-        message, color = f"conforms ({counted(ran, 'check')}, {failures})", "yellow"
+        message = f"conforms{variant(report)} ({checks}, {counted(known, 'known failure')})"
+        color = "yellow"
     else:
-        message, color = f"conforms ({counted(ran, 'check')})", "brightgreen"
+        message = f"conforms{variant(report)} ({checks})"
+        color = "yellow" if narrowing(report) else "brightgreen"
     label = "gradient centralization"
     badge = {"schemaVersion": 1, "label": label, "message": message, "color": color}
     return json.dumps(badge, indent=2) + "\n"

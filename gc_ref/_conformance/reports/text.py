@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 
+from gc_ref._conformance.cases.comparison import float_ulp
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.findings.counterexample import Counterexample
+from gc_ref._conformance.reports.arithmetic import SHOWN, arithmetic
 from gc_ref._conformance.reports.model import ReportData
-from gc_ref._conformance.reports.summary import convention_meaning
+from gc_ref._conformance.reports.summary import convention_meaning, narrowing, variant
 from gc_ref._conformance.writing.words import counted, short, wrapped
 
 #: Parts of the environment that the line of versions leaves to other lines.
@@ -121,7 +124,11 @@ def _verdict(report: ReportData) -> str:
         return words + (f"; {stale}" if stale else "")
     known = len(report.with_status("expected-failure"))
     but = f" with {counted(known, 'expected failure')}" if known else ""
-    words = f"CONFORMS{but}: {name} passes {ran - known} of {ran} checks"
+    passes = f"{name} passes {ran - known} of {ran} checks"
+    if narrowed := narrowing(report):
+        words = f"CONFORMS{but} {narrowed}. {passes}"
+    else:
+        words = f"CONFORMS{but}{variant(report)}: {passes}"
     if not report.recognized:
         words += "; GC only, its optimizer is not recognized: name --algorithm or --base"
     return words
@@ -177,16 +184,30 @@ def _finding(check: CheckReport) -> Iterator[str]:
     yield from wrapped("  ", check.message)
     if check.counterexample:
         yield from _counterexample(check.counterexample)
-    if check.ratio:
-        of_zero = check.counterexample and check.counterexample.worst.expected == 0
-        has_ulps = check.ulps and math.isfinite(check.ulps) and not of_zero  # 0 has no ulp
-        ulps = f"{check.ulps:.3g} ulps" if has_ulps else ""
-        if math.isfinite(check.ratio):
-            bounds = f"{check.ratio:.3g} times its bound"
-            yield f"  the error is {', '.join(filter(None, (bounds, ulps)))}"
-        elif ulps:
-            yield f"  no rounding is allowed here: the error is {ulps}"
+    yield from _error(check)
     yield f"  rerun: {check.rerun}"
+
+
+def _error(check: CheckReport) -> Iterator[str]:
+    """Say how far off the element that is shown is; where none is, the worst of the check."""
+    if not check.ratio:
+        return
+    shown, ratio = check.counterexample, check.ratio
+    if shown is None:
+        if math.isfinite(ratio):
+            yield f"  the error is {ratio:.3g} times its bound"
+        return
+    element = shown.worst
+    off = abs(element.got - element.expected)
+    if not math.isfinite(off):
+        return
+    said = [f"{off / element.bound:.3g} times its bound"] if element.bound else []
+    if element.expected:  # 0 has no ulp
+        said.append(f"{off / float_ulp(Fraction(element.expected), shown.dtype):.3g} ulps")
+    if said:
+        yield f"  {'' if element.bound else 'no rounding is allowed here: '}the error is " + (
+            ", ".join(said)
+        )
 
 
 def _replay(check: CheckReport) -> Iterator[str]:
@@ -209,11 +230,18 @@ def _counterexample(shown: Counterexample) -> Iterator[str]:
         f"of shape {shown.shape}, {outputs}"
     )
     of = "its gradient" if axes is None else "gradient over the inputs of that output"
-    for step, values in enumerate(worst.gradient, 1):
+    first = max(0, len(worst.gradient) - SHOWN)
+    if first:
+        yield f"  (the gradients of the first {counted(first, 'step')} are in the JSON report)"
+    for step, values in enumerate(worst.gradient[first:], first + 1):
         text = ", ".join(short(v) for v in values)
         yield from wrapped(f"  {of}, step {step}: ", f"[{text}]")
     if worst.weight is not None:
-        yield f"  weight before: {short(worst.weight)}"
+        hyper = ", ".join(f"{k} = {short(v)}" for k, v in shown.neuron.hyperparameters.items())
+        settings = f"; {hyper}" if hyper else ""
+        yield f"  weight before step 1: {short(worst.weight)}{settings}"
+    for line in arithmetic(shown):
+        yield from wrapped("  ", line)
     yield (
         f"  at index {worst.index} after step {worst.step}: expected "
         f"{short(worst.expected, 9)}, got {short(worst.got, 9)}, bound {short(worst.bound)}"

@@ -10,24 +10,11 @@ from collections.abc import Iterator, Sequence
 
 from gc_ref._conformance.findings.counterexample import Counterexample
 from gc_ref._conformance.ports.case import KIND_NAMES
+from gc_ref._conformance.reports.arithmetic import MOST, arithmetic, position
 from gc_ref._conformance.writing.words import clean, finite, listed, short
 
-#: A counterexample holds so many gradients at most: there may be more than these.
-MOST = 64
 #: Two numbers that differ by less than this share of them are the same but for rounding.
 ROUNDING = 1e-5
-
-
-def position(shown: Counterexample) -> int | None:
-    """Position of the easiest element among the inputs of its output neuron, if it is listed."""
-    index = shown.easiest.index
-    if len(index) != len(shown.shape):
-        return None
-    at = 0
-    for axis, (length, i) in enumerate(zip(shown.shape, index, strict=True)):
-        if axis not in (shown.output_axis or ()):
-            at = at * length + i
-    return at if at < len(shown.easiest.gradient[0]) else None
 
 
 def worked_example(shown: Counterexample) -> list[str]:
@@ -100,6 +87,8 @@ def _of_optimizer(shown: Counterexample) -> Iterator[str]:
     element = shown.easiest
     assert element.weight is not None
     yield f"The weight at index {_index(shown)} starts at {short(element.weight)}."
+    for line in arithmetic(shown):
+        yield f"{line[:1].upper()}{line[1:]}."
     if len(element.gradient) == 1:
         yield from _first_step(shown)
     expected, got = short(element.expected, 9), short(element.got, 9)
@@ -107,7 +96,7 @@ def _of_optimizer(shown: Counterexample) -> Iterator[str]:
 
 
 def _first_step(shown: Counterexample) -> Iterator[str]:
-    """Algorithm 1's first step from a known gradient, if it comes to the expected value."""
+    """Say what the port used in Algorithm 1's first step, if that gives the expected value."""
     element, hyper, at = shown.easiest, shown.neuron.hyperparameters, position(shown)
     gradient, weight = element.gradient[0], element.weight
     if shown.neuron.algorithm != "sgdm" or at is None or weight is None:
@@ -119,15 +108,9 @@ def _first_step(shown: Counterexample) -> Iterator[str]:
         return
     mean = 0.0 if shown.output_axis is None else _mean(gradient)
     direction = gradient[at] - mean
-    for share, times in ((1 - beta, f" × (1 - {short(beta)})"), (1.0, "")):
+    for share in (1 - beta, 1.0):
         moved = -lr * share * direction
         if moved and math.isclose(weight + moved, element.expected, rel_tol=1e-9, abs_tol=1e-12):
-            factor = "" if share == 1 else times
-            signed = short(direction) if direction >= 0 else f"({short(direction)})"
-            yield (
-                f"The first step with learning rate {short(lr)} and momentum {short(beta)} moves "
-                f"it by -{short(lr)}{factor} × {signed} = {short(moved)}."
-            )
             yield from _used(shown, at, weight, -lr * share, mean)
             return
 

@@ -17,7 +17,7 @@ from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.port import PortError, SkippedError
 from gc_ref._conformance.reports.report import Report
 
-__all__ = ["compose_report", "versions"]
+__all__ = ["compose_report", "scope_of", "versions"]
 
 
 def versions() -> dict[str, str]:
@@ -30,10 +30,18 @@ def versions() -> dict[str, str]:
     }
 
 
+def scope_of(judge: Judge) -> dict[str, int]:
+    """Return how many weights the port has, and how many of them it is held to leave alone."""
+    weights = [p for p in judge.integers.parameters if len(p.shape) >= 2]
+    left_alone = [p for p in weights if judge.specification.rule(p) == "none"]
+    return {"weights": len(weights), "left_alone": len(left_alone)}
+
+
 def compose_report(judge: Judge, checks: Sequence[CheckReport], *, suite: str) -> Report:
     """Return the report of a port, given its judge, which keeps its runs, and what checks found."""
     port = judge.port
     conventions: Mapping[str, Mapping[str, str]] = {}
+    scope: Mapping[str, int] = {}
     recognized, notes = True, list(judge.notes)
     if "hint" in port.environment:
         notes.append(port.environment["hint"])
@@ -41,6 +49,7 @@ def compose_report(judge: Judge, checks: Sequence[CheckReport], *, suite: str) -
         try:
             settled = judge.specification
             conventions = settled.conventions.to_json()
+            scope = scope_of(judge)
             recognized = settled.mode != "unknown"
             notes = [*settled.remarks, *notes]
         except (PortError, SkippedError):  # a shape changed, or nothing ran at all
@@ -65,4 +74,5 @@ def compose_report(judge: Judge, checks: Sequence[CheckReport], *, suite: str) -
         vectors=len(judge.vectors_held),
         evidence=collect(judge, checks),
         ambiguous=diagnosis.ambiguous,
+        scope=scope,
     )

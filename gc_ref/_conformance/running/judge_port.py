@@ -25,6 +25,7 @@ from gc_ref._conformance.ports.port import Port, PortError, ShapeChangedError, S
 from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.running.compose import compose_report
 from gc_ref._conformance.running.progress import Progress
+from gc_ref._conformance.running.replaced import replaced_functions
 from gc_ref._conformance.vector_files.read import UserVectors, load_all
 
 __all__ = [
@@ -182,18 +183,25 @@ def report_of_check(
     judge: Judge, entry: Check, before: Sequence[CheckReport], rerun: str
 ) -> CheckReport:
     """Run one check, after those ``before``, and report what it found."""
-    outcome = outcome_of(judge, entry, before)
-    for port in (judge.port, judge.port.base):
-        if port is not None and port.broken():  # the check may have tolerated the run that broke it
-            outcome = Outcome("error", port.broken())
+    try:
+        outcome = outcome_of(judge, entry, before)
+    except Exception as error:
+        if not replaced_functions():
+            raise
+        outcome = Outcome("error", type(error).__name__)  # the reason follows
+    # The check may have tolerated the run that broke the port, or what the kit computes with.
+    for broken in (replaced_functions, judge.port.broken, getattr(judge.port.base, "broken", str)):
+        if words := broken():
+            outcome = Outcome("error", words)
             break
     return CheckReport.of(entry, outcome, rerun)
 
 
 def outcome_of(judge: Judge, entry: Check, before: Sequence[CheckReport] = ()) -> Outcome:
     """Run one check; a port that fails to run is one clear message, not a traceback."""
+    changes = len(judge.dtype_changes)
     try:
-        return RUNS[entry.id](judge)
+        outcome = RUNS[entry.id](judge)
     except ShapeChangedError as error:
         if any(c.id == "hygiene/shape" and c.status == "failed" for c in before):
             return not_applicable("a shape changed: see hygiene/shape")
@@ -201,7 +209,13 @@ def outcome_of(judge: Judge, entry: Check, before: Sequence[CheckReport] = ()) -
     except SkippedError as error:
         return not_applicable(str(error))
     except PortError as error:
-        return Outcome("error", str(error))
+        message, way_out = str(error), judge.port.way_out
+        return Outcome("error", f"{message.rstrip('.')}. {way_out}" if way_out else message)
+    changed = list(judge.dtype_changes.values())[changes:]
+    kept = any(c.id == "hygiene/dtype" and c.status == "passed" for c in before)
+    if changed and kept and outcome.status == "passed":
+        return failed(changed[0])  # a dtype that changes in this check's own case only
+    return outcome
 
 
 def rerun_command(

@@ -13,7 +13,7 @@ from gc_ref._conformance.catalogue.checks import CHECKS, Check
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.port import Port
-from gc_ref._conformance.writing.words import counted
+from gc_ref._conformance.writing.words import clean, counted, shown
 
 __all__ = ["Progress", "ProgressBar", "ProgressLines", "show_progress"]
 
@@ -85,7 +85,7 @@ class ProgressLines(Progress):
         if self._repeated:
             print(f"  {self._repeated} more such runs", file=self._stream)
         self._last, self._repeated = line, 0
-        print(line, file=self._stream, flush=True)
+        print(shown(line), file=self._stream, flush=True)
 
 
 class ProgressBar(Progress):
@@ -103,7 +103,7 @@ class ProgressBar(Progress):
     def port_runs(self, case: Case) -> None:
         """Count the run."""
         self._runs += 1
-        self._bar.set_postfix_str(f"run {self._runs}: {case.id}", refresh=False)
+        self._bar.set_postfix_str(f"run {self._runs}: {clean(case.id)}", refresh=False)
         if time.monotonic() - self._refreshed > PAUSE:
             self._refreshed = time.monotonic()
             self._bar.refresh()

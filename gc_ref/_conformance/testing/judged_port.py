@@ -12,12 +12,14 @@ from gc_ref._conformance.known_failures.expectations import Expectations
 from gc_ref._conformance.known_failures.holding import hold_check, hold_report
 from gc_ref._conformance.ports.port import Port
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.running.compose import compose_report
+from gc_ref._conformance.reports.summary import narrowed
+from gc_ref._conformance.running.compose import compose_report, scope_of
 from gc_ref._conformance.running.judge_port import RunOptions, report_of_check, rerun_command
 
 __all__ = ["JudgedPort", "name_of_test"]
 
-FIRST = "hygiene/shape"  # run before any other: a port that changes shapes is told so once
+#: Run before any other: a port that changes shapes or dtypes is told so once.
+FIRST = ("hygiene/shape", "hygiene/dtype")
 
 
 class JudgedPort:
@@ -51,8 +53,9 @@ class JudgedPort:
 
     def find(self, id: str) -> CheckReport:
         """Run a check, if it has not been run, and return what it found by itself."""
-        if id not in self.found and id != FIRST:
-            self.find(FIRST)
+        if id not in FIRST:
+            for first in FIRST:
+                self.find(first)
         if id in self.found:
             return self.found[id]
         entry = CHECKS[id]
@@ -82,6 +85,12 @@ class JudgedPort:
                     break
             self._report = compose_report(self.judge, found, suite=self.options.suite)
         return self._report
+
+    def narrowed(self) -> str:
+        """Say which weights inferred conventions leave alone, of a port that the checks passed."""
+        if any(c.status in ("failed", "indeterminate", "error") for c in self.found.values()):
+            return ""
+        return narrowed(self.judge.specification.conventions.to_json(), scope_of(self.judge))
 
     def report_if_cheap(self) -> Report | None:
         """Return the report of the whole port, where it is there or costs little."""

@@ -13,6 +13,7 @@ from gc_ref._conformance.ports.port import Port
 from gc_ref._conformance.reports.report import Report
 from gc_ref._conformance.reports.text import render_finding
 from gc_ref._conformance.testing.judged_port import JudgedPort, name_of_test
+from gc_ref._conformance.writing.words import shown
 
 __all__ = ["PortCheck"]
 
@@ -56,6 +57,7 @@ class PortCheck:
         if self.last is None:
             return None
         port, options = self.judged.port, self.judged.options
+        narrowed = self.judged.narrowed() if self.id == "scope/every-weight" else ""
         return {
             "port": {"name": port.name, "kind": port.kind, "target": port.target},
             "suite": options.suite,
@@ -64,6 +66,7 @@ class PortCheck:
             "tests": name_of_test("", self.id, self.test_id),
             "said_something": self.last.said_something,
             "check": self.last.to_json(),
+            "narrowed": narrowed,
         }
 
 
@@ -75,7 +78,7 @@ def _tell_pytest(found: CheckReport, report: Report | None) -> None:
     if found.status == "passed":
         return
     if found.status == "not-applicable":
-        pytest.skip(f"{found.id}: {found.message}")
+        pytest.skip(shown(f"{found.id}: {found.message}"))
     if found.status == "expected-failure":
-        pytest.xfail(f"{found.id}: {found.expectation}")  # does nothing under --runxfail
-    pytest.fail(render_finding(found, report), pytrace=False)
+        pytest.xfail(shown(f"{found.id}: {found.expectation}"))  # does nothing under --runxfail
+    pytest.fail(shown(render_finding(found, report)), pytrace=False)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from gc_ref._conformance.cases.vectors import Vector, versions_up_to
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS, FORMS, Form
+from gc_ref._conformance.catalogue.deviations import FORMS, Form
 from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.case import Array
@@ -23,7 +23,7 @@ def shown_forms(suite: str = "user") -> Iterator[tuple[str, Form]]:
     """Yield every form that a vector may show, under its id; those that a suite knew, or all."""
     known = None if suite == "user" else versions_up_to(suite)
     for id, form in FORMS.items():
-        if id not in NOT_SHOWN and (known is None or DEVIATIONS[form.deviation].since in known):
+        if id not in NOT_SHOWN and (known is None or form.since in known):
             yield id, form
 
 
@@ -64,7 +64,7 @@ def _run(vector: Vector, semantics: Semantics) -> list[Array]:
     """Run a semantics in NumPy; half types in float32, each answer rounded once."""
     info = ParameterInfo(
         vector.shape, OUTPUT_AXIS[vector.layout], first_rank=max(2, len(vector.shape)),
-        bits=53 if vector.dtype == "float64" else 24,
+        bits=53 if vector.dtype == "float64" else 24, kind=vector.kind,
     )  # fmt: skip
     wide = np.float64 if vector.dtype == "float64" else np.float32
     gradients = [g.astype(wide) for g in vector.gradients]

@@ -31,6 +31,7 @@ from gc_ref._conformance.ports.serialization import (
     short,
 )
 from gc_ref._conformance.ports.storage import STORAGE
+from gc_ref._conformance.writing.files import read_regular
 from gc_ref._layouts import KINDS, LAYOUTS, VECTOR_KINDS
 
 #: Values that a member may have.
@@ -85,7 +86,7 @@ def load_all(paths: Sequence[Path | str]) -> UserVectors:
 def parse_object(path: Path | str) -> dict[str, Any]:
     """Read a file that holds one JSON object; raise VectorError if it does not."""
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig")
         if not text.strip():
             raise VectorError(f"{path} is empty")
         found = json.loads(text, object_pairs_hook=members)

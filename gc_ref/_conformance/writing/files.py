@@ -3,9 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
+
+#: Larger files are not read: reports of the full suite have some 100 kB.
+LARGEST = 64 * 2**20
+
+
+def read_regular(path: str | os.PathLike[str]) -> bytes:
+    """Read a file that somebody names: no device, which may never end, no pipe, nothing huge.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, is no regular file, or is larger than 64 MiB.
+    """
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # of a pipe, open waits
+    try:
+        mode = os.fstat(number).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "is no regular file, but a pipe or a device", str(path))
+        with open(number, "rb", closefd=False) as file:
+            data = file.read(LARGEST + 1)
+    finally:
+        os.close(number)
+    if len(data) > LARGEST:
+        raise OSError(errno.EFBIG, f"is larger than {LARGEST // 2**20} MiB", str(path))
+    return data
 
 
 def is_special(path: str) -> bool:

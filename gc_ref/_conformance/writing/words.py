@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,8 @@ WIDTH = 96
 CONFUSING = frozenset(
     "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufffe\uffff"
 )
+#: What a terminal obeys instead of showing it; lines and tabs stay.
+OBEYED = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{''.join(sorted(CONFUSING))}]")
 
 
 def clean(text: object) -> str:
@@ -24,6 +27,41 @@ def clean(text: object) -> str:
     ('two lines', '\ufffd[31m')
     """
     return "".join(" " if c in "\n\t\r" else "\ufffd" if _unfit(c) else c for c in str(text))
+
+
+def shown(text: str) -> str:
+    r"""Escape, as JSON does, the characters that a terminal obeys instead of showing them.
+
+    Examples
+    --------
+    >>> print(shown("two\nlines, \x1b[31m"))
+    two
+    lines, \u001b[31m
+    """
+    return OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+#: Longest message of somebody's exception that is repeated.
+LONGEST = 300
+
+
+def one_line(error: BaseException) -> str:
+    r"""Type and message of somebody's exception on one line, cut to a readable length.
+
+    Examples
+    --------
+    >>> one_line(ValueError("two\nlines"))
+    'ValueError: two lines'
+    """
+    try:
+        text = " ".join(str(error).split())
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # somebody's own __str__ may do anything, sys.exit(0) too
+        text = ""
+    if len(text) > LONGEST:
+        text = text[: LONGEST - 3] + "..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _unfit(char: str) -> bool:

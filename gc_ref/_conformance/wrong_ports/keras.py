@@ -8,7 +8,7 @@ from typing import Any
 
 from gc_ref._conformance.adapters.keras.port import keras_port, select_backend
 from gc_ref._conformance.catalogue.deviations import Form
-from gc_ref._conformance.catalogue.parameters import parameter_infos
+from gc_ref._conformance.catalogue.parameters import kind_in, parameter_infos
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.port import Port
 
@@ -18,7 +18,7 @@ __all__ = ["optimizer_port"]
 def optimizer_port(form: Form, name: str) -> Port:
     """Make the port of a form of a deviation as a ``keras.optimizers.Optimizer``."""
     select_backend()  # Keras reads it when it is imported
-    make = _optimizer_class(form.semantics)
+    make = _optimizer_class(form.semantics, saved=form.flaw != "state-lost")
     # With the arguments of Keras's own.
     factories: Mapping[str, Any] = {
         "sgd": lambda learning_rate=0.1, momentum=0.0: make(learning_rate, momentum=momentum),
@@ -36,7 +36,7 @@ def optimizer_port(form: Form, name: str) -> Port:
     return keras_port(factories[form.optimizer], name=name, algorithm=form.semantics.algorithm)
 
 
-def _optimizer_class(semantics: Semantics) -> Any:
+def _optimizer_class(semantics: Semantics, *, saved: bool) -> Any:
     import keras
     from keras import ops
 
@@ -52,7 +52,9 @@ def _optimizer_class(semantics: Semantics) -> Any:
             if self.built:
                 return
             super().build(variables)
-            self.infos = parameter_infos({i: tuple(v.shape) for i, v in enumerate(variables)}, -1)
+            shapes = {i: tuple(v.shape) for i, v in enumerate(variables)}
+            kinds = {i: kind_in(v.path) for i, v in enumerate(variables)}
+            self.infos = parameter_infos(shapes, -1, kinds=kinds)
             made: dict[Any, Any] = {}
             self.states = []
             for i, v in enumerate(variables):
@@ -64,11 +66,13 @@ def _optimizer_class(semantics: Semantics) -> Any:
                 self.states.append(made[key])
 
         def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
-            """Take the mean over the whole model first, for a centering rule that needs it."""
-            self.model_mean = 0.0
+            """Look at the whole model first, for a centering rule that needs it."""
+            self.model_mean, self.model_norm = 0.0, 1.0
             if semantics.centering == "model":
                 size = sum(math.prod(g.shape) for g in grads)
                 self.model_mean = sum(ops.sum(g) for g in grads) / size
+            if semantics.centering == "clipped-model-norm":
+                self.model_norm = ops.sqrt(sum(ops.sum(g * g) for g in grads))
             return super().apply(grads, trainable_variables)
 
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -79,10 +83,20 @@ def _optimizer_class(semantics: Semantics) -> Any:
             before = State(*(ops.convert_to_tensor(s) for s in self.states[i]))
             weight, after = step(
                 ops, semantics, ops.convert_to_tensor(variable), gradient, before, t,
-                hyper, self.infos[i], self.model_mean,
+                hyper, self.infos[i], self.model_mean, self.model_norm,
             )  # fmt: skip
             self.assign(variable, weight)
             for kept, value in zip(self.states[i], after, strict=True):
                 self.assign(kept, value)
+
+        def save_own_variables(self, store: Any) -> None:
+            """Save the state, or nothing of it."""
+            if saved:
+                super().save_own_variables(store)
+
+        def load_own_variables(self, store: Any) -> None:
+            """Restore the state, or nothing of it."""
+            if saved:
+                super().load_own_variables(store)
 
     return WrongOptimizer

@@ -7,7 +7,7 @@ from typing import Any
 
 from gc_ref._conformance.adapters.optax.port import optax_port
 from gc_ref._conformance.catalogue.deviations import Form
-from gc_ref._conformance.catalogue.parameters import parameter_infos
+from gc_ref._conformance.catalogue.parameters import kind_in, parameter_infos
 from gc_ref._conformance.catalogue.semantics import Semantics, State, step
 from gc_ref._conformance.ports.port import Port
 
@@ -48,15 +48,18 @@ def _transformation(semantics: Semantics, hyper: dict[str, Any]) -> Any:
     def update(updates: Any, state: Any, params: Any = None) -> Any:
         t, before = state[0] + 1, state[1]
         weights, structure = jax.tree.flatten(params)
+        paths = [jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(params)]
         gradients = jax.tree.leaves(updates)
-        infos = parameter_infos({i: tuple(w.shape) for i, w in enumerate(weights)}, -1).values()
-        model_mean = jnp.mean(jnp.concatenate([g.ravel() for g in gradients]))
+        shapes = {i: tuple(w.shape) for i, w in enumerate(weights)}
+        infos = parameter_infos(shapes, -1, kinds=dict(enumerate(map(kind_in, paths)))).values()
+        flat = jnp.concatenate([g.ravel() for g in gradients])
+        whole = jnp.mean(flat), jnp.sqrt(jnp.sum(flat * flat))
         after, moves = [], []
         shared: dict[Any, Any] = {}
         for w, g, kept, info in zip(weights, gradients, before, infos, strict=True):
             if semantics.mistake == "state-aliased":
                 kept = shared.get(info.shape, kept)
-            moved, now = step(jnp, semantics, w, g, State(*kept), t, hyper, info, model_mean)
+            moved, now = step(jnp, semantics, w, g, State(*kept), t, hyper, info, *whole)
             shared[info.shape] = list(now)
             after.append(list(now))
             moves.append(moved - w)

@@ -16,7 +16,9 @@ __all__ = ["optimizer_port"]
 
 def optimizer_port(form: Form, name: str) -> Port:
     """Make the port of a form of a deviation as a ``torch.optim.Optimizer``."""
-    make = _gradient_alias() if form.flaw == "gradient-alias" else _optimizer_class(form.semantics)
+    make = _optimizer_class(form.semantics, saved=form.flaw != "state-lost")
+    if form.flaw == "gradient-alias":
+        make = _gradient_alias()
     # With the arguments of PyTorch's own.
     factories: Mapping[str, Any] = {
         "sgd": lambda params, lr=0.1, momentum=0.0: make(params, {"lr": lr, "momentum": momentum}),
@@ -33,7 +35,7 @@ def optimizer_port(form: Form, name: str) -> Port:
     return torch_port(factories[form.optimizer], name=name, algorithm=form.semantics.algorithm)
 
 
-def _optimizer_class(semantics: Semantics) -> Any:
+def _optimizer_class(semantics: Semantics, *, saved: bool) -> Any:
     import torch
     from array_api_compat import torch as xp
 
@@ -50,10 +52,12 @@ def _optimizer_class(semantics: Semantics) -> Any:
             groups = [group["params"] for group in self.param_groups]
             shapes = {p: tuple(p.shape) for group in groups for p in group}
             infos = parameter_infos(shapes, 0, groups=groups)
-            model_mean = torch.cat([p.grad.ravel() for p in infos]).mean()
+            flat = torch.cat([p.grad.ravel() for p in infos])
+            whole = flat.mean(), flat.norm()
+            states = self.state if saved else self.__dict__.setdefault("unsaved", {})
             shared: dict[Any, Any] = {}
             for p, info in infos.items():
-                own = kept = self.state[p]
+                own = kept = states.setdefault(p, {})
                 if semantics.mistake == "state-aliased":
                     kept = shared.setdefault(info.shape, own)
                 if not kept:
@@ -61,7 +65,7 @@ def _optimizer_class(semantics: Semantics) -> Any:
                 own.update(t=own.get("t", 0) + 1, now=kept["now"])
                 hyper = _hyperparameters(self.param_groups[info.group])
                 weight, state = step(
-                    xp, semantics, p, p.grad, State(*kept["now"]), own["t"], hyper, info, model_mean
+                    xp, semantics, p, p.grad, State(*kept["now"]), own["t"], hyper, info, *whole
                 )
                 p.copy_(weight)
                 kept["now"] = own["now"] = [x.clone() for x in state]

@@ -1,18 +1,21 @@
 """A program that skips a case, fails or breaks: what is said of it, and what is kept."""
 
+import contextlib
+import json
 import os
+import time
 from functools import partial
 
 import pytest
 
 from gc_ref._conformance.adapters.exec import process as _exec_process
 from gc_ref._conformance.cli.main import main
-from gc_ref._conformance.ports.port import SkippedError
-from gc_ref.conformance import PortError, check
+from gc_ref._conformance.ports.port import PortLoadError, SkippedError
+from gc_ref.conformance import PortError, check, exec_port
 
 from ._exec_child import HELLO, answer
 from ._exec_fake import FakeProgram, use
-from ._exec_talk import CASE, OPTIMIZER, echo, fake_port, talk
+from ._exec_talk import CASE, OPTIMIZER, echo, fake_port, line, talk
 
 
 @pytest.fixture
@@ -164,3 +167,28 @@ def test_memory_is_bounded():
         assert len(program.lines._tail) <= _exec_process.TAIL
     finally:
         program.stop()
+
+
+@pytest.mark.parametrize("version", [True, 1.0, "1", None])
+def test_the_version_is_a_whole_number(monkeypatch, version):
+    with pytest.raises(PortLoadError, match="this kit speaks"):
+        fake_port(monkeypatch, HELLO | {"version": version})
+
+
+def test_a_line_after_the_last_answer_breaks_the_program(monkeypatch):
+    """There is no further question that would find it."""
+
+    def reply(number, question):
+        if number == 0:
+            return line(OPTIMIZER)
+        return line(echo(json.loads(question))) + line({"id": 1, "steps": []})
+
+    use(monkeypatch, reply)
+    port = exec_port("fake")
+    with contextlib.suppress(PortError):  # where it is there at once
+        port.run(CASE)
+    for _ in range(1000):
+        if port.broken():
+            break
+        time.sleep(0.01)
+    assert 'wrote what nobody asked for: \'{"id": 1' in port.broken()

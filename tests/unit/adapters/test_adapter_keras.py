@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from gc_ref._conformance.adapters.keras import model as _keras_model
 from gc_ref._conformance.checks.hygiene import checkpoint, state_isolated
+from gc_ref._conformance.checks.scope import every_weight
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._layouts import KINDS
 from gc_ref.conformance import Case, keras_port
@@ -17,16 +19,17 @@ from gc_ref.conformance import Case, keras_port
 from ._keras_probe import BACKEND, case_of, keras, parameters, same
 
 pytestmark = pytest.mark.keras
+#: Kind of layer to its class in Keras, and the path of its weight in a new model.
 REAL_LAYERS = {
-    "dense": ("Dense", "kernel"),
-    "conv1d": ("Conv1D", "kernel"),
-    "conv2d": ("Conv2D", "kernel"),
-    "conv3d": ("Conv3D", "kernel"),
-    "depthwise": ("DepthwiseConv2D", "kernel"),
-    "transposed": ("Conv2DTranspose", "kernel"),
-    "embedding": ("Embedding", "embeddings"),
-    "attention-in": ("EinsumDense", "kernel"),
-    "attention-out": ("EinsumDense", "kernel"),
+    "dense": ("Dense", "dense/kernel"),
+    "conv1d": ("Conv1D", "conv1d/kernel"),
+    "conv2d": ("Conv2D", "conv2d/kernel"),
+    "conv3d": ("Conv3D", "conv3d/kernel"),
+    "depthwise": ("DepthwiseConv2D", "depthwise_conv2d/kernel"),
+    "transposed": ("Conv2DTranspose", "conv2d_transpose/kernel"),
+    "embedding": ("Embedding", "embedding/embeddings"),
+    "attention-in": ("EinsumDense", "multi_head_attention/query/kernel"),
+    "attention-out": ("EinsumDense", "multi_head_attention_1/attention_output/kernel"),
 }
 
 
@@ -78,12 +81,61 @@ def test_weights_belong_to_real_layers() -> None:
         layer = owners[id(variable)]
         assert tuple(variable.shape) == p.shape
         if p.kind in REAL_LAYERS:
-            class_name, attribute = REAL_LAYERS[p.kind]
+            class_name, path = REAL_LAYERS[p.kind]
             assert type(layer) is getattr(keras.layers, class_name)
-            assert variable.path.endswith(f"{p.layer}/{attribute}")
-    assert owners[id(model.probe_variables["dense_0.bias"])].name == "dense_0"
+            assert variable.path == path
+    assert owners[id(model.probe_variables["dense_0.bias"])].name == "dense"
     assert type(owners[id(model.probe_variables["scale_0.scale"])]).__name__ == "LayerNormalization"
     assert len(model.trainable_variables) == len(owned)
+
+
+def test_layers_have_the_names_that_keras_gives() -> None:
+    owned = tuple(
+        replace(p, layer=f"{p.layer}{number}")
+        for number in "ab"
+        for p in parameters(("dense", "transposed", "scale"))
+    )
+    model = _keras_model.build_model(keras, "output-last", _keras_model.structure(owned))
+    made = [p for p in owned if p.role in ("kernel", "scale")]
+    names = [model.probe_variables[p.name].path.rpartition("/")[0] for p in made]
+    keras.backend.clear_session()
+    layers = keras.layers
+    for name in names:
+        kind = {"dense": layers.Dense, "conv2d": layers.Conv2DTranspose}.get(
+            name.split("_")[0], layers.LayerNormalization
+        )
+        arguments = {layers.Dense: (3,), layers.Conv2DTranspose: (3, 2)}.get(kind, ())
+        assert kind(*arguments).name == name
+    assert len(set(names)) == 6
+
+
+class ByPath(keras.optimizers.SGD):  # type: ignore[misc, name-defined]
+    """GC over the true inputs of each layer, which it knows by the path of its weight."""
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        variables = self._trainable_variables
+        super().apply(
+            [self.centralize(v.path, g) for v, g in zip(variables, grads, strict=True)],
+            trainable_variables,
+        )
+
+    def centralize(self, path: str, g: Any) -> Any:
+        if len(g.shape) < 2:
+            return g
+        inputs = {
+            "multi_head_attention/query": (0,),
+            "depthwise_conv2d": (0, 1),
+            "conv2d_transpose": (0, 1, 3),
+        }
+        usual = tuple(range(len(g.shape) - 1))
+        axes = next((axes for name, axes in inputs.items() if path.startswith(name)), usual)
+        return g - keras.ops.mean(g, axis=axes, keepdims=True)
+
+
+def test_a_port_that_knows_the_paths_of_keras() -> None:
+    judge = Judge(keras_port(ByPath, algorithm="sgdm"), seed=0, suite="quick", max_examples=0)
+    assert every_weight(judge).status == "passed"
+    assert judge.specification.conventions.get("axes_rule") == "by-kind"
 
 
 def test_output_first_weights() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gc_ref._conformance.adapters.optax.tree import flatten, nest, paths
-from gc_ref._layouts import KINDS, VECTOR_KINDS
+from gc_ref._layouts import FLAX_KINDS, KINDS, VECTOR_KINDS
 from gc_ref.conformance import Case, Parameter, PortError, optax_port
 
 from ._adapter_cases import same
@@ -22,15 +22,16 @@ pytestmark = [pytest.mark.optax, pytest.mark.jax]
 
 class TestTree:
     def test_as_flax_names_it(self):
-        found = paths(parameters((*KINDS, "scale", "scalar")), layout="output-last")
+        kinds = [FLAX_KINDS.get(kind, kind) for kind in KINDS]
+        found = paths(parameters((*kinds, "scale", "scalar")), layout="output-last")
         assert found == {
             "dense_0.kernel": ("Dense_0", "kernel"),
             "dense_0.bias": ("Dense_0", "bias"),
             "conv1d_0.kernel": ("Conv_0", "kernel"),
             "conv2d_0.kernel": ("Conv_1", "kernel"),
             "conv3d_0.kernel": ("Conv_2", "kernel"),
-            "depthwise_0.kernel": ("Conv_3", "kernel"),
-            "transposed_0.kernel": ("ConvTranspose_0", "kernel"),
+            "depthwise-grouped_0.kernel": ("Conv_3", "kernel"),
+            "transposed-direct_0.kernel": ("ConvTranspose_0", "kernel"),
             "embedding_0.kernel": ("Embed_0", "embedding"),
             "attention-in_0.kernel": ("MultiHeadDotProductAttention_0", "query", "kernel"),
             "attention-out_0.kernel": ("MultiHeadDotProductAttention_1", "out", "kernel"),
@@ -38,6 +39,10 @@ class TestTree:
             "scale_0.bias": ("LayerNorm_0", "bias"),
             "scalar_0.scalar": ("scalar_0", "scalar"),
         }
+
+    def test_layers_that_flax_lacks_get_none_of_its_names(self):
+        found = paths(parameters(("depthwise", "transposed")), layout="output-last")
+        assert set(found.values()) == {("depthwise_0", "kernel"), ("transposed_0", "kernel")}
 
     @pytest.mark.smoke
     @pytest.mark.flax
@@ -56,7 +61,7 @@ class TestTree:
                 return nn.MultiHeadDotProductAttention(num_heads=2)(x)
 
         made = Model().init(jax.random.key(0), jnp.zeros((1, 5, 3)))["params"]
-        kinds = ("dense", "scale", "conv1d", "transposed", "embedding", "attention-in")
+        kinds = ("dense", "scale", "conv1d", "transposed-direct", "embedding", "attention-in")
         for path in paths(parameters(kinds), layout="output-last").values():
             node = made
             for key in path:

@@ -166,10 +166,10 @@ class TestLoadErrors:
         gc.collect()  # a coroutine left behind would warn here
 
     def test_a_missing_argument_is_named(self):
-        def factory(params, lr, model):
+        def factory(params, lr, schedule):
             return torch.optim.SGD(params, lr=lr)
 
-        self.refuse(factory, "TypeError: .*'model'")
+        self.refuse(factory, "TypeError: .*'schedule'.*Give it what it wants with --set")
 
     def test_an_optimizer_of_other_parameters(self):
         made = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)

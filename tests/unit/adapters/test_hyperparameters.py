@@ -3,7 +3,7 @@
 import pytest
 
 from gc_ref._conformance.adapters.shared.hyperparameters import read_signature, require_lr
-from gc_ref._conformance.adapters.shared.switch import read_switches, switched_off
+from gc_ref._conformance.adapters.shared.switch import read_switch, switched_off
 from gc_ref.conformance import Port, PortLoadError
 
 EVERYTHING = {
@@ -127,51 +127,86 @@ class TestKeywordArguments:
         assert found.fixed == {"momentum": 0.75}
 
 
+def taken(settings, **options):
+    return read_switch(lambda **kwargs: None, settings, **options)
+
+
 class TestSwitch:
-    @pytest.mark.parametrize("name", ["use_gc", "gc", "centralize_gradients", "GC"])
+    @pytest.mark.parametrize(
+        "name",
+        ["use_gc", "gc", "centralize_gradients", "GC", "useGC", "usegc", "using_gc", "gc_on"],
+    )
     def test_by_name(self, name):
         namespace = {}
         exec(f"def factory(params, {name}=True): ...", namespace)
-        assert read_switches(namespace["factory"], {}, skip=1).on == (name,)
+        assert read_switch(namespace["factory"], {}, skip=1) == (name, True, False, ())
 
     @pytest.mark.parametrize(
-        "name", ["gc_conv_only", "gc_loc", "disable_gc", "no_gc", "centered", "nesterov"]
+        "name",
+        [
+            "gc_conv_only",
+            "gc_loc",
+            "no_gc",
+            "centered",
+            "use_agc",
+            "useAGC",
+            "usingNormGC",
+            "norm_gc",
+        ],
     )
     def test_what_is_no_switch(self, name):
-        assert read_switches(lambda **kwargs: None, {name: True}).on == ()
+        assert taken({name: True}) is None
 
-    def test_only_true_itself_switches_on(self):
-        def ranger21(agc_eps=1e-3, gc_mode="all"): ...
+    def test_only_a_boolean_is_one(self):
+        def ranger21(agc_eps=1e-3, gc="all", use_gc=1): ...
 
-        assert read_switches(ranger21, {}).on == ()
+        assert read_switch(ranger21, {}) is None
 
     def test_settings_win(self):
         def factory(use_gc=True): ...
 
-        switches = read_switches(factory, {"use_gc": False})
-        assert switches == read_switches(lambda: None, {})
+        assert read_switch(factory, {"use_gc": False}) is None  # the user wants it off
 
-    def test_off_is_made_with_the_flag_false(self):
+    def test_one_at_a_time(self):
+        def ranger21(use_gc=True, centralize=True, using_normgc=True): ...
+
+        assert read_switch(ranger21, {}).words == "use_gc=False"
+        assert read_switch(ranger21, {}).others == ("centralize",)
+        assert read_switch(ranger21, {"use_gc": False}).words == "centralize=False"
+
+    def test_the_one_that_the_user_names(self):
+        def ranger21(use_gc=True, using_normgc=True, raw=False, eps=1e-8): ...
+
+        assert read_switch(ranger21, {}, named="using_normgc").words == "using_normgc=False"
+        assert read_switch(ranger21, {}, named="raw").words == "raw=True"
+        for name in ("eps", "use_cg"):
+            with pytest.raises(PortLoadError, match="such are: use_gc, using_normgc, raw"):
+                read_switch(ranger21, {}, named=name)
+
+    def test_off_is_made_with_that_flag_alone(self):
         port = Port("p", "torch", lambda case: None, "output-first")
         seen = []
-        off, hint = switched_off(
+        off, words, hint = switched_off(
             lambda **kw: None,
-            {"use_gc": True, "lr": 1},
+            {"use_gc": True, "centralize": True, "lr": 1},
             lambda settings, words: seen.append((settings, words)) or port,
         )
         assert off is port
-        assert hint == {}
-        assert seen == [({"use_gc": False, "lr": 1}, "use_gc=False")]
+        assert words == "use_gc=False"
+        assert "use_gc is taken" in hint["hint"]
+        assert "so could be: centralize (--switch" in hint["hint"]
+        assert seen == [({"use_gc": False, "centralize": True, "lr": 1}, "use_gc=False")]
 
-    def test_one_that_waits_gives_a_hint(self):
-        off, hint = switched_off(lambda use_gc=False: None, {}, lambda *_: None)
-        assert off is None
-        assert "use_gc=True" in hint["hint"]
+    @pytest.mark.parametrize("named", [None, "use_gc"])
+    def test_one_that_waits_gives_a_hint(self, named):
+        off, words, hint = switched_off(lambda use_gc=False: None, {}, lambda *_: None, named=named)
+        assert (off, words) == (None, "")
+        assert hint == {"hint": "GC is off, as use_gc=False: set use_gc=True to judge it"}
 
     def test_one_that_cannot_be_switched_off(self):
         def fail(settings, words):
             raise PortLoadError("no")
 
-        off, hint = switched_off(lambda use_gc=True: None, {}, fail)
-        assert off is None
+        off, words, hint = switched_off(lambda use_gc=True: None, {}, fail)
+        assert (off, words) == (None, "")
         assert hint == {"hint": "cannot be made with use_gc=False: no"}

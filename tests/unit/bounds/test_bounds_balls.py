@@ -12,6 +12,7 @@ from gc_ref._bounds.balls import (
     average,
     decayed,
     either,
+    joined,
     moved,
     quotient,
     shrunk,
@@ -79,6 +80,12 @@ class TestBalls:
         assert got.center.tolist() == [4.0]
         error = 0.5 + 0.5 * 0.25 + (G(3, U) + 2 * H) * 0.5 * 2.25
         assert radius_is(got, error + G(2, U) * (4 + error) + 4 * UNITS.eta)
+
+    def test_joined(self):
+        plain = decayed(ball(3.0, 0.5), ball(-2.0, 0.25), -0.5, UNITS)
+        got = joined(ball(3.0, 0.5), ball(-2.0, 0.25), -0.5, UNITS)
+        assert got.center.tolist() == [4.0]
+        assert radius_is(got, plain.radius.item() + H * 0.5 * 2.25)
 
     def test_shrunk(self):
         got = shrunk(ball(-2.0, 0.25), 0.5, 0.5, UNITS)

@@ -16,6 +16,7 @@ from gc_ref._bounds.balls import (
     certain,
     decayed,
     either,
+    joined,
     moved,
     quotient,
     shrunk,
@@ -38,7 +39,7 @@ PROFILE = made(
     underflow=2.0**-28,
     accumulator_underflow=2.0**-31,
 )
-PLACEMENTS = ("gradient", "decayed-gradient", "update")
+PLACEMENTS = ("gradient", "decayed-gradient", "update", "decayed-update")
 DECAYS = ({}, {"weight_decay": 0.25}, {"weight_decay": 0.25, "decay": "decoupled"})
 
 
@@ -61,8 +62,13 @@ class Documented:
         return project(value, (1,), self.units.scaled(self.profile))
 
     def shrink(self, w):
-        decoupled = self.decay == "decoupled"
+        decoupled = self.decay == "decoupled" and self.placement != "decayed-update"
         return shrunk(w, self.lr, self.weight_decay, self.units) if decoupled else w
+
+    def with_decay(self, direction, w):
+        """What Φ of the update takes: with a decoupled decay inside, where it is placed there."""
+        inside = self.decay == "decoupled" and self.placement == "decayed-update"
+        return joined(direction, w, self.weight_decay if inside else 0.0, self.units)
 
     def plus_decay(self, g, w):
         return decayed(g, w, self.weight_decay if self.decay == "l2" else 0.0, self.units)
@@ -85,8 +91,10 @@ class Documented:
             m = new if from_raw else average(m, new, *rates, self.units, **lost)
             raw = new_raw if from_raw else average(raw, new_raw, *rates, self.units, **lost)
             # Φ of the momentum is the momentum of Φ, but for decay added in between.
-            if self.placement == "update":
-                direction = either(m, self.phi_of_a_direction(stored(raw, self.units)))
+            if self.placement.endswith("update"):
+                late = self.phi_of_a_direction(self.with_decay(stored(raw, self.units), w))
+                inside = self.placement == "decayed-update" and self.decay == "decoupled"
+                direction = late if inside and self.weight_decay else either(m, late)
             elif self.placement == "gradient" and self.decay == "l2" and self.weight_decay:
                 direction = m
             else:
@@ -111,8 +119,9 @@ class Documented:
             m = average(m, g, beta1, 1 - beta1, self.units, underflow=lost)
             v = average(v, squared(g, self.units), beta2, 1 - beta2, self.units)
             direction = quotient(m, v, t, beta1, beta2, *rest)
-            if self.placement == "update":
-                direction = self.phi_of_a_direction(stored(direction, self.units))
+            if self.placement.endswith("update"):
+                direction = self.with_decay(stored(direction, self.units), w)
+                direction = self.phi_of_a_direction(direction)
             w = moved(w, direction, self.lr, self.units)
             yield w.radius
 

@@ -16,7 +16,8 @@ SQUARE = {"broadcast": (4, 2, 5, 4)}
 
 def applied(rule, gradient, amount=0.5, **more):
     info = ParameterInfo(gradient.shape, **{**INFO, **more})
-    memory = Memory(before=gradient[::-1], model_mean=gradient.mean())
+    norm = np.sqrt((gradient * gradient).sum())
+    memory = Memory(before=gradient[::-1], model_mean=gradient.mean(), model_norm=norm)
     return RULES[rule].apply(Gradient(np, gradient, info, amount, memory))
 
 
@@ -39,8 +40,12 @@ def test_a_rule_crosses_neurons_or_does_not(rule):
 
 @pytest.mark.parametrize("rule", [name for name, rule in RULES.items() if rule.fit])
 def test_the_amount_of_a_rule_is_read_off(rule):
-    mean = GRADIENT.mean(axis=(0, 1, 2), keepdims=True)
-    found = RULES[rule].fit.estimate(GRADIENT, mean, applied(rule, GRADIENT, 0.375))
+    fit = RULES[rule].fit
+    gradient = GRADIENT.ravel() if fit.on_vectors else GRADIENT
+    mean = gradient.mean(axis=(0, 1, 2) if gradient.ndim > 1 else 0, keepdims=True)
+    norm = np.sqrt((gradient * gradient).sum())
+    found = fit.estimate(gradient, mean, applied(rule, gradient, 0.375), norm)
+    assert np.isfinite(found).any()
     assert np.allclose(found[np.isfinite(found)], 0.375)
 
 

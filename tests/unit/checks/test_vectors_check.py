@@ -29,9 +29,9 @@ def counted(port, **changes):
 def test_a_right_operator_passes_all_that_are_for_it():
     report = check(operator_port(centralize, name="mine"), max_examples=0)
     assert report.verdict == "conforms"
-    assert report.vectors == 46
-    assert report.suite_version == report.to_dict()["suite_version"] == "2026.1"
-    assert "suite quick 2026.1 (46 vectors passed), seed 0" in report.to_text()
+    assert report.vectors == 53
+    assert report.suite_version == report.to_dict()["suite_version"] == "2026.2"
+    assert "suite quick 2026.2 (53 vectors passed), seed 0" in report.to_text()
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,12 @@ def test_a_dtype_that_breaks_down_is_noted_and_float32_is_an_error():
 
 def test_versions_are_checked_before_anything_runs(capsys):
     port, ran = counted(sgdm_port())
-    with pytest.raises(ValueError, match=r"unknown suite version '2030\.1'; known: 2026\.1"):
+    with pytest.raises(
+        ValueError, match=r"unknown suite version '2030\.1'; known: 2026\.1, 2026\.2"
+    ):
         check(port, suite_version="2030.1")
     assert not ran
     assert main(["check", "--suite-version", "2030.1"]) == 2
-    assert capsys.readouterr().err == "gc-ref: unknown suite version '2030.1'; known: 2026.1\n"
+    assert (
+        capsys.readouterr().err == "gc-ref: unknown suite version '2030.1'; known: 2026.1, 2026.2\n"
+    )

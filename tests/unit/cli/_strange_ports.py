@@ -1,6 +1,8 @@
 """Ports, right and strange, that the command is run on: the tests copy this file as ports.py."""
 
+import contextlib
 import ctypes
+import dataclasses
 import os
 import sys
 
@@ -116,6 +118,82 @@ def moves(g):
     return plain(g)
 
 
+class UnsayableError(Exception):
+    def __str__(self):
+        sys.exit(0)
+
+
+def unsayable(g):
+    raise UnsayableError
+
+
+def shallow(g):
+    sys.setrecursionlimit(sys.getrecursionlimit() // 2 + 20)
+    return plain(g)
+
+
+def flushes_subnormals(g):
+    """What torch.set_flush_denormal(True) does, and a library built with -ffast-math."""
+    import torch
+
+    torch.set_flush_denormal(True)
+    return plain(g)
+
+
+def rounds_up(g):
+    ctypes.CDLL(None).fesetround(0x800)
+    return plain(g)
+
+
+def escapes(g):
+    raise RuntimeError("red \x1b[31m, bell \x07, C1 \x9b2J, \u202egnirts")
+
+
+# Each of these ends or breaks the process: they are run in one of their own.
+
+
+def exits(g):
+    os._exit(0)
+
+
+def exits_in_c(g):
+    ctypes.CDLL(None).exit(0)
+
+
+def crashes(g):
+    os.kill(os.getpid(), 11)
+
+
+def closes_all(g):
+    os.closerange(3, 4096)
+    return plain(g)
+
+
+def closes_stdout(g):
+    sys.__stdout__.close()
+    return plain(g)
+
+
+def forks_once(g, forked=[]):  # noqa: B006
+    if not forked:
+        forked.append(True)
+        os.fork()
+    return plain(g)
+
+
+def hangs(g):
+    import time
+
+    print("hangs", file=sys.__stderr__, flush=True)
+    time.sleep(600)
+
+
+def hangs_deaf(g):
+    while True:
+        with contextlib.suppress(BaseException):
+            hangs(g)
+
+
 class RaisesLater:
     calls = 0
 
@@ -141,6 +219,14 @@ def sgdm(case, phi=plain):
             weights[k] = (w - h["lr"] * momenta[k]).astype(w.dtype)
         steps.append(dict(weights))
     return steps
+
+
+def sgdm_pops(case):
+    kept = [dict(gradients) for gradients in case.gradients]
+    for gradients in case.gradients:
+        for name in list(gradients):
+            gradients.pop(name)
+    return sgdm(dataclasses.replace(case, gradients=kept))
 
 
 def plain_sgdm(case):

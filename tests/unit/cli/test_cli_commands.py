@@ -17,7 +17,7 @@ def test_help_lists_what_exists_and_nothing_else(run):
     assert status == 0
     assert set(re.findall(r"--[a-z-]+", out)) == {
         "--help", "--framework", "--layout", "--algorithm", "--base", "--set", "--base-set",
-        "--convention", "--suite", "--max-examples", "--seed", "--json", "--min-checks",
+        "--switch", "--convention", "--suite", "--max-examples", "--seed", "--json", "--min-checks",
         "--timeout", "--verbose", "--suite-version", "--vectors", "--markdown", "--html", "--badge",
         "--expected", "--accept",
     }  # fmt: skip

@@ -71,6 +71,8 @@ USAGE = [
     (["check", "--set", "scale=1"], ["--set", "TARGET"]),
     (["check", "--base", "numpy:ports.py:plain_sgdm"], ["--base", "TARGET"]),
     (["check", "--framework", "numpy"], ["--framework", "TARGET"]),
+    (["check", "--switch", "use_gc"], ["--switch", "TARGET"]),
+    (["check", "numpy:ports.py:sgdm", "--switch", "use_gc"], ["--switch", "torch"]),
     (["check", "--base-set", "scale=1"], ["--base-set", "--base"]),
     (["check", "numpy:ports.py:sgdm", "--base-set", "a=1"], ["--base-set", "--base"]),
     (["check", "numpy:ports.py:sgdm", "--framework", "numpy"], ["--framework", "operator"]),

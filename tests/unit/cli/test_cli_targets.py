@@ -1,8 +1,11 @@
 """The command gc-ref on targets: ports that cannot be loaded or driven, and wrong answers."""
 
+import builtins
 import json
 import re
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from ._cli_command import quick
@@ -15,6 +18,8 @@ NOT_LOADED = [
     ("operator:raising.py:f", ["raising.py", "ValueError: at import"]),
     ("operator:exiting.py:f", ["exiting.py", "SystemExit"]),
     ("operator:needing.py:f", ["needing.py", "gc_ref_no_such_module"]),
+    ("operator:attributes_exit.py:f", ["attributes_exit.py", "'f'", "SystemExit"]),
+    ("operator:attributes_need.py:f", ["attributes_need.py", "gc_ref_no_such_module"]),
     ("operator:empty.py:f", ["empty.py", "'f'"]),
     ("operator:ports.py:plane", ["ports.py", "'plane'", "it has:"]),
     ("operator:ports.py:plain.nothing", ["'plain.nothing'"]),
@@ -47,6 +52,7 @@ NOT_DRIVEN = [
     ("operator:ports.py:leaves", ["leaves", "SystemExit"]),
     ("operator:ports.py:recurses", ["recurses", "RecursionError"]),
     ("operator:ports.py:aborts", ["aborts", "Abort"]),
+    ("operator:ports.py:unsayable", ["unsayable", "raised", "Unsayable"]),
     ("operator:ports.py:closes", ["closes", "GeneratorExit: half-way"]),
     ("operator:ports.py:waits", ["waits is an async function", "not awaited"]),
     ("operator:ports.py:scaled", ["TypeError", "scale"]),
@@ -106,8 +112,52 @@ def test_status_3_a_port_that_cannot_be_driven(run, target, needed):
 
 
 def test_an_interrupt_is_no_finding(run):
-    with pytest.raises(KeyboardInterrupt):
-        run(*quick("operator:ports.py:interrupts"))
+    words = "gc-ref: interrupted (KeyboardInterrupt)\n"
+    assert run(*quick("operator:ports.py:interrupts")) == (130, "", words)
+
+
+@pytest.mark.parametrize(
+    ("name", "holder", "function"),
+    [
+        ("sum", np, "sum"),
+        ("all", np, "all"),
+        ("isfinite", np, "isfinite"),
+        ("max", builtins, "max"),
+        ("plus", Fraction, "__add__"),
+    ],
+)
+def test_status_3_functions_that_the_kit_computes_with_are_replaced(
+    run, monkeypatch, name, holder, function
+):
+    monkeypatch.setattr(holder, function, getattr(holder, function))  # to be given back
+    status, out, err = run(*quick(f"operator:replaces_{name}.py:half"))
+    monkeypatch.undo()
+    assert (status, err) == (3, ""), out
+    message = sentence(out, "ERROR")
+    assert f"{function}: not the function that was there when gc-ref was loaded" in message
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "operator:ports.py:shallow",
+        "operator:ports.py:rounds_up",
+        "numpy:ports.py:sgdm_pops",
+        pytest.param("operator:flushes.py:plain", marks=pytest.mark.torch),
+    ],
+)
+def test_a_right_port_conforms_whatever_it_switches_or_consumes(run, target):
+    status, out, err = run(*quick(target))
+    assert (status, err) == (0, ""), out
+    assert 5e-324 * float("1") > 0
+
+
+@pytest.mark.torch
+def test_a_port_that_flushes_subnormals_itself_is_off_where_there_are_some(run):
+    status, out, err = run(*quick("operator:ports.py:flushes_subnormals", "--json", "-"))
+    failed = [c["id"] for c in json.loads(out)["checks"] if c["status"] == "failed"]
+    assert (status, err, failed) == (1, "", ["value/bounded"])
+    assert 5e-324 * float("1") > 0
 
 
 def test_status_3_a_setting_that_the_port_does_not_take(run):

@@ -56,7 +56,7 @@ def test_a_port_that_could_not_be_judged_is_not_diagnosed(id):
 def test_right_but_for_a_failure_that_no_semantics_explains():
     [words] = diagnosed(operator_port(plain), "law/linear").words
     assert words.startswith(UNKNOWN)
-    assert words.endswith("it differs in law/linear")
+    assert words.endswith("it fails law/linear")
 
 
 def test_against_its_base_nothing_explains_a_port():

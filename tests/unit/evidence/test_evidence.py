@@ -43,6 +43,17 @@ def test_means_of_a_function_are_worked_again_from_the_case():
         assert w["off"] == np.sum(np.abs(left) > 1e-3)
 
 
+def test_under_adam_a_wrong_port_is_away_and_the_reference_is_not():
+    """The mean of Adam's step is not 0 with GC: what is drawn must not speak for the wrong side."""
+    found = of("adam-raw", "means")
+    assert found["quantity"] == "distance"
+    assert all(w["reference"] == [0.0] * len(w["port"]) for w in found["weights"])
+    wrong = [w for w in found["weights"] if w["off"]]
+    assert wrong
+    assert all(max(w["port"]) > 1e-3 for w in wrong)
+    assert of("sgdm", "means")["quantity"] == "mean"
+
+
 def test_a_function_that_does_nothing_leaves_the_means_as_they_were():
     for w in of("idle", "means")["weights"]:
         assert w["port"] == w["without"]

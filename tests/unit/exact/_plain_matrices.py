@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 Matrix = list[list[Any]]
-PLACEMENTS = ["gradient", "decayed-gradient", "update"]
+PLACEMENTS = ["gradient", "decayed-gradient", "update", "decayed-update"]
 DECAYS: list[tuple[float, str]] = [(0.0, "l2"), (0.25, "l2"), (0.1, "l2"), (0.1, "decoupled")]
 
 
@@ -34,7 +34,7 @@ def flat(matrix: Matrix) -> list[Any]:
 def entering(g: Matrix, w: Matrix, lam: Any, decay: str, placement: str) -> Matrix:
     """What enters the optimizer: Φ(g) + λw, Φ(g + λw) or g + λw; λ = 0 if decoupled."""
     if decay == "decoupled":
-        return g if placement == "update" else phi(g)
+        return g if placement.endswith("update") else phi(g)
     if placement == "gradient":
         return each(lambda a, b: a + lam * b, phi(g), w)
     raw = each(lambda a, b: a + lam * b, g, w)

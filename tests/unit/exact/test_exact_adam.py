@@ -143,9 +143,11 @@ def decimal_trajectory(
             d = each(lambda a, b, c1=c1, c2=c2: a / c1 / ((b / c2).sqrt() + eps), m, v)
         else:
             d = each(lambda a, b, c1=c1, c2=c2: c2.sqrt() / c1 * a / (b.sqrt() + eps), m, v)
-        if decay == "decoupled":
+        if decay == "decoupled" and placement == "decayed-update":
+            d = each(lambda x, y: y + lamb * x, w, d)
+        elif decay == "decoupled":
             w = each(lambda x: x - lr * lamb * x, w)
-        w = each(lambda x, y: x - lr * y, w, phi(d) if placement == "update" else d)
+        w = each(lambda x, y: x - lr * y, w, phi(d) if placement.endswith("update") else d)
         out.append(w)
     return out
 

@@ -54,6 +54,7 @@ def test_momentum_conventions_by_hand(options: Any, first: Any, second: Any) -> 
         ("gradient", "decoupled", (3 + F(1, 2), -F(1, 2))),  # w - w/4 = (3, 0), then -(-1, 1)/2
         ("decayed-gradient", "decoupled", (3 + F(1, 2), -F(1, 2))),
         ("update", "decoupled", (3 + F(1, 2), -F(1, 2))),
+        ("decayed-update", "decoupled", (4, 0)),  # Φ((1, 3) + (2, 0)) = (0, 0)
     ],
 )
 def test_decay_by_hand(placement: str, decay: str, expected: tuple[Any, Any]) -> None:
@@ -100,9 +101,12 @@ def test_algorithm_1_in_fractions(
             m = h
         else:
             m = each(lambda a, b: beta * a + fresh * b, m, h)
-        if decay == "decoupled":
+        direction = m
+        if decay == "decoupled" and placement == "decayed-update":
+            direction = each(lambda x, d: d + lamb * x, w, m)
+        elif decay == "decoupled":
             w = each(lambda x: x - lr * lamb * x, w)
-        direction = phi(m) if placement == "update" else m
+        direction = phi(direction) if placement.endswith("update") else m
         w = each(lambda x, d: x - lr * d, w, direction)
         assert got[step].fractions() == flat(w)
 

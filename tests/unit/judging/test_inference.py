@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from _numpy_optimizers import adam, identity, phi, rmsprop, sgdm
 
-from gc_ref._conformance.judging.inference import rules_followed
 from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.judging.scope_inference import rules_followed
 from gc_ref.conformance import check, numpy_port, operator_port
 
 

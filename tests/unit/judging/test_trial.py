@@ -47,7 +47,7 @@ def test_a_small_change_of_content_makes_another_case(change):
     elif change == "weight":
         other.parameters[-1].value.flat[-1] += 1
     else:
-        other = replace(other, hyperparameters={**other.hyperparameters, "lr": 0.25})
+        other = replace(other, hyperparameters={**other.hyperparameters, "lr": 0.125})
     assert one != other
 
 

@@ -12,7 +12,7 @@ from gc_ref._conformance.ports.conventions import (
 # Contract 4.4; the first value of each is the paper's own.
 FIELDS = {
     "layout": ["output-first", "output-last"],
-    "placement": ["gradient", "decayed-gradient", "update"],
+    "placement": ["gradient", "decayed-gradient", "update", "decayed-update"],
     "momentum": ["ema", "heavy-ball", "velocity"],
     "first_momentum": ["zero", "gradient"],
     "epsilon": ["outside", "hat"],

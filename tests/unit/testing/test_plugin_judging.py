@@ -25,6 +25,17 @@ def test_each_check_is_a_test_with_its_id(run):
     ]
 
 
+@pytest.mark.parametrize("words", [[], ["-n1"]])
+def test_weights_that_are_left_alone_are_in_the_summary(run, words):
+    if words:
+        pytest.importorskip("xdist")
+    result = run("right convolutions", "-k", "scope", *words)
+    assert result.ret == 0
+    lines = [x for x in result.outlines if x.startswith("gc-ref:")]
+    scope = "convolutions only; 8 of 15 weights are not centralized"
+    assert lines == [f"gc-ref: convolutions is judged as GCC: {scope}"]
+
+
 def test_a_wrong_port_and_what_is_printed(run):
     result = run("first_axis")
     result.assert_outcomes(passed=ALL - SKIPPED - len(FAILED), skipped=SKIPPED, failed=len(FAILED))

@@ -58,7 +58,8 @@ def read_hello(line: bytes) -> Hello:
     found = read_object(line)
     if "error" in found:
         raise PortError(clean(str(found["error"])))
-    if found.get("protocol") != PROTOCOL or found.get("version") != VERSION:
+    version = found.get("version")
+    if found.get("protocol") != PROTOCOL or type(version) is not int or version != VERSION:
         raise ProtocolError(
             f"its hello has protocol {short(found.get('protocol'))}, version "
             f'{short(found.get("version"))}: this kit speaks "{PROTOCOL}", version {VERSION}'

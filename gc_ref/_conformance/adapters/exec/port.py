@@ -123,6 +123,7 @@ def exec_port(
             conventions=said | dict(conventions or {}),
             dtypes=hello.dtypes,
             drives=hello.drives,
+            most_elements=100_000,  # a megabyte of text a step
             flush_to_zero=hello.flush_to_zero,
             broken=session.broken,
             shows_gradient=False,
@@ -156,7 +157,7 @@ class _Session:
 
     def __init__(self, words: Sequence[str], timeout: float) -> None:
         self.label, self.timeout = clean(shlex.join(words), 100), timeout
-        self.asked, self._broken = 0, ""
+        self.asked, self._broken, self._last = 0, "", f"{self.label} at its start"
         if os.name != "posix":
             raise PortLoadError(f"{self.label}: programs are run on POSIX systems only")
         try:
@@ -166,7 +167,12 @@ class _Session:
         weakref.finalize(self, self.program.stop)
 
     def broken(self) -> str:
-        """Return what broke it, or an empty text."""
+        """Return what broke it, or an empty text; lines that nobody asked for break it too."""
+        if not self._broken:
+            try:
+                self.program.lines.refuse_unasked()
+            except ProgramError as error:
+                self._broken = self._break(error, self._last)
         return self._broken
 
     def open(self, settings: dict[str, Any]) -> Hello:
@@ -195,6 +201,7 @@ class _Session:
             raise PortError(self._broken)
         self.asked += 1
         where = f"in case {case.id} ({case.dtype})"
+        self._last = f"{hello.name} {where}"
         try:
             line = run_line(self.asked, case, hello.hyperparameters, centralized=centralized)
             found = read_answer(self._ask(line, longest_answer(case)), self.asked, case)

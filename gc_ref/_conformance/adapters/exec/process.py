@@ -77,8 +77,7 @@ class Lines:
             if the child wrote something before it was asked.
         """
         deadline = time.monotonic() + seconds
-        self._pump(0.0)
-        self.refuse_more()
+        self.refuse_unasked()
         if "standard input" not in self._broken:
             self._outgoing = memoryview(line + b"\n")
             self._selector.register(self._stdin, selectors.EVENT_WRITE)
@@ -101,6 +100,11 @@ class Lines:
         """Raise if more than the answer has come in from the child."""
         if self._answer:
             raise ProgramError(f"wrote what nobody asked for: {preview(self._answer)}")
+
+    def refuse_unasked(self) -> None:
+        """Raise if the child has written something since its last answer."""
+        self._pump(0.0)
+        self.refuse_more()
 
     def last_words(self) -> str:
         """Return the end of what the child wrote to its standard error, on one line."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any, NamedTuple, TypeAlias
@@ -31,7 +33,9 @@ def structure(parameters: Iterable[Parameter]) -> tuple[Entry, ...]:
 def build_model(home: ModuleType, layout: str, entries: tuple[Entry, ...], copy: int = 0) -> Any:
     """Build a model of real layers; a model of the same structure is built only once.
 
-    Keras layers store outputs last: for ``output-first`` a custom layer holds the weights.
+    Layers have the names that Keras gives in a new model (``conv2d_transpose``, ``dense_1``,
+    ``multi_head_attention/query``). They store outputs last: for ``output-first`` a custom
+    layer holds the weights.
     Models with different numbers ``copy`` are different models.
 
     Returns
@@ -46,8 +50,14 @@ def build_model(home: ModuleType, layout: str, entries: tuple[Entry, ...], copy:
         grouped.setdefault(entry.layer, []).append(entry)
     layers: list[Any] = []
     found: dict[tuple[str, str], Any] = {}
+    counted: Counter[str] = Counter()
     for name, members in grouped.items():
-        made = _real_layer(home, name, members) if layout == "output-last" else {}
+        made: dict[str, tuple[Any, Any]] = {}
+        if layout == "output-last" and members[0].kind in _LAYERS:
+            usual, make = _LAYERS[members[0].kind]
+            number = counted[usual]
+            made = _real_layer(home, f"{usual}_{number}" if number else usual, make, members)
+            counted[usual] += bool(made)
         rest = [m for m in members if m.role not in made]
         own = _custom_layer(home, f"{name}_{rest[0].role}" if made else name, rest) if rest else {}
         for role, (layer, variable) in (made | own).items():
@@ -58,12 +68,13 @@ def build_model(home: ModuleType, layout: str, entries: tuple[Entry, ...], copy:
     return _model_class(home)(layers, ordered)
 
 
-def _real_layer(home: ModuleType, name: str, members: list[Entry]) -> dict[str, tuple[Any, Any]]:
+def _real_layer(
+    home: ModuleType, name: str, make: Callable[..., _Made], members: list[Entry]
+) -> dict[str, tuple[Any, Any]]:
     """Build the Keras layer that owns these weights: role -> (layer, variable), where it fits."""
     shapes, kind = {m.role: m.shape for m in members}, members[0].kind
     main = "kernel" if "kernel" in shapes else "scale"
-    make = _LAYERS.get(kind)
-    if make is None or main not in shapes:
+    if main not in shapes:
         return {}
     for roles in ([main, "bias"], [main]):
         if not set(roles) <= set(shapes):
@@ -73,11 +84,23 @@ def _real_layer(home: ModuleType, name: str, members: list[Entry]) -> dict[str, 
             named = {"embedding": "embeddings", "depthwise": "depthwise"}.get(kind, "kernel")
             options[f"{named}_initializer"] = "zeros"
         layer, inputs = make(home.layers, shapes[main], "bias" in roles, options)
-        layer.build(inputs)
+        if not layer.built:
+            with _name_scope(home, name):
+                layer.build(inputs)
         variables = list(layer.trainable_weights)
         if [tuple(v.shape) for v in variables] == [shapes[r] for r in roles]:
             return {role: (layer, v) for role, v in zip(roles, variables, strict=True)}
     return {}
+
+
+def _name_scope(home: ModuleType, name: str) -> contextlib.AbstractContextManager[Any]:
+    """Let the legacy tf_keras name weights as in a model that is called: ``dense/kernel``."""
+    if hasattr(home, "ops"):
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    scope: contextlib.AbstractContextManager[Any] = tf.name_scope(name)
+    return scope
 
 
 def _custom_layer(home: ModuleType, name: str, members: list[Entry]) -> dict[str, tuple[Any, Any]]:
@@ -120,18 +143,22 @@ def _embedding(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[st
 
 
 def _attention(into: bool) -> Callable[..., _Made]:
-    """Make a projection as `MultiHeadAttention` does: into query, key or value, or its output."""
-    equation, bias_axes = ("abc,cde->abde", "de") if into else ("abcd,cde->abe", "e")
+    """Take the projection into the query, or that of the output, out of an attention layer."""
 
     def make(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[str, Any]) -> _Made:
-        contracted = 1 if into else 2
-        layer = layers.EinsumDense(
-            equation,
-            output_shape=(None, *shape[contracted:]),
-            bias_axes=bias_axes if bias else None,
-            **options,
-        )
-        return layer, (None, None, *shape[:contracted])
+        heads, size = shape[1:] if into else shape[:2]
+        inputs = (None, None, shape[0] if into else shape[2])
+        whole = layers.MultiHeadAttention(heads, size, use_bias=bias, **options)
+        if hasattr(whole, "_build_from_signature"):  # the legacy tf_keras
+            import tensorflow as tf
+
+            whole._build_from_signature(tf.TensorShape(inputs), tf.TensorShape(inputs))
+            part = whole._query_dense if into else whole._output_dense
+            with tf.name_scope(f"{whole.name}/{part.name}"):
+                part.build(tf.TensorShape((None, None, *shape[: 1 if into else 2])))
+            return part, inputs
+        whole.build(inputs, inputs)
+        return whole.query_dense if into else whole.output_dense, inputs
 
     return make
 
@@ -140,17 +167,18 @@ def _norm(layers: Any, shape: tuple[int, ...], bias: bool, options: dict[str, An
     return layers.LayerNormalization(center=bias, **options), (None, *shape)
 
 
-_LAYERS: dict[str, Callable[..., _Made]] = {
-    "dense": _dense,
-    "conv1d": _convolution("Conv1D"),
-    "conv2d": _convolution("Conv2D"),
-    "conv3d": _convolution("Conv3D"),
-    "depthwise": _depthwise,
-    "transposed": _convolution("Conv2DTranspose"),
-    "embedding": _embedding,
-    "attention-in": _attention(into=True),
-    "attention-out": _attention(into=False),
-    "scale": _norm,
+#: Kind of layer -> the name that Keras gives the first of it, and how to make one.
+_LAYERS: dict[str, tuple[str, Callable[..., _Made]]] = {
+    "dense": ("dense", _dense),
+    "conv1d": ("conv1d", _convolution("Conv1D")),
+    "conv2d": ("conv2d", _convolution("Conv2D")),
+    "conv3d": ("conv3d", _convolution("Conv3D")),
+    "depthwise": ("depthwise_conv2d", _depthwise),
+    "transposed": ("conv2d_transpose", _convolution("Conv2DTranspose")),
+    "embedding": ("embedding", _embedding),
+    "attention-in": ("multi_head_attention", _attention(into=True)),
+    "attention-out": ("multi_head_attention", _attention(into=False)),
+    "scale": ("layer_normalization", _norm),
 }
 
 

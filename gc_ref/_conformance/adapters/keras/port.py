@@ -13,6 +13,7 @@ from typing import Any
 from gc_ref._conformance.adapters.keras.training import run_case, without_noise
 from gc_ref._conformance.adapters.shared.factory import SAMPLE, Factory, factory_port, read_factory
 from gc_ref._conformance.adapters.shared.hyperparameters import require_lr
+from gc_ref._conformance.adapters.shared.randomness import seeded
 from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortLoadError
 
@@ -47,6 +48,7 @@ def keras_port(
     conventions: Mapping[str, str] | None = None,
     target: str | None = None,
     options: Sequence[str] = (),
+    switch: str | None = None,
 ) -> Port:
     """Make a port out of a Keras optimizer.
 
@@ -69,7 +71,8 @@ def keras_port(
     base : Port, optional
         Hold it to this optimizer fed with Φ(g).
     settings : mapping, optional
-        Constructor arguments to fix, under the optimizer's own names.
+        Constructor arguments to fix, under the optimizer's own names. A boolean one
+        that is named after GC, such as ``use_gc``, is taken as its switch.
     layout : {"output-last", "output-first"}
         Where the weights store their outputs (Eq. 1); Keras layers store them last.
     conventions : mapping, optional
@@ -78,6 +81,8 @@ def keras_port(
         The command-line target that makes this port.
     options : sequence of str, optional
         Further command-line words that make this port.
+    switch : str, optional
+        The argument that switches GC, where its name does not say so, or several do.
 
     Returns
     -------
@@ -107,6 +112,7 @@ def keras_port(
         conventions=conventions,
         target=target,
         options=options,
+        switch=switch,
     )
 
 
@@ -117,7 +123,7 @@ def _load(
     if not callable(optimizer):
         raise PortLoadError(f"{optimizer!r} is not callable: give an optimizer class or a factory")
     select_backend()
-    with without_noise():
+    with without_noise(), seeded():
         factory = read_factory(optimizer, settings, label)
         require_lr(factory.signature, label)
         _, home = _make(factory, SAMPLE)
@@ -136,7 +142,8 @@ def _load(
         fixed=factory.signature.fixed,
         dtypes=("float32",),
         drives=frozenset(
-            {"checkpoint", "twin", "fit-per-step"} | ({"eager"} if backend != "torch" else set())
+            {"checkpoint", "twin", "fit-per-step", "rates"}
+            | ({"eager"} if backend != "torch" else set())
         ),
         flush_to_zero=backend != "torch",  # XLA and TensorFlow do on a CPU; found by experiment
         per_run_cost="dear",

@@ -13,6 +13,7 @@ import numpy as np
 
 from gc_ref._conformance.adapters.keras.model import build_model, structure
 from gc_ref._conformance.adapters.shared.calls import one_line, quietly
+from gc_ref._conformance.adapters.shared.randomness import draws_kept, seeded
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
 from gc_ref._conformance.ports.port import PortError
 
@@ -26,19 +27,24 @@ def run_case(case: Case, layout: str, make: Make) -> Trajectory:
         raise PortError(f"{case.id}: Keras is driven in float32 only, not {case.dtype}")
     rows = [_flat(g[p.name] for p in case.parameters) for g in case.gradients]
     gradients = np.stack(rows) if rows else np.empty((0, 0), np.float32)
-    with quickly_compiled(), without_noise():
+    with quickly_compiled(), without_noise(), seeded():
         main = _Training(case, layout, make)
-        if not case.drive & {"twin", "checkpoint", "fit-per-step"}:
+        if not case.rates and not case.drive & {"twin", "checkpoint", "fit-per-step"}:
             main.fit(gradients)
         else:  # one fit for each step; at the end of each, Keras may average the weights
-            wanted = "twin" in case.drive
-            twin = _Training(case, layout, make, copy=1, shift=1.0) if wanted else None
+            twin = None
+            if "twin" in case.drive:
+                with draws_kept():
+                    twin = _Training(case, layout, make, copy=1, shift=1.0)
             for row in range(len(rows)):
+                if case.rates:
+                    main.optimizer.learning_rate = case.rates[row]
                 main.fit(gradients[row : row + 1])
-                if twin:
-                    twin.fit(-gradients[row : row + 1])
-                if row == 0 and "checkpoint" in case.drive:
-                    main.restore_optimizer()
+                with draws_kept():
+                    if twin:
+                        twin.fit(-gradients[row : row + 1])
+                    if row == 0 and "checkpoint" in case.drive:
+                        main.restore_optimizer()
     dtypes = {n: str(getattr(v.dtype, "name", v.dtype)) for n, v in main.variables.items()}
     return Trajectory(tuple(main.steps), dtypes=dtypes)
 

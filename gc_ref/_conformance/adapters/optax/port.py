@@ -12,8 +12,10 @@ from gc_ref._conformance.adapters.optax.training import Loop, run_case, write_lo
 from gc_ref._conformance.adapters.shared.calls import quietly, refuse_coroutine
 from gc_ref._conformance.adapters.shared.factory import SAMPLE, Factory, factory_port, read_factory
 from gc_ref._conformance.adapters.shared.hyperparameters import ALIASES
+from gc_ref._conformance.adapters.shared.randomness import seeded
 from gc_ref._conformance.ports.case import Case, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
+from gc_ref._layouts import FLAX_KINDS
 
 
 def optax_port(
@@ -27,6 +29,7 @@ def optax_port(
     conventions: Mapping[str, str] | None = None,
     target: str | None = None,
     options: Iterable[str] = (),
+    switch: str | None = None,
 ) -> Port:
     """Make a port out of an optax gradient transformation.
 
@@ -47,8 +50,8 @@ def optax_port(
     base : Port, optional
         Hold it to this optimizer fed with Φ(g).
     settings : mapping, optional
-        Arguments of the factory to fix. A boolean one whose name holds ``gc`` or
-        ``central`` is taken as the switch of GC.
+        Arguments of the factory to fix. A boolean one that is named after GC, such as
+        ``use_gc``, is taken as its switch.
     layout : {"output-last", "output-first"}
         Where the weights store their outputs (Eq. 1); Flax stores them last.
     conventions : mapping, optional
@@ -57,6 +60,8 @@ def optax_port(
         The command-line target that makes this port.
     options : iterable of str, optional
         Further command-line words that make this port.
+    switch : str, optional
+        The argument that switches GC, where its name does not say so, or several do.
 
     Returns
     -------
@@ -86,6 +91,7 @@ def optax_port(
         conventions=conventions,
         target=target,
         options=options,
+        switch=switch,
     )
 
 
@@ -103,7 +109,7 @@ def _load(
             f"{type(function).__name__} object is not callable: give a factory "
             "(**hyperparameters) -> optax.GradientTransformation"
         )
-    with quietly():
+    with seeded(), quietly():
         factory = read_factory(function, settings, label)
         made = _make(factory, SAMPLE)
         scaled = "lr" not in factory.signature.names
@@ -147,6 +153,7 @@ def _load(
         drives=frozenset({"eager", "checkpoint", "twin"}),
         flush_to_zero=True,  # found by experiment: XLA does on a CPU, with jit and without
         per_run_cost="dear",
+        own_kinds=FLAX_KINDS if layout == "output-last" else {},
         environment=environment,
         construction=Construction("optax", function, factory.arguments, "scaled" if scaled else ""),
     )

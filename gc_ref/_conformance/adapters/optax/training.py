@@ -11,6 +11,8 @@ import numpy as np
 from gc_ref._conformance.adapters.optax.programs import Programs, jitted
 from gc_ref._conformance.adapters.optax.tree import Path, flatten, nest, paths
 from gc_ref._conformance.adapters.shared.calls import quietly, raising, refuse_coroutine
+from gc_ref._conformance.adapters.shared.dtypes import Dtypes
+from gc_ref._conformance.adapters.shared.randomness import draws_kept, seeded
 from gc_ref._conformance.ports.case import Array, Case, Trajectory
 from gc_ref._conformance.ports.port import PortError, ShapeChangedError
 from gc_ref._conformance.ports.storage import STORAGE
@@ -75,16 +77,20 @@ def run_case(case: Case, layout: str, label: str, make: MakeLoop) -> Trajectory:
 
 
 def _train(case: Case, layout: str, label: str, make: Callable[[], Loop]) -> Trajectory:
-    training = _Training(case, layout, label, make)
-    twin = _Training(case, layout, label, make, shift=1) if "twin" in case.drive else None
-    for number, gradient in enumerate(case.gradients, 1):
-        training.step(gradient, number)
-        if twin:
-            twin.step({name: -g for name, g in gradient.items()}, number)
-        if number == 1 and "checkpoint" in case.drive:
-            training.restore()
+    with seeded():
+        training, twin = _Training(case, layout, label, make), None
+        if "twin" in case.drive:
+            with draws_kept():
+                twin = _Training(case, layout, label, make, shift=1)
+        for number, gradient in enumerate(case.gradients, 1):
+            training.step(gradient, number)
+            with draws_kept():
+                if twin:
+                    twin.step({name: -g for name, g in gradient.items()}, number)
+                if number == 1 and "checkpoint" in case.drive:
+                    training.restore()
     return Trajectory(
-        tuple(training.steps), dtypes=training.dtypes(), groups=_halves(training.where)
+        tuple(training.steps), dtypes=training.dtypes.found, groups=_halves(training.where)
     )
 
 
@@ -107,6 +113,7 @@ class _Training:
         )
         init, self._step = make()
         self.steps: list[dict[str, Array]] = []
+        self.dtypes = Dtypes(case)
         with self._blame("init"):
             self.state = init(self.params)
             refuse_coroutine(self.state, "init()")
@@ -115,7 +122,10 @@ class _Training:
         """Make one step of training, and record the parameters."""
         with self._blame(f"step {number}"):
             self.params, self.state = self._step(self.params, self.state, self._tree(gradient))
-            after = {n: array_of(leaf) for n, leaf in flatten(self.params, self.where).items()}
+            leaves = flatten(self.params, self.where)
+            after = {name: array_of(leaf) for name, leaf in leaves.items()}
+            for name, leaf in leaves.items():
+                self.dtypes.add(name, str(leaf.dtype))
             for p in self.case.parameters:
                 if after[p.name].shape != p.shape:
                     raise ShapeChangedError(
@@ -133,10 +143,6 @@ class _Training:
             _, self._step = self._make()
             back = [jax.device_put(x) if isinstance(x, np.ndarray) else x for x in saved]
             self.state = jax.tree_util.tree_unflatten(structure, back)
-
-    def dtypes(self) -> dict[str, str]:
-        """Dtypes of the parameters, as JAX names them."""
-        return {name: str(leaf.dtype) for name, leaf in flatten(self.params, self.where).items()}
 
     def _tree(self, arrays: Mapping[str, Array]) -> dict[str, Any]:
         import jax

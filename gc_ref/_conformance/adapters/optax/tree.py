@@ -18,8 +18,8 @@ _FLAX: Mapping[str, tuple[str, Path, str]] = {
     "conv1d": ("Conv", (), "kernel"),
     "conv2d": ("Conv", (), "kernel"),
     "conv3d": ("Conv", (), "kernel"),
-    "depthwise": ("Conv", (), "kernel"),
-    "transposed": ("ConvTranspose", (), "kernel"),
+    "depthwise-grouped": ("Conv", (), "kernel"),
+    "transposed-direct": ("ConvTranspose", (), "kernel"),
     "embedding": ("Embed", (), "embedding"),
     "attention-in": ("MultiHeadDotProductAttention", ("query",), "kernel"),
     "attention-out": ("MultiHeadDotProductAttention", ("out",), "kernel"),
@@ -31,7 +31,7 @@ def paths(parameters: Sequence[Parameter], *, layout: str) -> dict[str, Path]:
     """Find the place of each parameter in the tree: parameter name to path.
 
     Flax stores outputs last; with ``output-first`` the weights are named ``weight``, as in the
-    libraries that store them so.
+    libraries that store them so. A layer that Flax lacks keeps the name that it has in the case.
 
     Examples
     --------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import inspect
 import io
 import os
@@ -14,20 +16,7 @@ from typing import Any
 import numpy as np
 
 from gc_ref._conformance.ports.port import PortError
-
-#: Longest message of somebody's exception that a report repeats.
-LONGEST = 300
-
-
-def one_line(error: BaseException) -> str:
-    """Type and message of an exception on one line, cut to a readable length."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # somebody's own __str__
-        text = ""
-    if len(text) > LONGEST:
-        text = text[: LONGEST - 3] + "..."
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+from gc_ref._conformance.writing.words import one_line as one_line
 
 
 @contextlib.contextmanager
@@ -50,8 +39,10 @@ def raising(
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Keep a port's prints and warnings out of the report."""
+    """Keep a port's prints and warnings out of the report, and give back what it switches."""
     with (
+        _arithmetic_kept(),
+        _recursion_limit_kept(),
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
         warnings.catch_warnings(),
@@ -59,6 +50,43 @@ def quietly() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
+
+
+@contextlib.contextmanager
+def _arithmetic_kept() -> Iterator[None]:
+    """Give back the processor's floating-point modes: subnormal numbers flushed, the rounding.
+
+    ``torch.set_flush_denormal`` sets them, and a library built with ``-ffast-math`` where it is
+    loaded; our own arithmetic needs them as they were.
+    """
+    kept = ctypes.create_string_buffer(256)  # far more than any system's fenv_t
+    library = _c_library()
+    if library is not None:
+        library.fegetenv(kept)
+    try:
+        yield
+    finally:
+        if library is not None:
+            library.fesetenv(kept)
+
+
+@functools.cache
+def _c_library() -> Any:
+    """Return the C library, if it can tell the floating-point modes."""
+    with contextlib.suppress(OSError, TypeError, AttributeError):  # a system that has it not
+        library = ctypes.CDLL(None)
+        if library.fegetenv and library.fesetenv:
+            return library
+    return None
+
+
+@contextlib.contextmanager
+def _recursion_limit_kept() -> Iterator[None]:
+    limit = sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def is_plain(array: Any) -> bool:
@@ -95,8 +123,9 @@ def _output_kept() -> Iterator[None]:
     finally:
         _flush()  # what a port left in a buffer goes to nothing too
         if kept is not None:
-            os.dup2(kept, 1)
-            os.close(kept)
+            with contextlib.suppress(OSError):  # the port closed what it did not open
+                os.dup2(kept, 1)
+                os.close(kept)
 
 
 def _flush() -> None:

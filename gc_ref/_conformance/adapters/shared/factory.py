@@ -11,6 +11,16 @@ from gc_ref._conformance.adapters.shared.hyperparameters import Signature, read_
 from gc_ref._conformance.adapters.shared.switch import switched_off
 from gc_ref._conformance.ports.port import Port, PortError, PortLoadError
 
+#: What can be done where somebody's constructor raises.
+WANTED = (
+    "Give it what it wants with --set NAME=VALUE (settings={...} in Python), or write a factory "
+    "function that makes it, with parameter groups of its own where it wants flags in them"
+)
+#: What can be done where it cannot be trained.
+WAY_OUT = (
+    "Way out: a factory function of your own that makes it as it wants to be made, or a numpy: "
+    "port, a function run(case) that trains with it by itself"
+)
 #: Hyperparameters to try a factory with; it may require any of them.
 SAMPLE: Mapping[str, float] = {
     "lr": 0.125,
@@ -35,10 +45,10 @@ class Factory:
         """Return the keyword arguments for these hyperparameters."""
         return self.signature.arguments(hyperparameters, self.settings)
 
-    def make(self, hyperparameters: Mapping[str, float], *leading: Any) -> Any:
+    def make(self, hyperparameters: Mapping[str, float], *leading: Any, **more: Any) -> Any:
         """Make an optimizer, or raise PortError; ``leading`` are positional arguments."""
         with raising(PortLoadError, f"{self.label} could not be made"):
-            made = self.function(*leading, **self.arguments(hyperparameters))
+            made = self.function(*leading, **(self.arguments(hyperparameters) | more))
         refuse_coroutine(made, self.label)
         return made
 
@@ -48,19 +58,21 @@ def read_factory(
     settings: Mapping[str, Any],
     label: str,
     *,
-    leading: Callable[[], tuple[Any, ...]] = tuple,
+    leading: Callable[[], tuple[Any, Mapping[str, Any]]] | None = None,
 ) -> Factory:
     """Read the signature of a factory, by calling it where the signature does not say all.
 
-    ``leading()`` makes new positional arguments (``params``) for a call; ``label`` names the
-    factory in messages.
+    ``leading()`` makes a new first argument (``params``) for a call, and further ones by name;
+    ``label`` names the factory in messages.
     """
-    signature = read_signature(
-        function,
-        settings,
-        probe=lambda arguments: can_call(function, *leading(), **arguments),
-        skip=len(leading()),
-    )
+
+    def probe(arguments: dict[str, Any]) -> bool:
+        if leading is None:
+            return can_call(function, **arguments)
+        first, more = leading()
+        return can_call(function, first, **arguments, **more)
+
+    signature = read_signature(function, settings, probe=probe, skip=int(leading is not None))
     return Factory(function, settings, label, signature)
 
 
@@ -90,6 +102,7 @@ def factory_port(
     conventions: Mapping[str, str] | None,
     target: str | None,
     options: Iterable[str],
+    switch: str | None = None,
     skip: int = 0,
 ) -> Port:
     """Make the port of a factory, and the same with its switch of GC off.
@@ -99,17 +112,28 @@ def factory_port(
     others are as the user gave them; see `torch_port`.
     """
     label, fixed = label_of(function, name), dict(settings or {})
-    port = load(fixed, label)
-    off, hint = switched_off(
-        function, fixed, lambda changed, words: load(changed, f"{label} ({words})"), skip=skip
+    try:
+        port = load(fixed, label)
+    except PortLoadError as error:
+        if error.__cause__ is None or isinstance(error.__cause__, ImportError):
+            raise
+        raise PortLoadError(f"{str(error).rstrip('.')}. {WANTED}") from error
+    off, words, hint = switched_off(
+        function,
+        fixed,
+        lambda changed, words: load(changed, f"{label} ({words})"),
+        skip=skip,
+        named=switch,
     )
     return replace(
         port,
         off=off,
+        switch=words,
         algorithm=algorithm,
         base=base,
         conventions=dict(conventions or {}),
         target=target,
         options=tuple(options),
         environment={**port.environment, **hint},
+        way_out=WAY_OUT,
     )

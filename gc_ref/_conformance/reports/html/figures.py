@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 from gc_ref._conformance.findings.counterexample import Counterexample, numeric
 from gc_ref._conformance.ports.case import KIND_NAMES
+from gc_ref._conformance.reports.arithmetic import position
 from gc_ref._conformance.reports.html import pictures
 from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.reports.summary import beyond, error_words
-from gc_ref._conformance.reports.worked_example import position
 from gc_ref._conformance.writing.words import finite, listed, short
 
 CASES = {
@@ -79,7 +79,7 @@ def _means(title: str, means: Evidence, see: str, prefix: str) -> Figure:
             f"{right}."
         )
     else:
-        said = _agreeing(weights, see)
+        said = _agreeing(means, see)
     without = f" Without GC: {means['without']}." if means["without"] else ""
     caption = (
         f"{said} Shown: {means['of']}, one weight of each kind, at most 8 of its outputs, on a "
@@ -103,23 +103,28 @@ def _means(title: str, means: Evidence, see: str, prefix: str) -> Figure:
         ("reference", "number"),
         ("largest error of the weight / bound", "number"),
     )
-    table = Table("Mean of each output neuron", columns, rows)
+    table = Table("Each output neuron", columns, rows)
     return Figure(title, pictures.draw_means(means, prefix=prefix), caption, table)
 
 
-def _agreeing(weights: Sequence[Evidence], see: str) -> str:
-    """Say that the means agree with the reference's, and what they do not show."""
-    said = f"In all {len(weights)} kinds of weight these means agree with the reference's."
+def _agreeing(means: Evidence, see: str) -> str:
+    """Say that the port is as the reference in what is drawn, and what that does not show."""
+    weights, distant = means["weights"], means.get("quantity") == "distance"
+    kinds = f"In all {len(weights)} kinds of weight"
+    said = f"{kinds} these means agree with the reference's."
+    if distant:
+        said = f"{kinds} the port is where the reference is after step {means['step']}."
     ratios = {w["parameter"]: numeric(w["ratio"]) for w in weights if w.get("ratio") is not None}
     off = {name: ratio for name, ratio in ratios.items() if beyond(ratio)}
     if off and see:
         worst = max(off, key=lambda name: off[name])
         gone = all(abs(numeric(v)) < 1e-5 for w in weights for v in w["reference"])
-        means = "are gone here, too" if gone else "are as they should be here"
+        still = "are gone here, too" if gone else "are as they should be here"
+        fault = f"the per-output means {still}; the fault is in what else is removed or changed"
         said += (
             f" Yet in {len(off)} of them single elements are wrong ({worst}: "
-            f"{error_words(off[worst])}): the per-output means {means}; the fault is in what "
-            f"else is removed or changed: see {see}."
+            f"{error_words(off[worst])}): {'it shows at a later step' if distant else fault}: "
+            f"see {see}."
         )
     elif see:
         said += f" They do not show what fails here: see {see}."
@@ -192,7 +197,7 @@ def _near(port: Sequence[float], reference: Sequence[float]) -> bool:
 
 
 FIGURES: Mapping[str, tuple[str, Callable[[str, Evidence, str, str], Figure]]] = {
-    "means": ("The mean left in each kind of weight", _means),
+    "means": ("What is left in each kind of weight", _means),
     "ratios": ("Errors against their bounds", _ratios),
     "drift": ("Weight sums over the steps", _drift),
 }

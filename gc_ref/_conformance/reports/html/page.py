@@ -167,7 +167,7 @@ def _ports_table(reports: Sequence[ReportData], names: Sequence[str]) -> Table:
     )
     rows = []
     for i, (name, r) in enumerate(zip(names, reports, strict=True)):
-        verdict = (r.verdict, summary.VERDICT[r.verdict], r.verdict)
+        verdict = (r.verdict, summary.VERDICT[r.verdict], r.verdict + summary.variant(r))
         target = matrix.target_of(r)
         rows.append(((f"port-{i}", name), verdict, summary.counts(r), r.identified, target))
     return Table("Verdict of each port", columns, rows, "stack")

@@ -111,7 +111,7 @@ def _inline(svg: str, *, name: str, description: str, prefix: str) -> str:
 
 @_picture
 def draw_means(figure: Any, means: Mapping[str, Any]) -> tuple[str, str]:
-    """Draw a heat map: mean of each output neuron, of the port beside the reference's."""
+    """Draw a heat map: mean or distance of each output neuron, beside the reference's."""
     axes, weights, y = figure.add_subplot(), means["weights"], 0.0
     columns = max(4, *(len(w["port"]) for w in weights))
     for w in weights:
@@ -137,9 +137,9 @@ def draw_means(figure: Any, means: Mapping[str, Any]) -> tuple[str, str]:
     axes.axis("off")
     figure.set_size_inches(WIDTH, 0.2 * y + 0.15)
     worst = [w["kind"] for w in weights if w["off"]]
-    said = f"The port differs visibly in {', '.join(worst)}." if worst else "These means agree."
+    said = f"The port differs visibly in {', '.join(worst)}." if worst else "They agree."
     return (
-        "Mean left in each output neuron",
+        "What is left in each output neuron",
         f"For each kind of weight rows without GC, of the port, of the reference. {said}",
     )
 

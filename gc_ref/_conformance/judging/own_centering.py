@@ -1,0 +1,99 @@
+"""Whether an optimizer removes a mean from the gradients of its weights, whatever the axes.
+
+A constant that is added to the whole gradient of a weight goes with the mean over any axes. An
+optimizer that moves the weight as before removes one; a plain optimizer does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gc_ref._conformance.judging.invariance import moves_alike
+from gc_ref._conformance.judging.shared_results import kept
+from gc_ref._conformance.judging.trial import Trial
+from gc_ref._conformance.ports.case import Array, Case, Parameter
+from gc_ref._conformance.ports.port import Port, PortError
+
+
+@kept
+def mirrored(trial: Trial, case: Case) -> Case:
+    """Return a case whose gradients have minus the mean that they had, all else unchanged.
+
+    So most entries change their sign, which a step that keeps nothing but signs shows too.
+    """
+    gradients = tuple(
+        {p.name: _mirrored(g[p.name]) for p in case.parameters} for g in case.gradients
+    )
+    return replace(case, id=f"{case.id}-mirrored", gradients=gradients)
+
+
+def _mirrored(grad: Array) -> Array:
+    if grad.ndim < 2 or not grad.size:
+        return grad
+    return np.asarray(grad - grad.dtype.type(2 * round(float(grad.mean(dtype=np.float64)))))
+
+
+def weights_without_mean(trial: Trial, case: Case, *, port: Port | None = None) -> list[Parameter]:
+    """Return the weights of an integer case that a port, its base, or it with GC off centralizes.
+
+    Over which axes is left open. A weight with one input, or one that never moves, tells nothing.
+    """
+    found = []
+    for p in case.parameters:
+        if trial.fan_in(p) == 1:
+            continue
+        alike = moves_alike(trial, mirrored(trial, case), case, p, "by-rank", port=port)
+        if alike.within and np.any(trial.steps(case, p, port=port)[-1] != p.value):
+            found.append(p)
+    return found
+
+
+@kept
+def base_centralizes(trial: Trial) -> bool:
+    """Whether the port's base centralizes some weight by itself: then the base law says nothing."""
+    base = trial.port.base
+    return base is not None and bool(weights_without_mean(trial, trial.small, port=base))
+
+
+@kept
+def mean_free(trial: Trial, case: Case) -> Case:
+    """Return a case in which no weight's gradient has a mean over any of its axes.
+
+    There Φ over any axes changes nothing, so that a port with GC is its base optimizer.
+    """
+    factors = (3, -5, 7)
+    gradients = tuple(
+        {p.name: _waves(p, factor) if len(p.shape) > 1 else g[p.name] for p in case.parameters}
+        for g, factor in zip(case.gradients, factors, strict=False)
+    )
+    return replace(case, id=f"{case.id}-mean-free", gradients=gradients)
+
+
+def _waves(p: Parameter, factor: int) -> Array:
+    """A product of waves along each axis, each of which sums to zero, one of length 1 excepted."""
+    found = np.asarray(float(factor))
+    for n in p.shape:
+        wave = np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
+        if n % 2 and n > 1:
+            wave[-1] = -2.0
+            wave[-2] = 1.0
+        found = np.multiply.outer(found, wave)
+    return np.asarray(found, dtype=p.value.dtype)
+
+
+def acts_by_neuron(trial: Trial) -> bool:
+    """Whether the gradient of one output neuron acts on that neuron alone, in every weight."""
+    case, masks, _ = trial.poisoned
+    try:
+        changed = trial.run(case).steps
+    except PortError:
+        return False
+    plain = trial.run(trial.small).steps
+    return all(
+        np.array_equal(a[p.name][~masks[p.name]], b[p.name][~masks[p.name]])
+        for a, b in zip(changed, plain, strict=False)
+        for p in case.parameters
+        if p.name in masks
+    )
