@@ -2,7 +2,8 @@
 
     python tests/quality/matrix_page.py torch.jsonl optax.jsonl …
 
-The page is made of the JSON file alone, so that no figure is written by hand.
+Of a verdict that several files have, the last counts. The page is made of the JSON file alone, so
+that no figure is written by hand.
 """
 
 from __future__ import annotations
@@ -182,8 +183,8 @@ def main() -> None:
     parser.add_argument("results", nargs="+", type=Path, metavar="FILE.jsonl")
     parser.add_argument("--date", required=True, help="when the runs ended: 2026-11-26")
     options = parser.parse_args()
-    entries = [e for path in options.results for e in recorded(path).values()]
-    found = figures(entries, options.date)
+    entries = {cell: e for path in options.results for cell, e in recorded(path).items()}
+    found = figures(entries.values(), options.date)
     DOCS.mkdir(exist_ok=True)
     text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
     (DOCS / "quality-matrix.json").write_text(text, encoding="utf-8")
