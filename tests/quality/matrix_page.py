@@ -2,7 +2,8 @@
 
     python tests/quality/matrix_page.py torch.jsonl optax.jsonl …
 
-The page is made of the JSON file alone, so that no figure is written by hand.
+Of a verdict that several files have, the last counts. The page is made of the JSON file alone, so
+that no figure is written by hand.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ def _of_framework(name: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, 
     return {
         "commits": sorted({e["commit"] for e in entries}),
         "versions": {module: _version(module) for module in made.needs},
+        "listed": list(made.optimizers()),
         "seeds": sorted({e["seed"] for e in judged}),
         "totals": _totals(judged),
         "optimizers": optimizers,
@@ -125,7 +127,7 @@ def _row(name: str, entry: Mapping[str, Any]) -> str:
     right, wrong = entry["totals"]["right ports"], entry["totals"]["wrong ports"]
     cells = (
         name,
-        f"{len(entry['optimizers'])} of {len(entry['optimizers']) + len(entry['not judged'])}",
+        f"{len(entry['optimizers'])} of {len(entry['listed'])}",
         len(entry["seeds"]),
         sum(right.values()),
         sum(n for what, n in right.items() if what != "passed"),
@@ -143,15 +145,15 @@ def _section(name: str, entry: Mapping[str, Any]) -> list[str]:
         f"{versions or 'optimizers of our own'}; gc-ref at {', '.join(entry['commits'])}; "
         f"seeds {', '.join(map(str, entry['seeds']))}.",
         "",
+        "| Φ | optimizers | verdicts | judged wrongly |",
+        "|---|---:|---:|---:|",
+        *(_variant_row(variant, entry["optimizers"]) for variant in VARIANTS),
+        "",
         f"Judged: {', '.join(entry['optimizers'])}.",
     ]
-    judged_in_part = [
-        f"{name} ({', '.join(missing)})"
-        for name, variants in entry["optimizers"].items()
-        if (missing := [v for v in VARIANTS if v not in variants])
-    ]
-    if judged_in_part:
-        lines += ["", f"Not run: {'; '.join(judged_in_part)}."]
+    seen = {*entry["optimizers"], *entry["not judged"]}
+    if not_run := [optimizer for optimizer in entry["listed"] if optimizer not in seen]:
+        lines += ["", f"Not run: {', '.join(not_run)}."]
     if entry["not judged"]:
         lines += ["", "| not judged | why |", "|---|---|"]
         lines += [f"| {who} | {_cell(why)} |" for who, why in entry["not judged"].items()]
@@ -165,6 +167,13 @@ def _section(name: str, entry: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _variant_row(variant: str, optimizers: Mapping[str, Any]) -> str:
+    counted = [found[variant] for found in optimizers.values() if variant in found]
+    total = added(*counted)
+    wrong = sum(n for what, n in total.items() if not RIGHT.get(what.partition(" (")[0], False))
+    return f"| `{variant}` | {len(counted)} | {sum(total.values())} | {wrong} |"
+
+
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
@@ -174,8 +183,8 @@ def main() -> None:
     parser.add_argument("results", nargs="+", type=Path, metavar="FILE.jsonl")
     parser.add_argument("--date", required=True, help="when the runs ended: 2026-11-26")
     options = parser.parse_args()
-    entries = [e for path in options.results for e in recorded(path).values()]
-    found = figures(entries, options.date)
+    entries = {cell: e for path in options.results for cell, e in recorded(path).items()}
+    found = figures(entries.values(), options.date)
     DOCS.mkdir(exist_ok=True)
     text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
     (DOCS / "quality-matrix.json").write_text(text, encoding="utf-8")
