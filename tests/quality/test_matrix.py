@@ -22,13 +22,11 @@ MARKS = {
     "optax": [pytest.mark.jax, pytest.mark.optax],
     "keras": [pytest.mark.keras],
 }
-#: What a base shows on weights of a few hundred elements; matrix.py runs the rest.
-EVERYWHERE = [name for name in VARIANTS if name not in ("big-skipped", "long-vectors")]
 #: Optimizers of each framework that stand for all: an element-wise one, one that amplifies the
 #: last bit of a gradient, and one that couples parameters.
 PART = {
     "numpy": {
-        "RMSprop": {"base": EVERYWHERE, "alone": ["welford"]},
+        "RMSprop": {"base": list(VARIANTS), "alone": ["welford"]},
         "ClippedSGD": {"base": ["eq-2", "half"]},
         "Adam": {"algorithm": ["eq-2"]},
     },

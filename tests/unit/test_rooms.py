@@ -177,8 +177,13 @@ SEARCHES = [
     (
         late_imports,
         ROOT / "gc_ref",
-        # The command loads what a subcommand needs, fuzzing Hypothesis: an optional extra.
-        ("gc_ref/_conformance/cli/main.py", "gc_ref/_conformance/checks/value.py"),
+        # The command forks before it loads NumPy, then loads what a subcommand needs; fuzzing
+        # loads Hypothesis, an optional extra.
+        (
+            "gc_ref/_conformance/cli/guarded.py",
+            "gc_ref/_conformance/cli/main.py",
+            "gc_ref/_conformance/checks/value.py",
+        ),
     ),
     (identities, ROOMS, ()),
     (decisions_on_prose, ROOMS, ()),

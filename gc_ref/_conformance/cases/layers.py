@@ -70,6 +70,13 @@ SIZED_LAYERS = (
 )
 #: A weight past 2²⁰ elements.
 LARGEST_LAYER = Layer("fc1", "dense", 2048, 514)
+#: Sizes between those of the integer case and of real models, for optimizers that keep a matrix
+#: for each axis of a weight: its entries are the square of these numbers.
+WIDE_LAYERS = (
+    Layer("proj", "dense", 1027, 2),
+    Layer("tall", "dense", 2, 130, bias=True),
+    Layer("hidden", "dense", 64, 130, bias=True),
+)
 #: The weight of the case of scales: three output neurons for each of 21 scales.
 SCALED_LAYER = Layer("dense_0", "dense", 16, 63)
 #: An array does not tell an operator its layer: only kinds that leave no choice.

@@ -174,23 +174,30 @@ def bounded_case(
 
 
 def sized_case(
-    layout: str, *, seed: int, algorithm: str | None, eps: float | None = None, largest: bool = True
+    layout: str,
+    *,
+    seed: int,
+    algorithm: str | None,
+    steps: int = 1,
+    eps: float | None = None,
+    label: str = "sized",
+    layers: Iterable[Layer] = (*SIZED_LAYERS, LARGEST_LAYER),
 ) -> Case:
-    """Build the case of sizes as real models have them: one step of integers from weight 0.
+    """Build the case of sizes as real models have them: integers, from weight 0.
 
     Sums are exact in every order, as in `integer_case`; the fan-ins are not all powers of two.
-    Its sums are too long for half types. ``largest``: with a weight past 2²⁰ elements.
+    Its sums are too long for half types. Parameters and result are as in `integer_case`.
     """
-    rng = rng_for(seed, f"sized/{layout}")
-    layers = (*SIZED_LAYERS, LARGEST_LAYER) if largest else SIZED_LAYERS
+    rng = rng_for(seed, f"{label}/{layout}")
     parameters = parameters_of(layers, layout, "float32", np.zeros)
-    gradients = {
-        p.name: repeated(rng, p.shape, _by_rank(p, layout)).astype(np.float32) for p in parameters
-    }
+    gradients = tuple(
+        {p.name: repeated(rng, p.shape, _by_rank(p, layout)).astype(np.float32) for p in parameters}
+        for _ in range(steps)
+    )
     hyper = _hyperparameters(DYADIC, algorithm)
     if eps is not None and "eps" in hyper:
         hyper["eps"] = eps
-    return Case("sized", parameters, (gradients,), hyper)
+    return Case(label, parameters, gradients, hyper)
 
 
 def scales_case(layout: str, *, seed: int, algorithm: str | None, operator: bool = False) -> Case:

@@ -41,9 +41,11 @@ def base_law(judge: Judge) -> Outcome:
     if base_centralizes(judge):
         return not_applicable("the base centralizes by itself, which says nothing: see effect/off")
     reading = replace(judge.specification, mode="base")
-    tried = [judge.integers, judge.bounded, judge.long]
+    tried = [judge.integers, judge.bounded, judge.long, judge.wide]
     if "weight_decay" in judge.port.takes & base.takes:
         tried.append(judge.decayed)
+    if "rates" in judge.port.drives & base.drives and "lr" in judge.port.takes & base.takes:
+        tried.append(judge.rates)
     tried += _in_other_dtypes(judge)
     found = [matches(judge, case, reading) for case in tried]
     coupled = coupling(judge, by_base=True) == "tree"

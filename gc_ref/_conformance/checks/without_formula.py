@@ -41,15 +41,16 @@ HEIGHT = 64.0
 
 
 def shift_response(judge: Judge) -> ShiftResponse:
-    """How the weights in scope respond to another mean: at first, and in the long run."""
+    """How the weights in scope respond to another mean."""
     # A port with a base is held to Φ on every weight by that: here a few will do.
     if judge.specification.mode == "base":
         return _response(judge, judge.small)
     found = _response(judge, judge.integers)
-    if found.seeing:
-        return found
-    later = _response(judge, judge.long)
-    return later if later.seeing else found
+    for case in (judge.long, judge.wide):  # in the long run, and where weights are large
+        if not found.seeing:
+            later = _response(judge, case)
+            found = later if later.seeing else found
+    return found
 
 
 def _response(judge: Judge, case: Case) -> ShiftResponse:
@@ -142,12 +143,17 @@ def _ripple(p: Parameter, axis: int) -> Array:
 
 def vectors_respond(judge: Judge) -> Outcome:
     """Whether vectors notice a shift of their gradient, as they must."""
-    case = judge.integers
+    return (
+        _vectors_respond(judge, judge.integers) or _vectors_respond(judge, judge.wide) or passed()
+    )
+
+
+def _vectors_respond(judge: Judge, case: Case) -> Outcome | None:
     gradients = tuple(
         {p.name: s[p.name] - 10 if len(p.shape) < 2 else s[p.name] for p in case.parameters}
         for s in case.gradients
     )
-    flipped = replace(case, id="vectors-flipped", gradients=gradients)
+    flipped = replace(case, id=f"{case.id}-vectors-flipped", gradients=gradients)
     for p in case.parameters:
         if len(p.shape) >= 2:
             continue
@@ -158,7 +164,7 @@ def vectors_respond(judge: Judge) -> Outcome:
             return failed(
                 f"{describe(p)} moves alike for g and g - 10: its gradient is centralized or erased"
             )
-    return passed()
+    return None
 
 
 # ---- the port as its own base

@@ -71,7 +71,7 @@ def fed(trial: Trial, case: Case, rule: Rules, placement: str = "gradient") -> C
         hyper["weight_decay"] = 0.0
     by = rule if isinstance(rule, str) else "each-by-its-own"
     label = f"{case.id}-{'decayed-' if decay else ''}centralized-{by}"
-    return Case(label, case.parameters, tuple(gradients), hyper, case.dtype)
+    return replace(case, id=label, gradients=tuple(gradients), hyperparameters=hyper)
 
 
 def _axes(trial: Trial, p: Parameter, rule: Rules) -> Axes | None:

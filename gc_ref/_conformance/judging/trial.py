@@ -13,7 +13,13 @@ import numpy as np
 from gc_ref import bounds
 from gc_ref._conformance.cases import standard as cases
 from gc_ref._conformance.cases.comparison import Expected
-from gc_ref._conformance.cases.layers import FEW, INTEGER_LAYERS, stored_as
+from gc_ref._conformance.cases.layers import (
+    FEW,
+    INTEGER_LAYERS,
+    SIZED_LAYERS,
+    WIDE_LAYERS,
+    stored_as,
+)
 from gc_ref._conformance.judging.left_out import refusal, refused_ranks, without_ranks
 from gc_ref._conformance.judging.shared_results import Keeper, Known
 from gc_ref._conformance.judging.specification import (
@@ -214,8 +220,14 @@ class Trial(Keeper):
     @cached_property
     def sized(self) -> Case:
         """The case of sizes as real models have them."""
-        largest = self.port.most_elements is None
-        return self.case(cases.sized_case, eps=self._dyadic_eps, largest=largest)
+        small = {} if self.port.most_elements is None else {"layers": SIZED_LAYERS}
+        return self.case(cases.sized_case, eps=self._dyadic_eps, **small)
+
+    @cached_property
+    def wide(self) -> Case:
+        """The case of sizes that optimizers may square: for ports without a formula."""
+        steps = len(self.integers.gradients)
+        return self.case(cases.sized_case, steps=steps, label="wide", layers=WIDE_LAYERS)
 
     @cached_property
     def scales(self) -> Case:
@@ -231,10 +243,12 @@ class Trial(Keeper):
     def rates(self) -> Case:
         """The case whose learning rate changes; a second parameter group comes later."""
         case = self.case(cases.rates_case, eps=self._dyadic_eps)
-        if "later-group" in self.port.drives:
+        drivers = [self.port, *([self.port.base] if self.port.base else [])]
+        if all("later-group" in port.drives for port in drivers):
             later = case.with_drive("later-group")
             try:
-                self.run(later)
+                for port in drivers:
+                    self.run(later, port=port)
             except PortError as error:
                 self.note(f"a parameter group that is added later was not tried: {error}")
             else:

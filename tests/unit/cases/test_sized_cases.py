@@ -9,6 +9,7 @@ from gc_ref import bounds, exact
 from gc_ref._conformance.cases import exact_steps
 from gc_ref._conformance.cases.comparison import compare
 from gc_ref._conformance.cases.exact_steps import expected_steps
+from gc_ref._conformance.cases.layers import SIZED_LAYERS
 from gc_ref._conformance.cases.standard import scales_case, sized_case
 from gc_ref._conformance.checks.value import value_bounded, value_exact
 from gc_ref._conformance.judging.judge import Judge
@@ -132,7 +133,7 @@ def test_a_correct_port_is_within_its_bounds_on_large_weights(port):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_correct_sums_of_large_weights_are_within_bounds_at_other_seeds(layout, seed):
     for case in (
-        sized_case(layout, seed=seed, algorithm=None, largest=False),
+        sized_case(layout, seed=seed, algorithm=None, layers=SIZED_LAYERS),
         scales_case(layout, seed=seed, algorithm=None, operator=True),
     ):
         for p in case.parameters:
@@ -179,7 +180,7 @@ def test_working_out_each_distinct_neuron_once_changes_nothing(
     monkeypatch, layout, algorithm, conventions
 ):
     """Against the second witness on the whole weight, element by element."""
-    case = sized_case(layout, seed=3, algorithm=None, largest=False)
+    case = sized_case(layout, seed=3, algorithm=None, layers=SIZED_LAYERS)
     names = ("tall.kernel", "tall.bias", "stem.kernel")
     parameters = [p for p in case.parameters if p.name in names]
     hyper = {**case.hyperparameters, "weight_decay": 0.25 if "decay" in conventions else 0.0}
