@@ -30,8 +30,14 @@ pytest_plugins = ["pytester"]
 
 # Ports import their frameworks at once: they are loaded by the tests that judge them.
 collect_ignore_glob = ["conformance/ports/*"]
-# Programs: importing the first would leave a module called `ports` for other tests to find.
-collect_ignore = ["conformance/demo.py", "tests/mutation/run.py"]
+# Programs: importing the first would leave a module called `ports` for other tests to find; the
+# last two import their frameworks.
+collect_ignore = [
+    "conformance/demo.py",
+    "tests/mutation/run.py",
+    "tests/unit/_sharded_jax.py",
+    "tests/unit/_sharded_torch.py",
+]
 
 # Each is a marker: a test that carries it needs the module of that name.
 FRAMEWORKS = (

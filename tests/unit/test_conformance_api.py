@@ -108,4 +108,6 @@ def test_the_adapters_are_called_alike(name, first):
         "options": (),
     } | (
         {"framework": "numpy"} if name == "operator_port" else {"algorithm": None, "base": None}
-    ) | ({"timeout": 60.0} if name == "exec_port" else {})
+    ) | ({"timeout": 60.0} if name == "exec_port" else {}) | (
+        {"switch": None} if name in ("torch_port", "keras_port", "optax_port") else {}
+    )

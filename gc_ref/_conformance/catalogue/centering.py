@@ -97,6 +97,7 @@ class Rule:
     #: What is kept of a gradient for the next step, where that is not the gradient itself.
     remember: Callable[[Gradient], Any] = lambda g: g.values
     published: bool = False  # whether published ports have it: tried even where runs cost much
+    rare: bool = False  # whether the search tries it only where no other rule explains a port
 
 
 def _minus_mean(axes: str) -> Callable[[Gradient], Any]:
@@ -243,11 +244,11 @@ _ALL = (
          lambda g: g.values - g.mean(g.memory.before)),
     Rule("running-mean", "stale-mean", "subtracts a running mean, which keeps {amount:g} of itself "
          "at each step and starts at 0", lambda g: g.values - g.mean(_running(g)),
-         amounts=(0.5, 0.9, 0.99, 0.999), remember=_running),
+         amounts=(0.5, 0.9, 0.99, 0.999), remember=_running, rare=True),
     Rule("running-mean-from-first", "stale-mean", "subtracts a running mean, which keeps "
          "{amount:g} of itself at each step and starts as the first mean",
          lambda g: g.values - g.mean(_running_from_first(g)),
-         amounts=(0.5, 0.9, 0.99, 0.999), remember=_running_from_first),
+         amounts=(0.5, 0.9, 0.99, 0.999), remember=_running_from_first, rare=True),
     Rule("median", "not-the-mean", "subtracts the median of the inputs", _median),
     Rule("first-input", "not-the-mean", "subtracts the first input's gradient", _first_input),
     Rule("magnitude", "not-the-mean", "subtracts the mean of the magnitudes",
@@ -292,20 +293,20 @@ _ALL = (
          Fit(_share_removed, right=(0.0, 1.0))),
     Rule("phased-in-after", "partial", "GC is phased in: nothing is removed at step 1, and "
          "{amount:.6g} times the mean more at each step, up to all of it",
-         lambda g: g.less(_ramp(g, g.step - 1)), amounts=_PER_STEP),
+         lambda g: g.less(_ramp(g, g.step - 1)), amounts=_PER_STEP, rare=True),
     Rule("phased-out", "partial", "GC is phased out: {amount:.6g} times the mean is kept at "
          "step 1, and as much more at each step, up to all of it",
          lambda g: g.less(1 - _ramp(g, g.step)),
          Fit(_share_kept, right=(0.0, 1.0))),
     Rule("phased-out-after", "partial", "GC is phased out: nothing is kept at step 1, and "
          "{amount:.6g} times the mean more at each step, up to all of it",
-         lambda g: g.less(1 - _ramp(g, g.step - 1)), amounts=_PER_STEP),
+         lambda g: g.less(1 - _ramp(g, g.step - 1)), amounts=_PER_STEP, rare=True),
     Rule("fading", "partial", "GC fades: {amount:.6g} times the mean is removed at step 1, and the "
          "part is multiplied by that at each step", lambda g: g.less(g.amount**g.step),
          Fit(_share_removed, right=(0.0, 1.0))),
     Rule("fading-after", "partial", "GC fades: the mean is removed at step 1, and the part is "
          "multiplied by {amount:.6g} at each step", lambda g: g.less(g.amount ** (g.step - 1)),
-         amounts=(0.5, 0.8, 0.9, 0.95, 0.99, 0.999)),
+         amounts=(0.5, 0.8, 0.9, 0.95, 0.99, 0.999), rare=True),
     Rule("growing", "partial", "GC grows: {amount:.6g} times the mean is kept at step 1, and the "
          "part is multiplied by that at each step", lambda g: g.less(1 - g.amount**g.step),
          Fit(_share_kept, right=(0.0, 1.0))),
@@ -320,16 +321,18 @@ _ALL = (
          "±{amount:.6g}, then centralizes" + _CHOICE, _clipped_value,
          Fit(lambda gradient, mean, given, norm: np.where(
                np.abs(given) < 0.999 * np.abs(gradient), np.abs(given), np.nan),
-             right=(0.0,), on_vectors=True), amounts=_CLIPS, on_vectors=True),
+             right=(0.0,), on_vectors=True), amounts=_CLIPS, on_vectors=True, rare=True),
     Rule("clipped-norm", "clipped-first", "clips every gradient to a norm of {amount:.6g}, then "
          "centralizes" + _CHOICE, lambda g: _cut_to(g, g.norm),
          Fit(lambda gradient, mean, given, norm: _shrunk(
                gradient, given, float(np.sqrt((gradient * gradient).sum()))),
-             right=(0.0,), on_vectors=True), amounts=_CLIPS, crosses=True, on_vectors=True),
+             right=(0.0,), on_vectors=True), amounts=_CLIPS, crosses=True, on_vectors=True,
+             rare=True),
     Rule("clipped-model-norm", "clipped-first", "clips the gradient of the whole model to a norm "
          "of {amount:.6g}, then centralizes" + _CHOICE, lambda g: _cut_to(g, g.memory.model_norm),
          Fit(lambda gradient, mean, given, norm: _shrunk(gradient, given, norm),
-             right=(0.0,), on_vectors=True), amounts=_CLIPS, crosses=True, on_vectors=True),
+             right=(0.0,), on_vectors=True), amounts=_CLIPS, crosses=True, on_vectors=True,
+             rare=True),
     Rule("nan-leak", "nan-leak", "a NaN in one output neuron reaches the others",
          lambda g: g.centralized + 0.0 * g.mean(axes="whole"), amounts=(), crosses=True),
 )  # fmt: skip

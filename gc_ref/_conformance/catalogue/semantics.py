@@ -7,7 +7,8 @@ space: `Semantics`. `step` carries a parameter one step on, over any array names
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,6 +107,17 @@ class Semantics:
             self.mistake,
         )
         return tuple(dict.fromkeys(d for d in found if d))
+
+    @cached_property
+    def at_every_step(self) -> Semantics:
+        """The same, whatever the step and the values of the gradient."""
+        return replace(self, schedule="", value_gate="")
+
+    @cached_property
+    def with_raw_gradients(self) -> Semantics:
+        """The optimizer alone, that centralizes nothing."""
+        every = self.at_every_step
+        return replace(every, centering="none", vectors="none", vectors_above=0, gate="")
 
     def within(self, other: Semantics) -> bool:
         """Whether all that is wrong here is wrong in another semantics, too.

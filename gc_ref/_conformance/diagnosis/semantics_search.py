@@ -97,6 +97,12 @@ class SemanticsSearch:
 
     def explanations(self) -> list[Semantics]:
         """Return the semantics that explain the telling case, and that the other cases confirm."""
+        usual = self._explanations(rare=False)
+        if usual and len(usual[0].deviations) <= 1:
+            return usual
+        return self._of_those_that_hold([*usual, *self._explanations(rare=True)])
+
+    def _explanations(self, *, rare: bool) -> list[Semantics]:
         observed = self.observe(self.cases.telling)
         found: list[Semantics] = []
         for optimizer in self.optimizers():
@@ -105,7 +111,7 @@ class SemanticsSearch:
                 *_long_vectors(observed, optimizer),
             ]
             vectors = [s for s in treatments if _explains_vectors(observed, s)]
-            for rule in _rules(observed, optimizer):
+            for rule in _rules(observed, optimizer, rare=rare):
                 if rule.centering == "model" or RULES[rule.centering].on_vectors:
                     candidates = [rule] if _explains_vectors(observed, rule) else []
                 else:
@@ -117,6 +123,9 @@ class SemanticsSearch:
                     patterns = _patterns(observed, semantics)
                     if patterns is not None:
                         found += self._with_conditions(semantics, patterns, observed)
+        return self._of_those_that_hold(found)
+
+    def _of_those_that_hold(self, found: Iterable[Semantics]) -> list[Semantics]:
         return self.by_kind(_simplest(self._confirmed(_distinct(found))))
 
     def _with_conditions(
@@ -291,9 +300,12 @@ class SemanticsSearch:
         return [one for name, one in self.observe(case).items() if name in plain]
 
 
-def _rules(observed: Observed, optimizer: Semantics) -> Iterator[Semantics]:
+def _rules(
+    observed: Observed, optimizer: Semantics, *, rare: bool | None = None
+) -> Iterator[Semantics]:
     """Yield the optimizer with each centering rule, its amount fitted where it has one."""
-    for name, rule in RULES.items():
+    chosen = {k: rule for k, rule in RULES.items() if rare is None or rule.rare is rare}
+    for name, rule in chosen.items():
         amounts = rule.amounts
         if rule.fit is not None:
             fitted = fitted_amount(rule.fit, observed.values(), optimizer)
@@ -320,11 +332,12 @@ def _explains_vectors(observed: Observed, semantics: Semantics) -> bool:
     """Whether a semantics explains all vectors at every step, whatever it says of weights."""
     # Where vectors lose their own mean, a scalar is erased with them or not.
     least = 1 if semantics.vectors == "mean" and semantics.centering != "model" else 0
-    vectors = [o for o in observed.values() if least <= o.info.rank < 2]
-    patterns = [(semantics.in_scope(o.info), step_pattern(o, semantics)) for o in vectors]
-    return all(
-        steps is not None and False not in (steps if acts else ()) for acts, steps in patterns
-    )
+    for one in observed.values():
+        if least <= one.info.rank < 2:
+            steps = step_pattern(one, semantics)
+            if steps is None or (False in steps and semantics.in_scope(one.info)):
+                return False
+    return True
 
 
 def _patterns(observed: Observed, semantics: Semantics) -> dict[str, Pattern] | None:

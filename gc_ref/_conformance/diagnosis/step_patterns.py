@@ -56,8 +56,7 @@ def step_pattern(observed: ObservedParameter, semantics: Semantics) -> Pattern |
 
     Returns None where at some step neither Φ nor the raw gradient explains what the port did.
     """
-    acting = replace(semantics, schedule="", value_gate="")
-    raw = replace(acting, centering="none", vectors="none", vectors_above=0, gate="")
+    acting, raw = semantics.at_every_step, semantics.with_raw_gradients
     state = State.of(observed.steps[0].before)
     found: list[bool | None] = []
     for one in observed.steps:
@@ -97,9 +96,8 @@ def _predict(
 
 def left_as_it_was(observed: ObservedParameter, semantics: Semantics, where: Array) -> bool:
     """Whether some elements moved at the first step as with the raw gradient."""
-    raw = replace(semantics, schedule="", value_gate="", centering="none", vectors="none", gate="")
     one = observed.steps[0]
-    predicted = _predict(observed, one, State.of(one.before), raw)
+    predicted = _predict(observed, one, State.of(one.before), semantics.with_raw_gradients)
     seen, value = one.after[where], predicted.value[where]
     allowed = np.broadcast_to(predicted.allowance(predicted.value), where.shape)[where]
     finite = np.isfinite(allowed)

@@ -78,7 +78,7 @@ def test_fields_of_the_report(report):
     }  # fmt: skip
     assert contract <= set(found)
     more = {
-        "seed", "notes", "diagnosis", "suite_version", "recognized", "evidence", "ambiguous",
+        "seed", "notes", "diagnosis", "suite_version", "recognized", "evidence", "ambiguous", "scope",
         "vectors",
     }  # fmt: skip
     assert set(found) - contract <= more
