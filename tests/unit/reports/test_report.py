@@ -78,8 +78,8 @@ def test_fields_of_the_report(report):
     }  # fmt: skip
     assert contract <= set(found)
     more = {
-        "seed", "notes", "diagnosis", "suite_version", "recognized", "evidence", "ambiguous", "scope",
-        "vectors",
+        "seed", "notes", "diagnosis", "suite_version", "recognized", "evidence", "ambiguous",
+        "scope", "vectors",
     }  # fmt: skip
     assert set(found) - contract <= more
     assert found["schema"] == "gc-ref-report/1"
