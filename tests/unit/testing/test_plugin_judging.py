@@ -43,7 +43,8 @@ def test_a_wrong_port_and_what_is_printed(run):
         "*test_gc[[]first_axis-scope/every-weight]*",
         "scope/every-weight  [[]Eq. 1; Scope] every weight in scope loses the mean*",
         "  gradient over the inputs of that output, step 1: [[]6, 4, 6, -4]",
-        "  at index (0, 0, 3, 1) after step 1: expected -7, got 0, bound *",
+        "  Φ(g) = 4 - 3 = 1",
+        "  at index (0, 0, 1, 1) after step 1: expected 1, got 0, bound *",
         "  rerun: pytest 'test_mine.py::test_gc[[]first_axis-scope/every-weight]' "
         "--gc-ref-max-examples=0",
         "  Identified: averages the first axis only (`partial-axes`)",

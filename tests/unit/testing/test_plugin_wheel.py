@@ -96,7 +96,9 @@ def test_the_plugin_imports_nothing_at_the_start(wheel):
 
 def test_coverage_of_a_users_package_is_not_disturbed(run_wheel):
     pytest.importorskip("pytest_cov")
-    result = run_wheel("first_axis right nothing", "--cov=my_gc", "--cov-report=term-missing")
+    result = run_wheel(
+        "first_axis right nothing convolutions", "--cov=my_gc", "--cov-report=term-missing"
+    )
     result.stdout.fnmatch_lines(["my_gc.py * 100%*"])
     assert "never imported" not in result.stdout.str() + result.stderr.str()
 
