@@ -119,10 +119,18 @@ def spoiled(report):
                 value[key] = kept
 
 
+def shortened(value):
+    """The same with one element in each list, as `places` looks at no more."""
+    if isinstance(value, dict):
+        return {key: shortened(inner) for key, inner in value.items()}
+    return [shortened(value[0])] if isinstance(value, list) and value else value
+
+
 @pytest.mark.parametrize("name", ["swapped", "sgdm", "raises"])
 def test_what_is_wrong_in_any_place_is_refused(name):
     report = _reports.report(name)
     report["checks"] = sorted(report["checks"], key=lambda c: c["counterexample"] is None)
+    report = shortened(report)
     tried = [refused(other) for other in spoiled(report)]
     assert not refused(report)
     assert len(tried) > 300
