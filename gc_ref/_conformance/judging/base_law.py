@@ -38,12 +38,21 @@ Rules = str | tuple[tuple[str, str], ...]
 
 
 def phi(grad: Array, axes: Axes | None, dtype: str) -> Array:
-    """Φ(g) of Eq. 1 by the exact witness, rounded once to ``dtype``."""
+    """Φ(g) of Eq. 1 by the exact witness, rounded once to ``dtype``.
+
+    An output neuron that holds a NaN or an inf becomes what floats make of it.
+    """
     if axes is None:
         return grad
-    value = exact.centralize(grad, output_axis=axes)
-    floats = [n / value.denominator for n in value.numerators]
-    return representable(np.asarray(floats, dtype=np.float64).reshape(grad.shape), dtype)
+    wide = np.asarray(grad, dtype=np.float64)
+    inputs = tuple(i for i in range(wide.ndim) if i not in axes)
+    finite = np.all(np.isfinite(wide), axis=inputs, keepdims=True)
+    value = exact.centralize(np.where(finite, wide, 0.0), output_axis=axes)
+    found = np.reshape([n / value.denominator for n in value.numerators], wide.shape)
+    if not np.all(finite):
+        with np.errstate(invalid="ignore", over="ignore"):
+            found = np.where(finite, found, wide - wide.mean(axis=inputs, keepdims=True))
+    return representable(found, dtype)
 
 
 @kept
