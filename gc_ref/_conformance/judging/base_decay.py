@@ -130,7 +130,8 @@ def _lessened(
     want, allowed = [], []
     for number, (weight, tau) in enumerate(zip(*undecayed, strict=True)):
         before = got[number]
-        part = before - before.mean(axis=inputs, keepdims=True) if inputs else before
+        with np.errstate(invalid="ignore"):  # a port may yield inf
+            part = before - before.mean(axis=inputs, keepdims=True) if inputs else before
         less = less + share[0] * part
         size = np.abs(before) + (np.abs(before).mean(axis=inputs, keepdims=True) if inputs else 0.0)
         off = off + (share[1] + 8 * unit) * size

@@ -38,12 +38,21 @@ Rules = str | tuple[tuple[str, str], ...]
 
 
 def phi(grad: Array, axes: Axes | None, dtype: str) -> Array:
-    """Φ(g) of Eq. 1 by the exact witness, rounded once to ``dtype``."""
+    """Φ(g) of Eq. 1 by the exact witness, rounded once to ``dtype``.
+
+    An output neuron that holds a NaN or an inf becomes what floats make of it.
+    """
     if axes is None:
         return grad
-    value = exact.centralize(grad, output_axis=axes)
-    floats = [n / value.denominator for n in value.numerators]
-    return representable(np.asarray(floats, dtype=np.float64).reshape(grad.shape), dtype)
+    wide = np.asarray(grad, dtype=np.float64)
+    inputs = tuple(i for i in range(wide.ndim) if i not in axes)
+    finite = np.all(np.isfinite(wide), axis=inputs, keepdims=True)
+    value = exact.centralize(np.where(finite, wide, 0.0), output_axis=axes)
+    found = np.reshape([n / value.denominator for n in value.numerators], wide.shape)
+    if not np.all(finite):
+        with np.errstate(invalid="ignore", over="ignore"):
+            found = np.where(finite, found, wide - wide.mean(axis=inputs, keepdims=True))
+    return representable(found, dtype)
 
 
 @kept
@@ -195,6 +204,7 @@ def error_of_phi(trial: Trial, case: Case, rule: Rules, placement: str) -> Case:
         for p in case.parameters:
             g = np.asarray(raw[p.name], dtype=np.float64)
             size = np.abs(np.asarray(step[p.name], dtype=np.float64))
+            size = np.where(np.isfinite(size), size, 0.0)
             tau = bounds.centralize(g, output_axis=_axes(trial, p, rule), profile=profile)
             off[p.name] = tau + OF_GRADIENT * profile.unit_roundoff * size
         gradients.append(off)
@@ -221,7 +231,7 @@ def compare_arrays(got: Array, want: Array, tau: Array, dtype: str) -> Compariso
     """Hold floats against floats with an allowance per element."""
     value = np.asarray(got, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        error = np.abs(value - want)
+        error = np.where(value == want, 0.0, np.abs(value - want))  # inf is no distance from inf
         ratio = np.where(error == 0, 0.0, error / tau)
     both_nan = np.isnan(value) & np.isnan(want)
     ratio = np.where(both_nan, 0.0, np.where(np.isnan(ratio), math.inf, ratio))
@@ -259,12 +269,12 @@ def centralized_updates(
     off, found, allowed = np.zeros(p.shape), [], []
     for step, error in zip(raw, own, strict=True):
         after = np.asarray(step, dtype=np.float64)
-        update = after - before
+        with np.errstate(invalid="ignore"):  # a base may yield inf
+            update = after - before
+            weight = weight + update - update.mean(axis=inputs, keepdims=True)
         before = after
-        weight = weight + update - update.mean(axis=inputs, keepdims=True)
         off = off + bounds.centralize(update, output_axis=axes, profile=profile)
-        own_rounding = OF_WEIGHT * profile.unit_roundoff * np.abs(weight)
-        off = off + own_rounding
+        off = off + OF_WEIGHT * profile.unit_roundoff * np.abs(weight)
         found.append(weight)
         allowed.append(off + error + error.mean(axis=inputs, keepdims=True))
     return found, allowed

@@ -43,7 +43,8 @@ def ignores_mean(trial: Trial, case: Case, p: Parameter, *, port: Port | None = 
     plain = trial.steps(case, p, port=port)[-1].astype(np.float64)
     other = trial.steps(mirrored(trial, case), p, port=port)[-1].astype(np.float64)
     path = np.abs(plain - p.value) + np.abs(other - p.value)
-    alike = np.abs(plain - other) <= path / 64
+    with np.errstate(invalid="ignore"):
+        alike = np.isfinite(path) & (np.abs(plain - other) <= path / 64)
     return bool(np.any(plain != p.value) and np.mean(alike) > 0.5)
 
 

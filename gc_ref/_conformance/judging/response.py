@@ -50,7 +50,8 @@ def roundings(start: Array, steps: Sequence[Array], unit: float) -> list[Array]:
     found = []
     for step in steps:
         after = np.asarray(step, dtype=np.float64)
-        moved = OF_DIRECTION * np.abs(after - before) + OF_WEIGHT * np.abs(after)
+        with np.errstate(invalid="ignore"):
+            moved = OF_DIRECTION * np.abs(after - before) + OF_WEIGHT * np.abs(after)
         off = off + unit * np.where(np.isfinite(moved), moved, 0.0)
         found.append(off)
         before = after
@@ -143,10 +144,11 @@ def _in_dtype(case: Case, dtype: str) -> Case:
 
 
 def paths(start: Array, steps: Sequence[Array]) -> list[Array]:
-    """How far each element has gone, after each step."""
+    """How far each element has gone, after each step, where it stayed finite."""
     values = [start.astype(np.float64), *(np.asarray(s, np.float64) for s in steps)]
     with np.errstate(invalid="ignore"):
-        return list(np.cumsum(np.abs(np.diff(values, axis=0)), axis=0))
+        moved = np.abs(np.diff(values, axis=0))
+    return list(np.cumsum(np.where(np.isfinite(moved), moved, 0.0), axis=0))
 
 
 def _copies(trial: Trial, plain: Case, off: Case) -> Case:

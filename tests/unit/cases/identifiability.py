@@ -34,10 +34,16 @@ DECAYS = tuple(
     for decay, placement in (
         ("none", "gradient"), ("none", "update"), ("l2", "gradient"), ("l2", "decayed-gradient"),
         ("l2", "update"), ("decoupled", "gradient"), ("decoupled", "update"),
+        ("decoupled", "decayed-update"),
     )
 )  # fmt: skip
+#: Decays and placements by which a decay acts beside the update, and by which all is Φ(·).
+BESIDE = (("decoupled", "gradient"), ("decoupled", "update"))
+CENTRALIZED = (("none", "gradient"), ("l2", "decayed-gradient"), ("decoupled", "gradient"))
 #: Mistakes that only a port of Adam can make.
-OF_ADAM = ("second-moment-raw", "bias-correction-missing", "decay-distorted")
+OF_ADAM = (
+    "second-moment-raw", "bias-correction-missing", "decay-distorted", "moment-centralized",
+)  # fmt: skip
 #: What a wrong port may make of the learning rate, given its momentum (or β1).
 RATES = {
     "": lambda lr, beta: lr,
@@ -169,17 +175,22 @@ def essence(reading):
     choice = dict(s.conventions)
     if s.centering == "nan-leak":  # shows where a gradient holds a NaN: scope/slices-isolated
         s = replace(s, centering="mean")
+    if s.value_gate == "finite":  # so does this one
+        s = replace(s, value_gate="")
     if s.schedule_number > 4:  # shows after more steps: the long case
         s = replace(s, schedule="", schedule_number=0)
-    if s.mistake == "decay-distorted" and choice["decay"] != "decoupled":
-        s = replace(s, mistake="")  # there is no decay that it could distort
-    if s.mistake == "second-moment-raw" and choice["placement"] == "update":
+    decay, placement = choice["decay"], choice["placement"]
+    if s.mistake == "decay-distorted" and (decay, placement) not in BESIDE:
+        s = replace(s, mistake="")  # there is no decay beside the update that it could distort
+    if s.mistake == "second-moment-raw" and placement in ("update", "decayed-update"):
         s = replace(s, mistake="")  # where Φ acts on the update both moments are raw
+    if s.mistake == "moment-centralized" and (decay, placement) in CENTRALIZED:
+        s = replace(s, mistake="")  # the moments are those of Φ(·), and Φ of Φ is Φ
     if s.algorithm == "sgdm":
         # SGDM is linear: Φ of the sum of gradients is the sum of their Φ.
-        if choice["decay"] != "l2":
+        if decay != "l2" and placement == "update":
             choice["placement"] = "gradient"
-        elif choice["placement"] == "update":
+        elif placement == "update":
             choice["placement"] = "decayed-gradient"
         # An average that starts at 0 is 1 - momentum times the sum.
         averages = {"lr (1 - momentum)": 1, "lr / (1 - momentum)": -1, "": 0}

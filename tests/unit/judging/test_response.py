@@ -6,18 +6,25 @@ import numpy as np
 import pytest
 from _numpy_optimizers import identity, phi, rmsprop, sign_momentum, trainer
 
+from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.judging.base_decay import compare_with_decay
 from gc_ref._conformance.judging.base_law import allowance, compared
+from gc_ref._conformance.judging.base_law import phi as exact_phi
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.matching import match
 from gc_ref._conformance.judging.response import coupling, roundings
 from gc_ref._conformance.judging.telling import telling
+from gc_ref._conformance.running.judge_port import outcome_of
 from gc_ref.conformance import check, numpy_port
 
 
 def judge(run, base, **options):
     port = numpy_port(run, name="port", base=numpy_port(base, name="base"), **options)
     return Judge(port, seed=0, suite="quick", max_examples=0)
+
+
+def outcome(trial, check_id):
+    return outcome_of(trial, CHECKS[check_id])
 
 
 def stepping(direction):
@@ -86,10 +93,30 @@ def test_a_parameter_that_never_moves_or_is_not_finite_shows_nothing():
     assert {name for name, told in shown.items() if not told} == {
         "dense_1.kernel", "dense_2.kernel",
     }  # fmt: skip
-    found = {c.id: c for c in check(trial.port, max_examples=0).checks}
-    assert "2 more say nothing" in found["scope/every-weight"].message
-    assert "2 of 26 parameters show nothing" in found["step/base-law"].message
-    assert "of 18 weights; 2 more" in found["effect/on"].message
+    assert "2 more say nothing" in outcome(trial, "scope/every-weight").message
+    assert "2 of 26 parameters show nothing" in outcome(trial, "step/base-law").message
+    assert "of 18 weights; 2 more" in outcome(trial, "effect/on").message
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+def test_what_is_not_finite_inside_phi_is_handed_on(lost):
+    grad = np.array([[1, lost, 2], [3, 4, 5]], np.float32)
+    for dtype in ("float32", "bfloat16", "float16", "float64"):
+        found = exact_phi(grad, (0,), dtype)
+        assert not np.any(np.isfinite(found[0]))
+        assert found[1].tolist() == [-1, 0, 1]
+
+
+def test_a_port_that_decay_makes_nan_deviates():
+    def base(w, g, state, h, t, name):
+        return w - h["lr"] * (g + h.get("weight_decay", 0) * w)
+
+    def lost(w, g, state, h, t, name):
+        decay = h.get("weight_decay", 0) * w
+        return w * np.nan if np.any(decay) else w - h["lr"] * phi(g + decay)
+
+    trial = judge(trainer(lost), trainer(base), conventions={"placement": "decayed-gradient"})
+    assert outcome(trial, "step/base-law").status == "failed"
 
 
 def test_moves_that_are_lost_beside_the_weights_show_from_zero():
@@ -101,8 +128,7 @@ def test_moves_that_are_lost_beside_the_weights_show_from_zero():
     case, same = telling(trial, p)
     assert not np.any(same.value)
     assert case.id == "integers-from-zero"
-    report = check(judge(tiny(identity), tiny(identity)).port, max_examples=0)
-    assert "effect/on" in {c.id for c in report.with_status("failed")}
+    assert outcome(judge(tiny(identity), tiny(identity)), "effect/on").status == "failed"
 
 
 def test_where_nothing_moves_nothing_is_said():
