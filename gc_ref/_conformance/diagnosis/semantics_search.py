@@ -268,7 +268,9 @@ class SemanticsSearch:
         observed = self.observe(self.cases.telling)
         best: tuple[Semantics, list[str]] | None = None
         for optimizer in self.optimizers():
-            for semantics in _rules(observed, optimizer):
+            if not _explains_a_vector(observed, optimizer):
+                continue  # the port has another optimizer
+            for semantics in _rules(observed, optimizer, rare=False):
                 off: list[str] = []
                 for name, one in observed.items():
                     if not _explains(one, semantics):
@@ -300,11 +302,9 @@ class SemanticsSearch:
         return [one for name, one in self.observe(case).items() if name in plain]
 
 
-def _rules(
-    observed: Observed, optimizer: Semantics, *, rare: bool | None = None
-) -> Iterator[Semantics]:
+def _rules(observed: Observed, optimizer: Semantics, *, rare: bool) -> Iterator[Semantics]:
     """Yield the optimizer with each centering rule, its amount fitted where it has one."""
-    chosen = {k: rule for k, rule in RULES.items() if rare is None or rule.rare is rare}
+    chosen = {k: rule for k, rule in RULES.items() if rule.rare is rare}
     for name, rule in chosen.items():
         amounts = rule.amounts
         if rule.fit is not None:
@@ -338,6 +338,13 @@ def _explains_vectors(observed: Observed, semantics: Semantics) -> bool:
             if steps is None or (False in steps and semantics.in_scope(one.info)):
                 return False
     return True
+
+
+def _explains_a_vector(observed: Observed, optimizer: Semantics) -> bool:
+    """Whether a port may have this optimizer: it moves some vector, however treated, as this."""
+    treatments = [replace(optimizer, vectors=v) for v in VECTORS]
+    vectors = [o for o in observed.values() if o.info.rank < 2]
+    return not vectors or any(step_pattern(o, s) for o in vectors for s in treatments)
 
 
 def _patterns(observed: Observed, semantics: Semantics) -> dict[str, Pattern] | None:

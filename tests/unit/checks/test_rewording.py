@@ -84,9 +84,10 @@ def without_words(report):
 
 @pytest.mark.parametrize("name", PORTS)
 def test_nothing_changes_but_the_words(name, reword):
-    plain = check(PORTS[name](), max_examples=20)
+    examples = 20 if "fuzz" in name else 0
+    plain = check(PORTS[name](), max_examples=examples)
     reword()
-    other = check(PORTS[name](), max_examples=20)
+    other = check(PORTS[name](), max_examples=examples)
     messages = [[c.message for c in report.checks] for report in (plain, other)]
     assert messages[0] != messages[1]
     assert without_words(plain) == without_words(other)

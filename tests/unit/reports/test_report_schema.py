@@ -1,6 +1,5 @@
 """The JSON Schema of reports: reports of every sort follow it, broken ones do not."""
 
-import copy
 import json
 import math
 import re
@@ -94,31 +93,46 @@ def at(report, path):
     return report
 
 
+WRONG = ({"no": "such field"}, [["no"]], True, None, -1, 1.5, "", "nonsense", math.pi)
+
+
 def spoiled(report):
-    """The report with one thing wrong, in all ways that are wrong in any place."""
-    for path, value in places(report):
-        for wrong in ({"no": "such field"}, [["no"]], True, None, -1, 1.5, "", "nonsense", math.pi):
-            if not path:
-                yield path, wrong, wrong
-                continue
-            other = copy.deepcopy(report)
-            at(other, path[:-1])[path[-1]] = wrong
-            yield path, wrong, other
+    """The report with one thing wrong, in all ways that are wrong in any place.
+
+    It is one and the same object each time, put right again: thousands of copies would be dear.
+    """
+    yield from WRONG
+    for path, value in list(places(report)):
+        if path:
+            holder = at(report, path[:-1])
+            for wrong in WRONG:
+                holder[path[-1]] = wrong
+                yield report
+            holder[path[-1]] = value
         if isinstance(value, dict):
-            other = copy.deepcopy(report)
-            at(other, path)["unheard-of"] = 1
-            yield path, "unheard-of", other
-            for key in value:
-                other = copy.deepcopy(report)
-                del at(other, path)[key]
-                yield path, f"no {key}", other
+            value["unheard-of"] = 1
+            yield report
+            del value["unheard-of"]
+            for key in list(value):
+                kept = value.pop(key)
+                yield report
+                value[key] = kept
+
+
+def shortened(value):
+    """The same with one element in each list, as `places` looks at no more."""
+    if isinstance(value, dict):
+        return {key: shortened(inner) for key, inner in value.items()}
+    return [shortened(value[0])] if isinstance(value, list) and value else value
 
 
 @pytest.mark.parametrize("name", ["swapped", "sgdm", "raises"])
 def test_what_is_wrong_in_any_place_is_refused(name):
     report = _reports.report(name)
     report["checks"] = sorted(report["checks"], key=lambda c: c["counterexample"] is None)
-    tried = [refused(other) for _, _, other in spoiled(report)]
+    report = shortened(report)
+    tried = [refused(other) for other in spoiled(report)]
+    assert not refused(report)
     assert len(tried) > 300
     assert sum(tried) > 0.8 * len(tried)
 
