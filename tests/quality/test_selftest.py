@@ -14,12 +14,15 @@ FRAMEWORKS = [
     pytest.param("keras", marks=pytest.mark.keras),
 ]
 
+#: A NumPy port saves nothing; in optax all state is the caller's, who saves it.
+IMPOSSIBLE = {("state-lost", "numpy"), ("state-lost", "jax")}
+
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("id", DEVIATIONS)
 def test_each_deviation_is_caught_and_named(id, framework):
     found = list(rows([framework], only=lambda one: one == id, controls=False, known=KNOWN))
-    assert found
+    assert bool(found) == ((id, framework) not in IMPOSSIBLE)
     for row in found:
         assert row.killed, line(row)
         assert row.identified, (row.name, row.report.identified, row.report.diagnosis)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gc_ref._conformance.catalogue.deviations import FORMS
+from gc_ref._conformance.replays.replay import LARGEST
 from gc_ref._conformance.reports.arithmetic import arithmetic
 from gc_ref._conformance.reports.worked_example import worked_example
 from gc_ref._conformance.wrong_ports.make import make_port
@@ -96,7 +97,8 @@ def test_the_program_shows_the_same_element(what):
     report = report_on(what)
     shown = [c.counterexample for c in report.failures if c.counterexample]
     programs = [s for s in shown if s.replay and not s.replay.reason]
-    assert programs or not shown or what in OPTIMIZERS
+    too_large = all(math.prod(s.shape) > LARGEST for s in shown)
+    assert programs or too_large or what in OPTIMIZERS
     for one in programs:
         text = one.replay.text
         assert f"index = {one.worst.index}" in text
@@ -120,8 +122,11 @@ def test_the_arithmetic_gives_the_expected_number(what):
         assert lines or len(row) >= 64 or shown.neuron.hyperparameters.get("weight_decay")
         for line in lines:
             for equation in line.partition(": ")[2].split("; ") if ": " in line else [line]:
-                left, right = equation.split(" = ")[1:]
-                assert math.isclose(_value(left), float(right), rel_tol=1e-4, abs_tol=1e-4)
+                *left, right = equation.split(" = ")[1:]
+                # Φ leaves a vector as it is: nothing is worked out there.
+                assert left or (equation.startswith("Φ(g)") and shown.output_axis is None)
+                for one in left:
+                    assert math.isclose(_value(one), float(right), rel_tol=1e-4, abs_tol=1e-4)
         if lines:
             assert float(lines[-1].rpartition(" = ")[2]) == pytest.approx(
                 shown.worst.expected, rel=1e-5

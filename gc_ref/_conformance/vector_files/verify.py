@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from gc_ref._conformance.cases.vectors import (
     LATEST,
+    RELEASED,
     Vector,
     VectorError,
     frozen,
@@ -22,7 +23,7 @@ from gc_ref._conformance.cases.vectors import (
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, Form
 from gc_ref._conformance.findings.counterexample import named
 from gc_ref._conformance.ports.serialization import ProtocolError, clean, read_number, short
-from gc_ref._conformance.vector_files.kills import answers_of, shown_forms
+from gc_ref._conformance.vector_files.kills import answers_of, shown_forms, worst
 from gc_ref._conformance.vector_files.read import load_all, parse_object
 
 RESULTS = "gc-ref-results/1"
@@ -84,6 +85,7 @@ class Verified:
 
         The agreement is the number of vectors that both fail, over those that either does.
         Of several that agree alike, those remain whose answers are nearest to the port's.
+        Where none explains every answer, the forms that no released vector names are run.
         """
         failing = {m.vector.id for m in self.missed}
         kills: dict[str, set[str]] = {}
@@ -92,25 +94,27 @@ class Verified:
                 kills.setdefault(id, set()).add(vector.id)
         agree = {id: len(ids & failing) / len(ids | failing) for id, ids in kills.items()}
         best = max(agree.values(), default=0.0)
-        if not failing or best < NEAREST:
+        if not failing:
             return 0.0, ()
-        alike = [form for id, form in shown_forms() if agree.get(id) == best]
-        if len({form.deviation for form in alike}) > 1:
-            score = {form.id: self._answers_like(form) for form in alike}
-            alike = [form for form in alike if score[form.id] == max(score.values())]
-        names = {form.deviation for form in alike}
-        return best, tuple(d for d in DEVIATIONS if d in names)
+        alike = [form for id, form in shown_forms() if best and agree.get(id) == best]
+        score = {form.id: sum(_answered_like(m, form) for m in self.missed) for form in alike}
+        most = max(score.values(), default=0)
+        full = best == 1 and most == len(failing)
+        if not full and (younger := self._younger()):
+            return 1.0, _deviations(younger)
+        if best < NEAREST:
+            return 0.0, ()
+        return best, _deviations(form for form in alike if score[form.id] == most)
 
-    def _answers_like(self, form: Form) -> int:
-        """Return how many failed vectors a form answers as the port does, up to rounding."""
-        count = 0
-        for miss in self.missed:
-            theirs = answers_of(miss.vector, form)
-            if theirs is not None and miss.values and len(miss.values) == len(theirs):
-                rows = zip(miss.values, theirs, miss.vector.bound, strict=True)
-                values = (value for row in rows for value in zip(*row, strict=True))
-                count += all(abs(g - a) <= 2 * b for g, a, b in values if b < math.inf)
-        return count
+    def _younger(self) -> list[Form]:
+        """Return the forms that no suite names yet and that answer as the port does."""
+        return [
+            form
+            for _, form in shown_forms()
+            if form.since not in RELEASED
+            and all(_answered_like(m, form) for m in self.missed)
+            and all(worst(v, form) <= 1 for v in self.passed)
+        ]
 
     @property
     def identified(self) -> tuple[str, ...]:
@@ -138,6 +142,26 @@ class Verified:
             "vectors": sorted(rows, key=lambda row: str(row["id"])),
         }
         return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _answered_like(miss: Miss, form: Form) -> bool:
+    """Whether a form answers a vector that the port failed as the port does, up to rounding."""
+    theirs = answers_of(miss.vector, form)
+    if theirs is None or len(miss.values) != len(theirs):
+        return False
+    rows = zip(miss.values, theirs, miss.vector.bound, strict=True)
+    values = (value for row in rows for value in zip(*row, strict=True))
+    return all(
+        abs(g - a) <= 2 * b or g == a or (math.isnan(g) and math.isnan(a))
+        for g, a, b in values
+        if b < math.inf
+    )
+
+
+def _deviations(forms: Iterable[Form]) -> tuple[str, ...]:
+    """Return the ids of the deviations that forms belong to, in the catalogue's order."""
+    names = {form.deviation for form in forms}
+    return tuple(d for d in DEVIATIONS if d in names)
 
 
 def verify(

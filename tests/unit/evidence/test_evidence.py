@@ -119,7 +119,7 @@ def test_ratios_are_those_that_the_checks_report(name):
         float32 = [c["ratio"] for (_, dtype), c in rows.items() if dtype == "float32"]
         assert 0 < max(float32) <= step["ratio"]  # the check has frozen cases too
         cases = {case for case, _ in rows if not case.startswith("vector:")}
-        assert cases == {"integers", "bounded", "decay", "long"}
+        assert cases == {"integers", "bounded", "decay", "long", "scales", "sized"}
 
 
 def test_sums_in_half_precision_are_noted_not_held_against_a_port():
@@ -131,12 +131,12 @@ def test_sums_in_half_precision_are_noted_not_held_against_a_port():
 
 
 def test_drift_is_worked_again_from_the_case():
-    case = long_case(LAYOUT, seed=0, algorithm="sgdm", steps=100)
+    case = long_case(LAYOUT, seed=0, algorithm="sgdm", steps=130)
     found = of("sgdm-idle", "drift")
     assert found["binds"]
     assert found["why"] == ""
     assert len(found["steps"]) == 50
-    assert found["steps"][-1] == 100
+    assert found["steps"][-1] == 130
     steps = training_loop(DEVIATIONS["not-applied"].forms[0].semantics, LAYOUT)(case)
     for t, drift in zip(found["steps"], found["port"], strict=True):
         sums = [
@@ -212,7 +212,7 @@ def test_a_dear_port_is_not_run_once_more(mistake, monkeypatch):
     report = check(replace(port, per_run_cost="dear"), max_examples=0)
     before, after = around
     assert before == after > 5
-    assert report.evidence["drift"]["case"] == ("integers" if mistake else "long")
+    assert report.evidence["drift"]["case"] == "long"  # hygiene/dtype has run it
 
 
 def test_the_same_run_gives_the_same_evidence():
