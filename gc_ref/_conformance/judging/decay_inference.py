@@ -114,7 +114,8 @@ def with_base_decay(trial: Trial, held_to: Specification) -> Specification:
             for p in weights
         )
     ]
-    if len(right) != 1:
+    if not right or (len(right) > 1 and right[0] == "gradient"):
         return held_to
+    # Where Φ(g + λw) and Φ of the update both fit, the optimizer is linear: they are the same.
     kept = conventions.without({"placement"})
     return replace(held_to, conventions=kept.with_inferred({"placement": right[0]}))
