@@ -75,6 +75,7 @@ class Trial(Keeper):
         #: Cases in which a dtype changed, and which: filled as cases are run.
         self.dtype_changes: dict[Case, str] = {}
         self._runs: dict[tuple[str, Case], Trajectory] = {}
+        self._failures: dict[tuple[str, Case], PortError] = {}
 
     @property
     def operator(self) -> bool:
@@ -101,9 +102,15 @@ class Trial(Keeper):
         """Drive the port, its base, or the port with GC off through a case, if not yet done."""
         port = port or self.port
         key = (self._role(port), case)
+        if key in self._failures:  # what failed once is not right because it was asked again
+            raise self._failures[key]
         if key not in self._runs:
-            trajectory = port.run(self.handed(case))
-            _require_complete(case, trajectory, port)
+            try:
+                trajectory = port.run(self.handed(case))
+                _require_complete(case, trajectory, port)
+            except PortError as error:
+                self._failures[key] = error
+                raise
             self._runs[key] = trajectory
             if port is self.port:
                 if changed := changed_dtype(case, trajectory):

@@ -116,7 +116,7 @@ IN_A_RUN = [
      r"has shape \[1000000000000, 1000000000000\], expected a list of whole numbers"),
     ("negative-shape", "first(right)['shape'] = [-2, -2]; say(right)", 3, r"whole numbers"),
     ("wider-dtype", "say(right | {'dtype': 'float64'})", 1,
-     r"^FAILED  hygiene/dtype .*\n.*of dtype float32 comes back as float64$"),
+     r"^FAILED  hygiene/dtype .*\n.*of dtype float32 comes back as float64 in case integers$"),
     ("unknown-dtype", "say(right | {'dtype': ['f']})", 3, r'"dtype" is \["f"\]; known: float16'),
     ("lost-parameter", "del right['steps'][0]['dense_1.kernel']; say(right)", 3,
      r"step 1 lacks dense_1.kernel$"),

@@ -91,7 +91,11 @@ class Lines:
         end = self._answer.index(b"\n")
         self._refuse_length(longest, end)
         if self._outgoing:
-            raise ProgramError("answered before it had read the question to its end")
+            early = preview(self._answer)
+            raise ProgramError(
+                "answered before it had read the question to its end, what nobody asked for: "
+                + early
+            )
         answer = bytes(self._answer[:end])
         del self._answer[: end + 1]
         return answer
