@@ -107,10 +107,14 @@ def test_a_broken_port_stays_broken(fake):
 
 @pytest.mark.parametrize("kind", ["port", "base"])
 def test_a_breakdown_is_no_refusal(fake, kind):
-    """Adapters may refuse a gradient with a NaN; a program that breaks on one is not judged."""
+    """Adapters may refuse a case; a program that breaks on one is not judged.
+
+    The port breaks on a NaN, the base on the case that shows whether it centralizes by itself.
+    """
+    case = "isolation" if kind == "port" else "small-mirrored"
 
     def breaks(ask):
-        return {"id": 0} if ask["case"] == "isolation" else answer_all(ask)
+        return {"id": 0} if ask["case"] == case else answer_all(ask)
 
     def answer_all(ask):
         steps = [answer({"id": 0, "gradients": [g]})["steps"][0] for g in ask["gradients"]]

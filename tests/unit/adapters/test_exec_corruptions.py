@@ -18,6 +18,7 @@ from gc_ref._conformance.cases import standard as _cases
 from gc_ref._conformance.cases.layers import INTEGER_LAYERS
 from gc_ref._conformance.checks import vectors as _vectors_judge
 from gc_ref._conformance.diagnosis.diagnose import Diagnosis
+from gc_ref._conformance.judging import trial as _trial
 from gc_ref._conformance.running import compose as _compose
 from gc_ref._conformance.running import judge_port as _judging
 from gc_ref.conformance import Port, PortLoadError, Trajectory, exec_port
@@ -35,6 +36,7 @@ CHECKS = ("hygiene/shape", "hygiene/dtype", "scope/every-weight", "value/exact")
 def short(monkeypatch):
     """Judge few layers by few checks, without the frozen vectors or replays."""
     monkeypatch.setattr(_cases, "integer_case", partial(_cases.integer_case, layers=LAYERS))
+    monkeypatch.setattr(_trial, "SIZED_LAYERS", LAYERS)
     chosen = {name: entry for name, entry in _judging.CHECKS.items() if name in CHECKS}
     monkeypatch.setattr(_judging, "CHECKS", chosen)
     monkeypatch.setattr(_vectors_judge, "_frozen", lambda judge, check: ())
