@@ -9,12 +9,10 @@ import json
 import random
 import re
 from collections import Counter
-from functools import partial
 
 import numpy as np
 import pytest
 
-from gc_ref._conformance.cases import standard as _cases
 from gc_ref._conformance.cases.layers import INTEGER_LAYERS
 from gc_ref._conformance.checks import vectors as _vectors_judge
 from gc_ref._conformance.diagnosis.diagnose import Diagnosis
@@ -35,8 +33,8 @@ CHECKS = ("hygiene/shape", "hygiene/dtype", "scope/every-weight", "value/exact")
 @pytest.fixture
 def short(monkeypatch):
     """Judge few layers by few checks, without the frozen vectors or replays."""
-    monkeypatch.setattr(_cases, "integer_case", partial(_cases.integer_case, layers=LAYERS))
-    monkeypatch.setattr(_trial, "SIZED_LAYERS", LAYERS)
+    for layers in ("INTEGER_LAYERS", "SIZED_LAYERS"):
+        monkeypatch.setattr(_trial, layers, LAYERS)
     chosen = {name: entry for name, entry in _judging.CHECKS.items() if name in CHECKS}
     monkeypatch.setattr(_judging, "CHECKS", chosen)
     monkeypatch.setattr(_vectors_judge, "_frozen", lambda judge, check: ())
