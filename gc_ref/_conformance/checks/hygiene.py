@@ -25,7 +25,7 @@ def dtype_kept(judge: Judge) -> Outcome:
             judge.run(case)
     if not judge.dtype_changes:
         return passed(", ".join(tried))
-    case = next(iter(judge.dtype_changes))
+    case = min(judge.dtype_changes, key=lambda case: judge.port.dtypes.index(case.dtype))
     return _held(judge, lambda port: changed_dtype(case, judge.run(case, port=port)))
 
 

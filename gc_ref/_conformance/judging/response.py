@@ -235,7 +235,9 @@ def coupling(trial: Trial, by_base: bool) -> str:
     """
     port = trial.port.base if by_base and trial.port.base else trial.port
     case = trial.small
-    names = ["dense_1.bias"] if port is trial.port else ["dense_1.bias", "dense_2.kernel"]
+    given = {p.name for p in case.parameters}  # an optimizer may refuse vectors, or matrices
+    names = [n for n in ("dense_1.bias", "dense_2.kernel", "conv2d_0.kernel") if n in given]
+    names = names[:1] if port is trial.port else names[:2]
     found = "none"
     for changed in names:
         gradients = [dict(g) for g in case.gradients]

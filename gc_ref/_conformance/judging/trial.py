@@ -167,19 +167,24 @@ class Trial(Keeper):
 
     @cached_property
     def refused_ranks(self) -> frozenset[int]:
-        """Numbers of dimensions of parameters that neither the port nor its base can be given."""
+        """Numbers of dimensions of parameters that neither the port nor its base can be given.
+
+        Only a base shows that it is the optimizer that refuses them, and not what GC adds to it.
+        """
+        base = self.port.base
+        if base is None:
+            return frozenset()
         whole = self._whole(cases.integer_case, **self._zero_tolerance)
-        reason, base = refusal(whole, self.run), self.port.base
+        reason = refusal(whole, self.run)
         if not reason:
             return frozenset()
         refused = refused_ranks(whole, self.run)
-        if base is not None and not refused <= refused_ranks(whole, partial(self.run, port=base)):
+        if not refused <= refused_ranks(whole, partial(self.run, port=base)):
             return frozenset()  # the base does well with what the port refuses
         if names := [p.name for p in whole.parameters if len(p.shape) in refused]:
             self.note(
-                f"{len(names)} of {len(whole.parameters)} parameters were left out, as the "
-                f"{'base' if base else 'optimizer'} cannot be given them: {', '.join(names)} "
-                f"({reason})"
+                f"{len(names)} of {len(whole.parameters)} parameters were left out, as the base "
+                f"cannot be given them: {', '.join(names)} ({reason})"
             )
         return refused
 

@@ -68,11 +68,12 @@ def outcomes(port, *ids):
     ("ranks", "count"), [((0,), "1 of 26"), ((5,), "1 of 26"), ((0, 1, 3, 4, 5), None)]
 )
 def test_the_rest_is_judged_and_what_is_left_out_is_named(ranks, count):
-    found, notes = outcomes(numpy_port(refusing(sgdm(), *ranks), algorithm="sgdm"), *IDS)
+    base = numpy_port(refusing(sgdm(lambda g: g), *ranks))
+    found, notes = outcomes(numpy_port(refusing(sgdm(), *ranks), base=base), *IDS)
     assert {o.status for o in found.values()} <= {"passed", "not-applicable"}
     assert found["scope/every-weight"].status == "passed"
     [note] = [n for n in notes if "were left out" in n]
-    assert "as the optimizer cannot be given them" in note
+    assert "as the base cannot be given them" in note
     assert f"no parameters of {list(ranks)} dimensions" in note or count is None
     assert count is None or note.startswith(f"{count} parameters were left out")
     assert ("temperature.scalar" in note) == (0 in ranks)
@@ -82,8 +83,17 @@ def test_the_rest_is_judged_and_what_is_left_out_is_named(ranks, count):
 
 def test_what_is_wrong_with_the_rest_is_found():
     wrong = refusing(sgdm(lambda g: (g + phi(g)) / 2), 0)
-    found, _ = outcomes(numpy_port(wrong, algorithm="sgdm"), "scope/every-weight")
+    base = numpy_port(refusing(sgdm(lambda g: g), 0))
+    found, _ = outcomes(numpy_port(wrong, base=base), "scope/every-weight")
     assert found["scope/every-weight"].status == "failed"
+
+
+@pytest.mark.parametrize("algorithm", ["sgdm", None])
+def test_without_a_base_nothing_shows_that_the_optimizer_is_like_that(algorithm):
+    port = numpy_port(refusing(sgdm(), 3, 4, 5), algorithm=algorithm)
+    report = check(port, max_examples=0)
+    assert report.verdict == "error"
+    assert "no parameters of [3, 4, 5] dimensions" in report.checks[-1].message
 
 
 class TestWithABase:
