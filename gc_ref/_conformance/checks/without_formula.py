@@ -19,6 +19,7 @@ from gc_ref._conformance.judging.invariance import (
     moves_alike,
     response_to_shift,
     same_trajectory,
+    shifted,
 )
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.response import roundings
@@ -44,7 +45,8 @@ def shift_response(judge: Judge) -> ShiftResponse:
     """How the weights in scope respond to another mean."""
     # A port with a base is held to Φ on every weight by that: here a few will do.
     if judge.specification.mode == "base":
-        return _response(judge, judge.small)
+        few = _response(judge, judge.small)
+        return few if few.blind or few.seeing else _response(judge, judge.long)
     found = _response(judge, judge.integers)
     for case in (judge.long, judge.wide):  # in the long run, and where weights are large
         if not found.seeing:
@@ -55,6 +57,14 @@ def shift_response(judge: Judge) -> ShiftResponse:
 
 def _response(judge: Judge, case: Case) -> ShiftResponse:
     in_scope = [p for p in case.parameters if judge.specification.rule(p) != "none"]
+    if judge.specification.mode == "base":  # a weight that the base moves alike tells nothing
+        moved, base = shifted(judge, case, "by-rank"), judge.port.base
+        in_scope = [
+            p
+            for p in in_scope
+            if judge.fan_in(p) > 1
+            and not moves_alike(judge, moved, case, p, "by-rank", port=base).within
+        ]
     return response_to_shift(judge, case, in_scope)
 
 
@@ -62,6 +72,11 @@ def shift_ignored(judge: Judge) -> Outcome:
     """Whether all weights ignore a shift of their gradient's mean, as they must."""
     found = shift_response(judge)
     blind, seeing = len(found.blind), len(found.seeing)
+    if not blind and not seeing:
+        return not_applicable(
+            "no weight tells: the base moves each as before when the mean of its gradient is "
+            "shifted; see step/base-law"
+        )
     if not seeing:
         only = judge.specification.conventions.get("scope") == "conv-only"
         which = "weights of convolutions (GCC)" if only else "weights"
