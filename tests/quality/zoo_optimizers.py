@@ -142,6 +142,7 @@ ADAM: tuple[Mapping[str, str], ...] = (
     {"epsilon": "outside", "decay": "decoupled", "placement": "update"},
     {"epsilon": "hat", "axes_rule": "by-kind"},
     {"epsilon": "outside", "decay": "l2", "placement": "update"},
+    {"epsilon": "outside", "decay": "decoupled", "placement": "decayed-update"},
 )
 #: Further ways of Φ inside plain steps.
 PHIS: tuple[Way, ...] = (SUM_WAYS[3], SUM_WAYS[5], SUM_WAYS[8], OTHER_WAYS[1], OTHER_WAYS[2])

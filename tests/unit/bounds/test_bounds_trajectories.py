@@ -200,5 +200,7 @@ def test_no_two_conventions_are_bounded_alike():
             for p, d in itertools.product(PLACEMENTS, DECAYS)
         ]
         assert sum(a == b for a, b in itertools.combinations(seen, 2)) == (
-            2  # without L2 decay, "gradient" is "decayed-gradient"
+            # Without L2 decay, "gradient" is "decayed-gradient"; without decoupled decay,
+            # "update" is "decayed-update": for two of the three decays each.
+            4
         )
