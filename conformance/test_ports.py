@@ -61,7 +61,8 @@ def test_records_are_whole(name):
     for entry in records.undriven:
         assert entry["package"], name
         assert entry["why"], name
-    assert records.rows == () or set(records.run) == {"date", "gc_ref", "suite", "seed"}
+    if records.run or name != RECREATED:
+        assert set(records.run) == {"date", "gc_ref", "suite", "seed"}
 
 
 def test_versions_are_those_of_the_environment():

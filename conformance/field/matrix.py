@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 
 from field.records import RECREATED, REGISTRY, VERDICTS, Records, Row
+from field.registry import ignores
 
 EXAMPLE = "example of this folder"
 SYMBOL = {"conforms": "✓ conforms", "deviates": "✗ deviates", "undriven": "– not driven"}
@@ -54,7 +55,8 @@ def overview(files: Mapping[str, Records]) -> str:
         if not records.rows:
             continue
         n = Counter(row.verdict for row in records.rows)
-        when = f"{records.run['date']}, gc-ref {records.run['gc_ref']}, {records.run['suite']}"
+        run = records.run
+        when = f"{run['date']}, gc-ref {run['gc_ref']}, suite {run['suite']}" if run else "–"
         cells = [words[name], len(records.rows), *(n[v] for v in SYMBOL), when]
         lines.append(line(map(str, cells)))
     return "\n".join(lines)
@@ -88,7 +90,7 @@ def table(rows: Iterable[Row]) -> str:
 def registry(records: Records) -> str:
     """Return one line for the whole list of pytorch_optimizer, which opens to a table."""
     n = Counter(row.verdict for row in records.rows)
-    ignored = sum(row.identified == ("not-applied",) for row in records.rows)
+    ignored = sum(map(ignores, records.rows))
     lines = [
         '<a id="registry"></a>',
         f"<details><summary>pytorch_optimizer {records.rows[0].version}, all {len(records.rows)} "

@@ -17,6 +17,11 @@ def explained(old: Row, new: Row, outcome: Outcome) -> Row:
     return replace(new, because=because, todo=todo)
 
 
+def ignores(row: Row) -> bool:
+    """Whether it takes ``use_gc``, and steps as without it."""
+    return bool({"not-applied", "flag-ignored"} & set(row.identified))
+
+
 def sentences(row: Row, outcome: Outcome) -> tuple[str, str]:
     """What the optimizer does with ``use_gc=True``, and what its maintainer could do."""
     if row.verdict == "conforms":
@@ -25,6 +30,6 @@ def sentences(row: Row, outcome: Outcome) -> tuple[str, str]:
         if "use_gc" in outcome.said:
             return "refuses use_gc: it is an optimizer of PyTorch itself", ""
         return f"could not be driven: {outcome.said}", ""
-    if row.identified == ("not-applied",):
+    if ignores(row):
         return "accepts use_gc=True and ignores it", "centralize if use_gc is set, or refuse it"
     return outcome.said or "deviates in a way that is not known", "see the failed checks"
