@@ -234,12 +234,18 @@ def _link(found: re.Match[str], source: PurePosixPath, page: PurePosixPath) -> s
 def setup(app: Any) -> dict[str, bool]:
     """Let Sphinx read every page through `expand`, and docstrings without substitutions."""
     app.connect("source-read", _read)
+    app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-docstring", _docstring, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def _read(app: Any, name: str, source: list[str]) -> None:
     source[0] = expand(PurePosixPath("docs") / f"{name}.md", source[0])
+
+
+def _skip(app: Any, what: str, name: str, obj: object, skip: bool, options: Any) -> bool | None:
+    """Leave out the fields of named tuples that only their class describes."""
+    return True if str(obj.__doc__).startswith("Alias for field number") else None
 
 
 def _docstring(app: Any, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:

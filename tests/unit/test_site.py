@@ -108,3 +108,43 @@ def test_links_to_files_lead_somewhere(name):
         found = ((ROOT / name).parent / path).resolve()
         if not found.relative_to(ROOT).as_posix().startswith(MADE):
             assert found.exists(), f"{name}: {target}"
+
+
+@pytest.fixture
+def check_site(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import check_site
+
+    yield check_site
+    del sys.modules["check_site"]
+
+
+HEAD = '<meta name="viewport" content="width=device-width">'
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        (f'{HEAD}<p id="a"><a href="#a">a</a> <a href="b.html#b">b</a>', []),
+        (f'{HEAD}<a href="https://arxiv.org/abs/2004.01461">the paper</a>', []),
+        ("<p>", ["a.html: no viewport, so that a phone shows it small"]),
+        (f'{HEAD}<a href="c.html">c</a>', ["a.html: c.html is not there"]),
+        (f'{HEAD}<a href="b.html#c">c</a>', ["a.html: b.html#c has no such anchor"]),
+        (f'{HEAD}<img src="//host/a.png">', ["a.html: loads //host/a.png"]),
+        (f'{HEAD}<script src="https://host/a.js">', ["a.html: loads https://host/a.js"]),
+        (f'{HEAD}<link rel="stylesheet" href="no.css">', ["a.html: no.css is not there"]),
+    ],
+)
+def test_what_a_site_can_lack_is_found(check_site, tmp_path, body, wrong):
+    (tmp_path / "a.html").write_text(body, "utf-8")
+    (tmp_path / "b.html").write_text(f'{HEAD}<p id="b">', "utf-8")
+    assert list(check_site.problems(tmp_path)) == wrong
+
+
+def test_a_folder_without_pages_is_no_site(check_site, tmp_path):
+    assert list(check_site.problems(tmp_path)) == [f"{tmp_path} has no pages"]
+
+
+def test_the_table_of_seeds_says_what_is_not_in_it():
+    page = (ROOT / "docs/evidence/seeds.md").read_text("utf-8")
+    assert set(DEVIATIONS) <= set(re.findall(r"`([\w-]+)`", page))
