@@ -240,6 +240,8 @@ def setup(app: Any) -> dict[str, bool]:
 
 
 def _read(app: Any, name: str, source: list[str]) -> None:
+    if MARK.search(source[0]):
+        app.env.note_reread()  # what it shows may change while the page does not
     source[0] = expand(PurePosixPath("docs") / f"{name}.md", source[0])
 
 
