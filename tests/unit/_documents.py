@@ -23,9 +23,9 @@ ROOT = Path(__file__).parents[2]
 WRITTEN = ("docs/_build/", "docs/benchmarks/", "docs/deviations/")
 DOCUMENTS = (
     "README.md",
-    "conformance/README.md",
-    "conformance/vectors/README.md",
     "CONTRIBUTING.md",
+    "conformance/README.md",
+    *(p.relative_to(ROOT).as_posix() for p in sorted((ROOT / "conformance").glob("*/README.md"))),
     *(
         name
         for path in sorted((ROOT / "docs").rglob("*.md"))
