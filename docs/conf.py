@@ -8,6 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import pages
+
 import gc_ref
 
 project = "gc-ref"
@@ -16,12 +18,14 @@ version = release = gc_ref.__version__
 language = "en"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "pages"]
-exclude_patterns = ["_build", "Thumbs.db", ".DS_Store"]
+# The list of the deviations is shown by deviations.md.
+exclude_patterns = ["_build", "Thumbs.db", ".DS_Store", "deviations/index.md"]
 
 html_theme = "furo"
 html_title = f"gc-ref {version}"
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]
+html_extra_path = [f"../{name}" for name in pages.COPIED if (pages.ROOT / name).is_file()]
 html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False

@@ -14,7 +14,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from unittest import mock
@@ -28,14 +27,17 @@ from gc_ref._conformance.reports.schema import schema_text
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 MARK = re.compile(r"<!-- (generate|include): (\S+) -->")
-LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\(([^)\s]+)\)")
+LINK = re.compile(r"(!?)\[([^\]\n]*)\]\(([^)\s]+)\)")
 #: Files of the repository that a page here includes.
 INCLUDED_BY = {
     "conformance/README.md": "evidence/field.md",
     "conformance/study/README.md": "evidence/study.md",
     "conformance/PROTOCOL.md": "reference/protocol.md",
+    "docs/deviations/index.md": "deviations.md",
     "README.md": "index.md",
 }
+#: Pages of HTML that a program wrote: they are copied to the root of the site.
+COPIED = ("conformance/matrix.html",)
 ACTIONS = ("copy", "verify", "add")  # of gc-ref vectors
 
 
@@ -63,10 +65,10 @@ def _check(check: Check) -> str:
     return "\n".join(lines)
 
 
-def _deviation(id: str, up: str = "../") -> str:
-    """Return the id, as a link if the deviation has a page."""
+def _deviation(id: str) -> str:
+    """Return the id, as a link from the reference if the deviation has a page."""
     page = f"deviations/{id}.md"
-    return f"[`{id}`]({up}{page})" if (DOCS / page).is_file() else f"`{id}`"
+    return f"[`{id}`](../{page})" if (DOCS / page).is_file() else f"`{id}`"
 
 
 def _sentence(words: str) -> str:
@@ -76,18 +78,21 @@ def _sentence(words: str) -> str:
 
 
 def deviations() -> str:
-    """Return a table of the known deviations."""
-    rows = "".join(
-        f"| {_deviation(d.id, '')} | {d.sentence} | {d.clause} |\n" for d in DEVIATIONS.values()
-    )
-    return f"| deviation | what such a port does | breaks |\n|---|---|---|\n{rows}"
+    """Return the page that lists the deviations: that of their folder, or a table without pages."""
+    index = DOCS / "deviations" / "index.md"
+    if index.is_file():
+        page = PurePosixPath("docs/deviations.md")
+        text = with_links(index.read_text("utf-8"), PurePosixPath("docs/deviations/index.md"), page)
+        return f"{text}\n```{{toctree}}\n:glob:\n:hidden:\n\ndeviations/*\n```\n"
+    rows = "".join(f"| `{d.id}` | {d.sentence} |\n" for d in DEVIATIONS.values())
+    return f"# Deviations\n\n| deviation | what such a port does |\n|---|---|\n{rows}"
 
 
-def pages_of(folder: str, up: str = "") -> str:
-    """Return a table of contents of a folder of pages, if it was made."""
-    if not any((DOCS / folder).glob("*.md")):
+def benchmark_pages() -> str:
+    """Return a table of contents of the benchmarks, if there is one."""
+    if not any((DOCS / "benchmarks").glob("*.md")):
         return ""
-    return f"```{{toctree}}\n:glob:\n:maxdepth: 1\n\n{up}{folder}/*\n```\n"
+    return "```{toctree}\n:glob:\n:maxdepth: 1\n\n../benchmarks/*\n```\n"
 
 
 def conventions() -> str:
@@ -173,8 +178,7 @@ def _type(node: Mapping[str, Any], document: Mapping[str, Any]) -> str:
 GENERATED: Mapping[str, Callable[[], str]] = {
     "checks": checks,
     "deviations": deviations,
-    "deviation-pages": partial(pages_of, "deviations"),
-    "benchmark-pages": partial(pages_of, "benchmarks", "../"),
+    "benchmark-pages": benchmark_pages,
     "conventions": conventions,
     "command-line": command_line,
     "json-report": json_report,
@@ -216,17 +220,22 @@ def with_links(text: str, source: PurePosixPath, page: PurePosixPath) -> str:
 
 
 def _link(found: re.Match[str], source: PurePosixPath, page: PurePosixPath) -> str:
-    words, target = found[1], found[2]
+    image, words, target = found.groups()
     path, _, anchor = target.partition("#")
     if "://" in target or target.startswith("mailto:") or not path:
         return found[0]
     wanted = os.path.normpath(source.parent / path)
+    if image:
+        return f"![{words}]({os.path.relpath(wanted, page.parent)})"
     wanted = f"docs/{INCLUDED_BY[wanted]}" if wanted in INCLUDED_BY else wanted
     if wanted.startswith("docs/") and wanted.endswith(".md"):
         relative = os.path.relpath(wanted, page.parent)
         return f"[{words}]({relative}{'#' + anchor if anchor else ''})"
     if not (ROOT / wanted).exists():
         return found[0]  # Sphinx complains
+    if wanted in COPIED:
+        copy = os.path.relpath(f"docs/{PurePosixPath(wanted).name}", page.parent)
+        return f'<a href="{copy}">{words}</a>'
     same = words.strip("`") in (path, wanted)
     return f"`{wanted}`" if same else f"{words} (`{wanted}`)"
 

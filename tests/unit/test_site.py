@@ -33,7 +33,7 @@ def test_every_check_has_a_section(pages):
 
 
 def test_every_deviation_has_a_row(pages):
-    rows = re.findall(r"^\| \[?`([\w-]+)`.* \| (.+) \| .+ \|$", pages.deviations(), re.MULTILINE)
+    rows = re.findall(r"^\| [\[`]+([\w-]+)[`\]].* \| (.+) \|$", pages.deviations(), re.MULTILINE)
     assert rows == [(d.id, d.sentence) for d in DEVIATIONS.values()]
 
 
@@ -75,12 +75,19 @@ def test_every_member_of_a_report_is_described(pages):
         ("[LICENSE](../../LICENSE)", "`LICENSE`"),
         ("[a](https://arxiv.org/abs/2004.01461)", "[a](https://arxiv.org/abs/2004.01461)"),
         ("[a](#here)", "[a](#here)"),
+        ("![a](b/c.png)", "![a](b/c.png)"),
         ("[a](no-such-file)", "[a](no-such-file)"),
         ("```\n[a](../../LICENSE)\n```", "```\n[a](../../LICENSE)\n```"),
     ],
 )
 def test_links_lead_to_pages_of_the_site_or_name_a_file(pages, written, expected):
     assert pages.expand(PurePosixPath("docs/how-to/ci.md"), written) == expected
+
+
+def test_an_included_file_brings_its_pictures_along(pages):
+    there, here = PurePosixPath("conformance/study/README.md"), PurePosixPath("docs/evidence/x.md")
+    shown = pages.with_links("![curves](results/curves.png)", there, here)
+    assert shown == "![curves](../../conformance/study/results/curves.png)"
 
 
 def test_an_included_file_brings_its_links_along(pages):
