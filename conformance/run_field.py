@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime
 import fnmatch
 import importlib.util
 import sys
@@ -17,14 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from field.environments import ROOT, build, names, prepare
-from field.judging import Outcome, differences, judge, run_name
+from field.judging import Outcome, differences, judge, run_name, run_names
 from field.records import HERE, Records, Row, read_all, write
 from field.registry import explained
-
-from gc_ref import __version__
-from gc_ref._conformance.cases.vectors import LATEST
 
 
 @dataclass(frozen=True)
@@ -171,23 +168,34 @@ def compared(runs: list[Run], found: Mapping[str, Outcome]) -> int:
 def recorded(files: Mapping[str, Records], found: Mapping[str, Outcome]) -> None:
     """Write what was found into the files of records, each whose rows were judged.
 
-    The date of a file is that of the last time when all its rows were judged.
+    A file says when, and by what, all its rows were judged: not of a run of some of them.
     """
     for records in files.values():
         rows = [with_outcome(row, found) for row in records.rows]
         new = tuple(row or old for row, old in zip(rows, records.rows, strict=True))
         if not any(rows):
             continue
-        run = records.run
-        if all(rows):
-            today = datetime.datetime.now(datetime.UTC).date().isoformat()
-            run = {"date": today, "gc_ref": __version__, "suite": f"quick {LATEST}", "seed": 0}
+        run = origin(records, found) if all(rows) else records.run
         write(replace(records, rows=new, run=run))
+
+
+def origin(records: Records, found: Mapping[str, Outcome]) -> dict[str, Any]:
+    """When rows were judged, the oldest counts, and by which versions."""
+    outcomes = [found[name] for row in records.rows for name in run_names(row)]
+    reports = [outcome.report for outcome in outcomes if outcome.report]
+    versions = sorted({report["environment"]["gc_ref"] for report in reports})
+    suites = sorted({f"{report['suite']} {report['suite_version']}" for report in reports})
+    return {
+        "date": min(outcome.date for outcome in outcomes),
+        "gc_ref": ", ".join(versions),
+        "suite": ", ".join(suites),
+        "seed": 0,
+    }
 
 
 def with_outcome(row: Row, found: Mapping[str, Outcome]) -> Row | None:
     """A row as its runs found it; None if it was not judged."""
-    outcomes = [found.get(run_name(row, b)) for b in row.keras_backends or ("",)]
+    outcomes = [found.get(name) for name in run_names(row)]
     judged = [outcome for outcome in outcomes if outcome is not None]
     if len(judged) < len(outcomes):
         return None

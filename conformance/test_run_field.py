@@ -57,7 +57,7 @@ def test_as_recorded(records, capsys):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"conforms"', '"deviates"', "conforms, recorded: deviates"),
+        ('verdict = "conforms"', 'verdict = "deviates"', "conforms, recorded: deviates"),
         ('  "law/zero-mean",\n', "", "failed now: law/zero-mean"),
         ('"layout-swapped"', '"whole-tensor"', "no longer identified: whole-tensor"),
     ],
@@ -77,12 +77,13 @@ def test_resume_runs_nothing_again_but_what_changed(records, monkeypatch, capsys
     monkeypatch.setattr("run_field.judge", judged)
     replaced(records, "numpy_examples.py:centralize_wrong_axes", "numpy_examples.py:other")
     assert main(words(records, "--resume"), records) == 1
-    assert capsys.readouterr().out.count("undriven") == 1
+    assert capsys.readouterr().out.count("DIFFERS: undriven, recorded: deviates") == 1
 
 
 def test_record_writes_what_was_found_and_keeps_the_rest(records):
+    write(read(records / VERDICTS))
     before = (records / VERDICTS).read_text(encoding="utf-8")
-    replaced(records, '"conforms"', '"deviates"')
+    replaced(records, 'verdict = "conforms"', 'verdict = "deviates"')
     replaced(records, '  "law/zero-mean",\n', "")
     assert main(words(records, "--resume", "--record"), records) == 0
     after = (records / VERDICTS).read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ EXAMPLES = {
     "Keras": "keras-sgd",
     "Flax": "flax-chain-sgd",
     "TensorFlow": "keras-sgd",
-    "JavaScript": "tfjs-sgdm",
+    "JavaScript": "tfjs-momentum",
 }
 
 

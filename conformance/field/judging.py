@@ -9,6 +9,7 @@ import re
 import subprocess
 import time
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,6 +33,7 @@ class Outcome:
     identified: list[str] = field(default_factory=list)
     said: str = ""  # of gc-ref, in a line: the diagnosis, or why the port could not be driven
     seconds: float = 0.0
+    date: str = field(default_factory=lambda: datetime.now(UTC).date().isoformat())
     report: dict[str, Any] | None = None
 
     @classmethod
@@ -47,6 +49,11 @@ class Outcome:
 def run_name(row: Row, backend: str = "") -> str:
     """The name of one run: a row on several backends of Keras has several."""
     return f"{row.name}-{backend}" if backend else row.name
+
+
+def run_names(row: Row) -> list[str]:
+    """The names of all runs of a row."""
+    return [run_name(row, backend) for backend in row.keras_backends or ("",)]
 
 
 def differences(row: Row, outcome: Outcome) -> list[str]:

@@ -155,7 +155,7 @@ def _table(head: str, members: Mapping[str, Any]) -> str:
 
 def _value(value: Any) -> str:
     """A value as TOML; strings of JSON are strings of TOML."""
-    if isinstance(value, bool):
+    if isinstance(value, int):  # true and false too
         return str(value).lower()
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from field.judging import Outcome
@@ -27,9 +28,10 @@ def sentences(row: Row, outcome: Outcome) -> tuple[str, str]:
     if row.verdict == "conforms":
         return "centralizes, then steps as without", ""
     if row.verdict == "undriven":
-        if "use_gc" in outcome.said:
+        if "takes no argument 'use_gc'" in outcome.said:
             return "refuses use_gc: it is an optimizer of PyTorch itself", ""
-        return f"could not be driven: {outcome.said}", ""
+        reason = re.split(r"\.? (?:Way out:|Give it )", outcome.said)[0]
+        return f"could not be driven: {reason}", ""
     if ignores(row):
         return "accepts use_gc=True and ignores it", "centralize if use_gc is set, or refuse it"
     return outcome.said or "deviates in a way that is not known", "see the failed checks"
