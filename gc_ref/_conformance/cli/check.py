@@ -32,6 +32,8 @@ from gc_ref._conformance.writing.words import counted
 
 __all__ = ["add_judging_options", "add_options", "judge", "run"]
 
+#: Last line of a report that is not whole.
+MORE = "--verbose: what each check saw, with its numbers, and what each convention means\n"
 DESCRIPTION = """\
 Judge an implementation ("port") of Gradient Centralization.
 
@@ -87,7 +89,9 @@ def add_judging_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=whole_number, default=0, metavar="N")
     add_output_options(parser)
     parser.add_argument(
-        "--verbose", action="store_true", help="say on standard error what runs (else a bar there)"
+        "--verbose",
+        action="store_true",
+        help="print the whole report, and on standard error what runs (else a bar there)",
     )
     parser.add_argument(
         "--min-checks",
@@ -129,7 +133,9 @@ def judge(options: argparse.Namespace, *, identify: bool) -> int:
             expectations=sections.get(port.name),
         )
     if outputs.stdout is None:
-        write(report.to_text(identify=identify))
+        write(report.to_text(identify=identify, verbose=options.verbose))
+        if not (identify or options.verbose or report.verdict == "error"):
+            write(MORE)
     outputs.write(lambda name: FORMATS[name].one(report, options.min_checks))
     if options.accept and report.verdict != "error":
         with usage_error_for(ExpectationError):

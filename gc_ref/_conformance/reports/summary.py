@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, UNSEEN
 from gc_ref._conformance.findings.check_report import CheckReport
@@ -84,6 +84,57 @@ def narrowed(conventions: Mapping[str, Mapping[str, str]], scope: Mapping[str, i
     return (
         f"{words}; {left_alone} of {weights} {'is' if left_alone == 1 else 'are'} not centralized"
     )
+
+
+def judged_scope(report: ReportData) -> str:
+    """Say how many weights the port is held to centralize; nothing where that is not known."""
+    if not report.scope:
+        return ""
+    weights, alone = report.scope["weights"], report.scope["left_alone"]
+    what = counted(weights, "weight") + " of two or more dimensions"
+    return f"{weights - alone} of {what}" if alone else f"all {what}"
+
+
+def chosen(report: ReportData) -> str:
+    """Return the conventions that the port was held to, by where they are known from."""
+    found = []
+    for source in ("declared", "inferred"):
+        fields = [
+            f"{k} = {e['value']}" for k, e in report.conventions.items() if e["source"] == source
+        ]
+        if fields:
+            found.append(f"{', '.join(fields)} ({source})")
+    return "; ".join(found)
+
+
+def by_reason(checks: Sequence[CheckReport]) -> dict[str, list[str]]:
+    """Return the ids of checks by what was found: the reason why they say nothing."""
+    found: dict[str, list[str]] = {}
+    for check in checks:
+        found.setdefault(check.message, []).append(check.id)
+    return found
+
+
+def in_a_line(check: CheckReport, report: ReportData | None = None) -> str:
+    """Say what a finding shows: what the port does, if that is known, and one number."""
+    said, shown = check.message, check.counterexample
+    if report is not None and report.identified and not report.ambiguous:
+        said = code_or_text(report.diagnosis[0])[0][1].removesuffix(" (")
+        if shown is None:
+            return f"{said}: {check.message}"
+    if shown is None:
+        return said
+    expected, got = told_apart(shown.worst.expected, shown.worst.got)
+    return f"{said}: expected {expected}, got {got}"
+
+
+def told_apart(one: float, other: float) -> tuple[str, str]:
+    """Write two numbers with as few digits as tell them apart, three or more."""
+    for digits in range(3, 18):
+        texts = short(one, digits), short(other, digits)
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
 def counts(report: ReportData) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from gc_ref._conformance.cases.vectors import LATEST
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.ports.port import Port
+from gc_ref._conformance.reports.findings_text import render_finding
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.reports.text import render_finding
 from gc_ref._conformance.testing.judged_port import JudgedPort, name_of_test
 from gc_ref._conformance.writing.words import shown
 

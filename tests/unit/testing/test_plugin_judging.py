@@ -41,6 +41,7 @@ def test_a_wrong_port_and_what_is_printed(run):
     result.assert_outcomes(passed=ALL - SKIPPED - len(FAILED), skipped=SKIPPED, failed=len(FAILED))
     result.stdout.fnmatch_lines([
         "*test_gc[[]first_axis-scope/every-weight]*",
+        "averages the first axis only: expected 1, got 0",
         "scope/every-weight  [[]Eq. 1; Scope] every weight in scope loses the mean*",
         "  gradient over the inputs of that output, step 1: [[]6, 4, 6, -4]",
         "  Φ(g) = 4 - 3 = 1",
@@ -48,6 +49,7 @@ def test_a_wrong_port_and_what_is_printed(run):
         "  rerun: pytest 'test_mine.py::test_gc[[]first_axis-scope/every-weight]' "
         "--gc-ref-max-examples=0",
         "  Identified: averages the first axis only (`partial-axes`)",
+        "  To mend: average over all inputs at once: axis=tuple(range(g.ndim - 1))",
         "  replay, without gc-ref:",
         "    from my_gc import first_axis",
         "    assert abs(got - expected) <= bound, *",
