@@ -100,7 +100,7 @@ def test_a_program_is_told_which_drives_it_could_name(fake, drives, named):
 def test_a_program_that_names_all_drives_or_takes_no_steps_is_told_nothing(fake):
     drives = ["reuse-gradients", "twin", "checkpoint"]
     assert "hint" not in fake(OPTIMIZER | {"drives": drives}).environment
-    assert "hint" not in fake(OPERATOR).environment
+    assert "hint" not in fake(HELLO | {"kind": "operator"}).environment
 
 
 def test_the_users_words_win(fake):
