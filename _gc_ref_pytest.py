@@ -116,6 +116,19 @@ class Session:
         """Remember whether the user left some of the checks out."""
         self.deselected |= any(check_of(item) is not None for item in items)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Let ``--dist loadgroup`` of xdist keep the checks of a port in one process.
+
+        They share their runs: a second process would judge the port a second time.
+        """
+        if not self.worker or self.config.getoption("dist", None) != "loadgroup":
+            return
+        for item in items:
+            check = check_of(item)
+            if check is not None and item.get_closest_marker("xdist_group") is None:
+                item.add_marker(pytest.mark.xdist_group(f"gc-ref-{check.judged.port.name}"))
+
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember which checks are to run."""
@@ -131,9 +144,13 @@ class Session:
                 seed=option.gc_ref_seed,
                 max_examples=option.gc_ref_max_examples,
             )
-            check.last, check.test_id = None, item.nodeid
+            group = item.get_closest_marker("xdist_group")
+            # xdist adds the group to the id, which is no id of a test then.
+            test = item.nodeid.removesuffix(f"@{group.args[0]}" if group and group.args else "")
+            check.last, check.test_id = None, test
+            check.place = os.path.relpath(self.config.rootpath, self.config.invocation_params.dir)
             function = getattr(item, "originalname", item.name)
-            self.tests[check.judged, item.location[0], function] = check, item.nodeid
+            self.tests[check.judged, item.location[0], function] = check, test
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -182,7 +199,7 @@ class Session:
         option = self.config.option
         if option.gc_ref_json is not None:
             self.summaries += [
-                check.judged.summary(check.id, test)
+                check.judged.summary(check.id, test, check.place)
                 for check, test in self.tests.values()
                 if check.judged.found
             ]

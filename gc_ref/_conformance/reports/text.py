@@ -8,11 +8,11 @@ from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.reports.findings_text import diagnosed, finding, replayed
 from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.reports.summary import (
-    by_reason,
     chosen,
     convention_meaning,
     judged_scope,
     narrowing,
+    not_checked,
     variant,
 )
 from gc_ref._conformance.writing.words import counted, wrapped
@@ -68,11 +68,9 @@ def _reach(report: ReportData) -> Iterator[str]:
     """Say what the verdict is about, and what was not checked."""
     if scope := "; ".join(filter(None, (judged_scope(report), chosen(report)))):
         yield from wrapped("Scope: ", scope)
-    skipped = report.with_status("not-applicable")
-    if skipped:
-        groups = by_reason(skipped).items()
-        text = "; ".join(f"{', '.join(ids)} ({reason})" for reason, ids in groups)
-        yield from wrapped(f"Not checked ({len(skipped)}): ", text)
+    if skipped := not_checked(report):
+        count = len(report.with_status("not-applicable"))
+        yield from wrapped(f"Not checked ({count}): ", skipped)
 
 
 def _failures(report: ReportData, *, verbose: bool) -> Iterator[str]:

@@ -83,6 +83,52 @@ def test_the_rerun_command_runs_that_test_alone(project, plugin, run):
     result.assert_outcomes(failed=1)
 
 
+def test_the_rerun_command_is_for_where_pytest_was_started(project, plugin, run, monkeypatch):
+    run("first_axis", "-k", "value/exact")  # writes the files
+    project.makefile(".ini", pytest="[pytest]")
+    folder = project.mkdir("sub")
+    monkeypatch.chdir(folder)
+    quick = "--gc-ref-max-examples=0"
+    result = project.runpytest_inprocess(*plugin, "../test_mine.py", "-k", "value/exact", quick)
+    line = next(x for x in result.outlines if x.startswith("  rerun: pytest"))
+    assert "'../test_mine.py::test_gc[first_axis-value/exact]'" in line
+    words = line.removeprefix("  rerun: pytest ").replace("'", "").split()
+    project.runpytest_inprocess(*plugin, *words).assert_outcomes(failed=1)
+
+
+def test_under_xdist_a_port_can_be_kept_in_one_process(project, run):
+    """Each process that tests a port sends a summary of it: with loadgroup, one alone does."""
+    pytest.importorskip("xdist")
+    project.makeconftest(
+        """
+        import os
+
+        def pytest_runtest_setup(item):
+            with open("processes.txt", "a") as file:
+                file.write(f"{item.callspec.params['port'].name} {os.getpid()}\\n")
+        """
+    )
+    result = run("right first_axis", "-n2", "--dist=loadgroup", "--gc-ref-json=reports.json")
+    failed, passed = len(FAILED), 2 * (ALL - SKIPPED) - len(FAILED)
+    result.assert_outcomes(passed=passed, skipped=2 * SKIPPED, failed=failed)
+    lines = (project.path / "processes.txt").read_text("utf-8").splitlines()
+    assert len(lines) == 2 * ALL
+    assert len(set(lines)) == 2
+    assert "@gc-ref" not in "".join(x for x in result.outlines if "rerun" in x)
+    reports = json.loads((project.path / "reports.json").read_text("utf-8"))
+    assert [r["port"]["name"] for r in reports] == ["first_axis", "right"]
+    assert "@" not in json.dumps([c["rerun"] for r in reports for c in r["checks"]])
+
+
+def test_the_line_of_the_short_summary_is_the_diagnosis(project, plugin, run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    result = run("first_axis", "-k", "every-weight or orthogonal")
+    words = [x.partition(" - ")[2] for x in result.outlines if x.startswith("FAILED ")]
+    assert words[0].endswith("averages the first axis only: expected 1, got 0")
+    assert words[1].startswith("Failed: averages the first axis only: conv1d_0.kernel ")
+    assert "a constant removed part fails at" in words[1]
+
+
 def test_some_of_the_checks(run):
     result = run("right first_axis", "-k", "first_axis-scope/every-weight", "--gc-ref-min-checks=2")
     assert result.ret == 1
