@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Generator
 from typing import Any
@@ -20,6 +21,10 @@ import pytest
 FAILED = ("failed", "indeterminate", "error", "unexpected-pass")
 #: How a session ends in which nothing went wrong.
 ENDED_WELL = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+#: Id of the test of a check: those of one port differ in what follows the last dash.
+CHECK_OF_PORT = re.compile(
+    r"(?P<port>.*\[.*)-(effect|hygiene|law|scope|step|value)/[a-z0-9.-]+\](@.*)?"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -116,19 +121,6 @@ class Session:
         """Remember whether the user left some of the checks out."""
         self.deselected |= any(check_of(item) is not None for item in items)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Let ``--dist loadgroup`` of xdist keep the checks of a port in one process.
-
-        They share their runs: a second process would judge the port a second time.
-        """
-        if not self.worker or self.config.getoption("dist", None) != "loadgroup":
-            return
-        for item in items:
-            check = check_of(item)
-            if check is not None and item.get_closest_marker("xdist_group") is None:
-                item.add_marker(pytest.mark.xdist_group(f"gc-ref-{check.judged.port.name}"))
-
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember which checks are to run."""
@@ -144,13 +136,10 @@ class Session:
                 seed=option.gc_ref_seed,
                 max_examples=option.gc_ref_max_examples,
             )
-            group = item.get_closest_marker("xdist_group")
-            # xdist adds the group to the id, which is no id of a test then.
-            test = item.nodeid.removesuffix(f"@{group.args[0]}" if group and group.args else "")
-            check.last, check.test_id = None, test
+            check.last, check.test_id = None, item.nodeid
             check.place = os.path.relpath(self.config.rootpath, self.config.invocation_params.dir)
             function = getattr(item, "originalname", item.name)
-            self.tests[check.judged, item.location[0], function] = check, test
+            self.tests[check.judged, item.location[0], function] = check, item.nodeid
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -185,6 +174,23 @@ class Session:
             self.waiting.discard(report.nodeid)
         if hasattr(report, "gc_ref"):
             self.entries[report.nodeid] = json.loads(report.gc_ref)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Let ``--dist loadgroup`` of xdist keep the checks of a port in one process.
+
+        They share their runs: a second process would judge the port a second time.
+        """
+        if config.getoption("dist") != "loadgroup":
+            return None
+        from xdist.scheduler import LoadGroupScheduling
+
+        class PortScheduling(LoadGroupScheduling):  # type: ignore[misc]
+            def _split_scope(self, nodeid: str) -> str:
+                found = CHECK_OF_PORT.fullmatch(nodeid)
+                return found["port"] if found else super()._split_scope(nodeid)
+
+        return PortScheduling(config, log)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: Any) -> None:

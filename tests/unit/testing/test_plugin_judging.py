@@ -97,7 +97,7 @@ def test_the_rerun_command_is_for_where_pytest_was_started(project, plugin, run,
 
 
 def test_under_xdist_a_port_can_be_kept_in_one_process(project, run):
-    """Each process that tests a port sends a summary of it: with loadgroup, one alone does."""
+    """With ``--dist loadgroup``; other tests are spread as they would be."""
     pytest.importorskip("xdist")
     project.makeconftest(
         """
