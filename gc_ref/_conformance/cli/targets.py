@@ -178,7 +178,10 @@ def _load_file(where: str, here: Path | None) -> Any:
     sys.modules[name] = module
     try:
         # Its own folder as `python FILE.py` has it, the working directory as `python -m` has it.
-        with _first_on_path(str(resolved.parent), str((here or Path()).resolve())):
+        places = [str(resolved.parent)]
+        with contextlib.suppress(OSError):  # somebody deleted it
+            places.append(str((here or Path()).resolve()))
+        with _first_on_path(*places):
             spec.loader.exec_module(module)
     except BaseException:
         sys.modules.pop(name, None)

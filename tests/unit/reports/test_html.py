@@ -350,7 +350,7 @@ def test_contrast_in_light_and_dark():
     assert len(schemes) == 2
     for scheme in schemes:
         assert len(scheme) == 10
-        assert contrast(scheme["bad"], scheme["fault"]) >= 4.5
+        assert contrast(scheme["bad"], scheme["alarm"]) >= 4.5
         for name in ("ink", "soft", "bad", "good", "warn", "link"):
             for ground in ("paper", "panel"):
                 assert contrast(scheme[name], scheme[ground]) >= 4.5, (name, scheme)
