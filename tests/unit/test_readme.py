@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
     "README.md",
     "conformance/README.md",
+    "conformance/study/README.md",
     "conformance/vectors/README.md",
     "CONTRIBUTING.md",
 )
