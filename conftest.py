@@ -29,7 +29,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 pytest_plugins = ["pytester"]
 
 # Ports import their frameworks at once: they are loaded by the tests that judge them.
-collect_ignore_glob = ["conformance/ports/*"]
+collect_ignore_glob = ["conformance/ports/*", "conformance/recreated/*"]
 # Programs: importing the first would leave a module called `ports` for other tests to find; the
 # last two import their frameworks.
 collect_ignore = [
