@@ -154,10 +154,16 @@ def pytest_runtest_setup(item):
             pytest.skip(f"needs {name}: {error}")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def what_is_right_is_computed_once():
-    """All judges of this process share what is right on a case: it is the same for all ports."""
-    known = Known()
+@pytest.fixture(scope="session")
+def known():
+    """What is right on a case: all judges of this process share it, as it is so for all ports."""
+    shared = Known()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trial, "Known", lambda: known)
-        yield
+        patch.setattr(trial, "Known", lambda: shared)
+        yield shared
+
+
+@pytest.fixture(autouse=True)
+def what_is_right_is_computed_once(known):
+    """Keep it from test to test, until it takes about a gigabyte."""
+    known.forget(above=5000)

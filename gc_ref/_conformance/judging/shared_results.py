@@ -23,6 +23,11 @@ class Keeper:
     def __init__(self) -> None:
         self._results: dict[tuple[object, ...], Any] = {}
 
+    def forget(self, *, above: int = 0) -> None:
+        """Drop all results if there are more than so many: this bounds the memory of a caller."""
+        if len(self._results) > above:
+            self._results.clear()
+
 
 def kept(function: Callable[Concatenate[K, P], R]) -> Callable[Concatenate[K, P], R]:
     """Make a function of a keeper compute each result once.
