@@ -228,9 +228,10 @@ def index() -> str:
 
 HEAD = """# A page for each deviation
 
-Each page has the wrong lines beside the right ones, and what a report says of them. A test runs all
-code: the wrong lines must be found and named, the right ones must conform. A function
-`centralize(g)` takes one gradient. It is called
+Each page has the wrong lines beside the right ones, and what a report says of them. A test judges
+all lines for NumPy and PyTorch: wrong ones must be found and named, right ones must conform. Those
+for optax and Keras must give what those for NumPy give. A function `centralize(g)` takes one
+gradient. It is called
 
 - in PyTorch on each `p.grad`, between `backward()` and the step;
 - in Keras on each gradient that `apply` of the optimizer is given;
