@@ -101,6 +101,8 @@ def projection_matrix(g):
         return g
     m = _matrix(g)
     e = np.full((len(m), 1), 1 / np.sqrt(len(m)), g.dtype)
+    if len(m) > 2048:  # the matrix would take gigabytes
+        return (m - e @ (e.T @ m)).reshape(g.shape)
     return ((np.eye(len(m), dtype=g.dtype) - e @ e.T) @ m).reshape(g.shape)
 
 

@@ -52,6 +52,8 @@ def projection() -> Operator:
 
     def phi(m):
         kind = jnp.promote_types(m.dtype, jnp.float32)
+        if len(m) > 2048:  # the matrix would take gigabytes
+            return (m.astype(kind) - jnp.mean(m.astype(kind), axis=0)).astype(m.dtype)
         p = jnp.eye(len(m), dtype=kind) - jnp.asarray(1 / len(m), kind)
         product = jnp.matmul(p, m.astype(kind), precision="highest")
         return product.astype(m.dtype)

@@ -72,6 +72,8 @@ def projection(g: Tensor) -> Tensor:
     kind = torch.promote_types(g.dtype, torch.float32)
     rows = g.flatten(1).to(kind)
     n = rows.shape[1]
+    if n > 2048:  # the matrix would take gigabytes
+        return fused_projection(g)
     p = torch.eye(n, dtype=kind) - torch.full((n, n), 1 / n, dtype=kind)
     return (rows @ p).to(g.dtype).view_as(g)
 

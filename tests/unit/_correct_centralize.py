@@ -6,6 +6,7 @@ Each way takes a matrix with one output a row, in the dtype of the accumulator, 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -13,6 +14,9 @@ from _hard_data import Rows
 
 Store = Callable[[Rows], Rows]
 Way = Callable[[Rows, Store], Rows]
+
+#: Inputs of the widest weight whose matrix P anybody would write out.
+WIDEST_MATRIX = 2048
 
 
 def pairwise(g: Rows, store: Store) -> Rows:
@@ -85,10 +89,22 @@ def fused(g: Rows, store: Store) -> Rows:
     return store((g - product).astype(g.dtype))
 
 
+def with_its_matrix(way: Way) -> Way:
+    """Way that writes out P; of so many inputs that P takes gigabytes, ``g − e(eᵀg)`` instead."""
+
+    @functools.wraps(way)
+    def call(g: Rows, store: Store) -> Rows:
+        return way(g, store) if g.shape[1] <= WIDEST_MATRIX else rank_one(g, store)
+
+    return call
+
+
+@with_its_matrix
 def eq2_left(g: Rows, store: Store) -> Rows:
     return store((letter(g) @ g.T).T)
 
 
+@with_its_matrix
 def eq2_in_order(g: Rows, store: Store) -> Rows:
     p, acc = letter(g), np.zeros_like(g)
     for j in range(g.shape[1]):
@@ -96,11 +112,13 @@ def eq2_in_order(g: Rows, store: Store) -> Rows:
     return store(acc)
 
 
+@with_its_matrix
 def eq2_right(g: Rows, store: Store) -> Rows:
     n = g.shape[1]
     return store(g @ (np.eye(n, dtype=g.dtype) - 1 / g.dtype.type(n)))
 
 
+@with_its_matrix
 def eq2_squared(g: Rows, store: Store) -> Rows:
     return store(g @ (letter(g) @ letter(g)))
 

@@ -38,7 +38,7 @@ def dtensors(mesh):
 
 
 def fsdp2(mesh):
-    """The recipe of the README gives each rank its part of what one process computes."""
+    """As docs/how-to/sharded.md does it, each rank gets its part of what one process computes."""
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3))
     inputs = torch.randn(5, 6)

@@ -1,4 +1,4 @@
-"""README's recipes for CI systems: read as those systems read them, and run.
+"""The recipes for CI systems (docs/how-to/ci.md): read as those systems read them, and run.
 
 What they install is not installed again; that it is asked for is checked.
 """
@@ -12,17 +12,17 @@ import types
 
 import pytest
 import yaml
+from _documents import BLOCKS, commands
 from packaging.requirements import Requirement
 from test_action import action
-from test_readme import BLOCKS, commands
 
-BLOCKS = BLOCKS["README.md"]
+BLOCKS = BLOCKS["docs/how-to/ci.md"]
 RECIPES = {b.directives["ci"]: b for b in BLOCKS if "ci" in b.directives}
 
 
 @pytest.fixture
 def shell(tmp_path):
-    """Run a command where README's files are, with gc-ref on the path."""
+    """Run a command where the page's files are, with gc-ref on the path."""
     for block in BLOCKS:
         if "file" in block.directives:
             (tmp_path / block.directives["file"]).write_text(block.text, encoding="utf-8")

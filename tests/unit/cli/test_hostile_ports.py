@@ -75,7 +75,13 @@ def test_threads_and_exit_handlers_do_not_write_into_the_report(here):
 )
 def test_a_signal_is_one_line_and_leaves_nothing(here, target, number, words):
     program = [sys.executable, "-m", "gc_ref.conformance", *quick(target, "--json", "r.json")]
-    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True, start_new_session=True) as p:
+
+    def listen():  # where the tests run under nohup, or behind a shell, it would stay ignored
+        signal.signal(number, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        program, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listen
+    ) as p:
         while p.stderr.readline() != "hangs\n":
             pass
         p.send_signal(number)

@@ -1,8 +1,35 @@
-"""A folder of its own in which pytest runs in this process, with the plugin of this repository."""
+"""Pytest in a folder of its own, with the plugin of this repository or of the built wheel."""
+
+import subprocess
+import sys
 
 import pytest
 
+from ._built import PIP, ROOT, once
 from ._plugin_files import MODULE, TEST
+
+
+@pytest.fixture(scope="session")
+def distributions(tmp_path_factory):
+    """A folder with the sdist, and the wheel that is built from it; built once."""
+
+    def build(folder):
+        subprocess.run([sys.executable, "-m", "build", "--outdir", folder, ROOT], check=True)
+
+    pytest.importorskip("build")
+    return once(tmp_path_factory, "distributions", build)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory, distributions):
+    """A folder that the wheel is installed into, without what it needs."""
+
+    def install(folder):
+        (wheel,) = distributions.glob("*.whl")
+        command = [*PIP, "install", "--no-deps", "--no-index", "--target", folder, wheel]
+        subprocess.run(command, check=True)
+
+    return once(tmp_path_factory, "installed", install)
 
 
 @pytest.fixture

@@ -1,42 +1,16 @@
 """The pytest plugin from a wheel that is installed elsewhere, in processes of its own.
 
-The tests run pytest in a folder where nothing of this repository can be found. All those that need
-the wheel are in this file, and the workers of xdist share one.
+The tests run pytest in a folder where nothing of this repository can be found.
 """
 
 import json
-import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import pytest
 
 from ._plugin_files import ALL, MODULE, SKIPPED, TEST
-
-ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory):
-    """A folder that the wheel is installed into; built once, whatever xdist does."""
-    base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "gc-ref-installed"
-    if not shared.exists():
-        own = tmp_path_factory.mktemp("wheel")
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
-        subprocess.run([*pip, "wheel", "--no-deps", "-w", own, ROOT], check=True)
-        (wheel,) = own.glob("gc_ref-*.whl")
-        target = own / "site"
-        subprocess.run(
-            [*pip, "install", "--no-deps", "--no-index", "--target", target, wheel], check=True
-        )
-        try:
-            target.rename(shared)
-        except OSError:  # another worker was faster
-            assert shared.is_dir()
-    return shared
 
 
 @pytest.fixture
