@@ -226,7 +226,10 @@ def index() -> str:
     return f"{HEAD}\n| deviation | what such a port does |\n|---|---|\n{rows}\n"
 
 
-HEAD = """# A page for each deviation
+HEAD = """# Deviations
+
+A *deviation* is a way of being wrong that the kit knows by name: reports name it, and
+`gc-ref selftest` plants it into ports of each framework. Ids never change once they are released.
 
 Each page has the wrong lines beside the right ones, and what a report says of them. A test judges
 all lines for NumPy and PyTorch: wrong ones must be found and named, right ones must conform. Those
