@@ -30,7 +30,11 @@ pytest_plugins = ["pytester"]
 
 # Ports import their frameworks at once: they are loaded by the tests that judge them.
 # The study imports Keras, and its command chooses the backend.
-collect_ignore_glob = ["conformance/ports/*", "conformance/study/gc_study/*"]
+collect_ignore_glob = [
+    "conformance/ports/*",
+    "conformance/recreated/*",
+    "conformance/study/gc_study/*",
+]
 # Programs: importing the first would leave a module called `ports` for other tests to find; the
 # last two import their frameworks.
 collect_ignore = [

@@ -41,7 +41,7 @@ def explain(id: str) -> str:
     lr-twice (deviation)
       breaks:   Algorithm 1
       means:    the learning rate is applied twice
-      seen in:  the authors' RAdam and PlainRAdam
+      seen in:  the authors' PlainRAdam
       to mend:  multiply by the learning rate once
       found by: value/exact, value/bounded, step/sgdm, step/adam
     """
