@@ -163,7 +163,7 @@ def pytest_runtest_setup(item):
 
 
 @pytest.fixture(scope="session")
-def known():
+def known_to_all_judges():
     """What is right on a case: all judges of this process share it, as it is so for all ports."""
     shared = Known()
     with pytest.MonkeyPatch.context() as patch:
@@ -172,6 +172,6 @@ def known():
 
 
 @pytest.fixture(autouse=True)
-def what_is_right_is_computed_once(known):
+def what_is_right_is_computed_once(known_to_all_judges):
     """Keep it from test to test, until it takes about a gigabyte."""
-    known.forget(above=5000)
+    known_to_all_judges.forget(above=5000)
