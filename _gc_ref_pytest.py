@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Generator
 from typing import Any
@@ -20,6 +21,10 @@ import pytest
 FAILED = ("failed", "indeterminate", "error", "unexpected-pass")
 #: How a session ends in which nothing went wrong.
 ENDED_WELL = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+#: Id of the test of a check: those of one port differ in what follows the last dash.
+CHECK_OF_PORT = re.compile(
+    r"(?P<port>.*\[.*)-(effect|hygiene|law|scope|step|value)/[a-z0-9.-]+\](@.*)?"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -132,6 +137,7 @@ class Session:
                 max_examples=option.gc_ref_max_examples,
             )
             check.last, check.test_id = None, item.nodeid
+            check.place = os.path.relpath(self.config.rootpath, self.config.invocation_params.dir)
             function = getattr(item, "originalname", item.name)
             self.tests[check.judged, item.location[0], function] = check, item.nodeid
 
@@ -170,6 +176,23 @@ class Session:
             self.entries[report.nodeid] = json.loads(report.gc_ref)
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Let ``--dist loadgroup`` of xdist keep the checks of a port in one process.
+
+        They share their runs: a second process would judge the port a second time.
+        """
+        if config.getoption("dist") != "loadgroup":
+            return None
+        from xdist.scheduler import LoadGroupScheduling
+
+        class PortScheduling(LoadGroupScheduling):  # type: ignore[misc]
+            def _split_scope(self, nodeid: str) -> str:
+                found = CHECK_OF_PORT.fullmatch(nodeid)
+                return found["port"] if found else super()._split_scope(nodeid)
+
+        return PortScheduling(config, log)
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
         """Take over what a worker of xdist knows that no report of a test says."""
         told = json.loads(getattr(node, "workeroutput", {}).get("gc_ref", "{}"))
@@ -182,7 +205,7 @@ class Session:
         option = self.config.option
         if option.gc_ref_json is not None:
             self.summaries += [
-                check.judged.summary(check.id, test)
+                check.judged.summary(check.id, test, check.place)
                 for check, test in self.tests.values()
                 if check.judged.found
             ]

@@ -29,11 +29,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 pytest_plugins = ["pytester"]
 
 # Ports import their frameworks at once: they are loaded by the tests that judge them.
-collect_ignore_glob = ["conformance/ports/*"]
+# The study imports Keras, and its command chooses the backend.
+collect_ignore_glob = [
+    "conformance/ports/*",
+    "conformance/recreated/*",
+    "conformance/study/gc_study/*",
+]
 # Programs: importing the first would leave a module called `ports` for other tests to find; the
 # last two import their frameworks.
 collect_ignore = [
     "conformance/demo.py",
+    "conformance/study/run.py",
     "tests/mutation/run.py",
     "tests/unit/_sharded_jax.py",
     "tests/unit/_sharded_torch.py",
@@ -49,7 +55,9 @@ FRAMEWORKS = (
     "keras",
     "optax",
     "pytorch_optimizer",
+    "sklearn",
     "tensorflow",
+    "tensorflow_datasets",
     "tf_keras",
     "torch",
 )
@@ -155,7 +163,7 @@ def pytest_runtest_setup(item):
 
 
 @pytest.fixture(scope="session")
-def known():
+def known_to_all_judges():
     """What is right on a case: all judges of this process share it, as it is so for all ports."""
     shared = Known()
     with pytest.MonkeyPatch.context() as patch:
@@ -164,6 +172,6 @@ def known():
 
 
 @pytest.fixture(autouse=True)
-def what_is_right_is_computed_once(known):
+def what_is_right_is_computed_once(known_to_all_judges):
     """Keep it from test to test, until it takes about a gigabyte."""
-    known.forget(above=5000)
+    known_to_all_judges.forget(above=5000)

@@ -30,6 +30,8 @@ _CPU_BLOCK, _OTHER_BLOCK = 2**16, 2**24
 
 def namespace_of(**arrays: Array) -> ModuleType:
     """Array namespace of named arrays, all of which must be real floating."""
+    if any(array is None for array in arrays.values()):  # which array_namespace passes over
+        raise TypeError(_not_arrays(arrays))
     try:
         xp: ModuleType = array_namespace(*arrays.values())
     except TypeError as error:
@@ -71,6 +73,13 @@ def _not_arrays(arrays: dict[str, Array]) -> str:
             "grad is None: the parameter is frozen, or the loss does not depend on it; "
             "leave it out (in PyTorch: if p.grad is not None)"
         )
+    for name, array in arrays.items():
+        for dense in ("toarray", "todense"):  # of SciPy; of JAX and others
+            if hasattr(array, dense):
+                return (
+                    f"{name} is sparse ({type(array).__name__}), and less its means it would be "
+                    f"dense: pass {name}.{dense}(), or leave this parameter as it is"
+                )
     kinds = ", ".join(type(array).__name__ for array in arrays.values())
     return (
         f"{' and '.join(arrays)}: pass arrays of one library (NumPy, PyTorch, JAX, ...), "

@@ -51,6 +51,7 @@ def projection_matrix(matrix: Any, /, *, profile: Profile | None = None) -> floa
     >>> projection_matrix([[0.5, -0.5], [-0.5, 0.5]])
     0.0
     """
+    __tracebackhide__ = True
     law, q = _square("law/orthogonal", "Eq. 2", matrix, profile)
     d = _element_error(q, law.profile)
     size = abs(q)
@@ -99,6 +100,7 @@ def contraction_hessian(matrix: Any, hessian: Any, /, *, profile: Profile | None
     >>> contraction_hessian([[0.5, -0.5], [-0.5, 0.5]], [[2.0, 1.0], [1.0, 3.0]])
     0.0
     """
+    __tracebackhide__ = True
     law, q = _square("law/contraction", "Theorem 4.2", matrix, profile)
     h = rationals(hessian)
     if h.shape != q.shape:
@@ -113,6 +115,7 @@ def contraction_hessian(matrix: Any, hessian: Any, /, *, profile: Profile | None
 
 def _square(law: str, clause: str, matrix: Any, profile: Profile | None) -> tuple[LawTest, Rows]:
     """Test of a law on a square matrix, and its exact elements; lists count as float64."""
+    __tracebackhide__ = True
     if not isinstance(matrix, exact.ExactArray):
         matrix = np.asarray(matrix)
     shape = tuple(matrix.shape)

@@ -8,9 +8,11 @@ one row per output neuron, and stays exact until the final ratio is reported.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,6 +23,9 @@ from gc_ref._slices import Axis, from_rows, slice_index, split_axes, to_rows
 
 #: A matrix (outputs, inputs), or a vector (outputs,), of Fractions.
 Rows: TypeAlias = npt.NDArray[np.object_]
+
+#: Elements of an array that a message shows.
+LONGEST = 32
 
 
 class LawError(AssertionError):
@@ -38,6 +43,8 @@ class LawError(AssertionError):
         Residual over allowance: more than 1, or ``inf`` where no rounding is allowed.
     index : tuple
         Index of the worst element or slice: ``array[error.index]`` selects it.
+    inputs : mapping
+        Name to array: what the operator was called with. They are notes of the error, too.
 
     Examples
     --------
@@ -54,6 +61,7 @@ class LawError(AssertionError):
         *,
         ratio: float = math.inf,
         index: tuple[int | slice, ...] = (),
+        inputs: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         super().__init__(f"{law} ({clause}): {message}")
         self.law = law
@@ -61,6 +69,9 @@ class LawError(AssertionError):
         self.message = message
         self.ratio = ratio
         self.index = index
+        self.inputs = dict(inputs)
+        for name, array in self.inputs.items():
+            self.add_note(f"called with {name} = {_array_text(array)}")
 
 
 def rationals(values: Any) -> Rows:
@@ -97,6 +108,8 @@ class LawTest:
         Arithmetic that the operator is granted.
     dtype : str or None
         What a combination of inputs is rounded to; None for exact inputs: not at all.
+    inputs : dict
+        What the operator has been called with, by names.
     """
 
     law: str
@@ -105,12 +118,14 @@ class LawTest:
     output_axis: tuple[int, ...]
     profile: bounds.Profile
     dtype: str | None
+    inputs: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls, law: str, clause: str, grad: Any, output_axis: Axis, profile: bounds.Profile | None
     ) -> LawTest:
         """Test of a law on an array, whose dtype decides where no profile is given."""
+        __tracebackhide__ = True
         shape = tuple(grad.shape)
         if len(shape) < 2 or output_axis is None:
             raise ValueError(
@@ -127,28 +142,42 @@ class LawTest:
 
     def rows(self, values: Any) -> Rows:
         """Exact matrix (outputs, inputs) of an array of the weight's shape."""
+        __tracebackhide__ = True
         array = rationals(values)
         if array.shape != self.shape:
             raise ValueError(f"{self.law}: shape {array.shape} does not fit {self.shape}")
         return to_rows(array, self.output_axis)
 
+    def call(self, phi: Callable[[Any], Any], **named: Any) -> Any:
+        """Call the operator with an array, whose name a `LawError` tells."""
+        __tracebackhide__ = True
+        self.inputs.update(named)
+        (array,) = named.values()
+        return phi(array)
+
+    def error(self, message: str, **more: Any) -> LawError:
+        """Error of this law, with what the operator has been called with."""
+        return LawError(self.law, self.clause, message, inputs=self.inputs, **more)
+
     def read(self, result: Any) -> Rows:
         """Exact rows of something under test; NaN, inf or another shape is a `LawError`."""
+        __tracebackhide__ = True
         if not isinstance(result, exact.ExactArray):
             result = np.asarray(result)
         if tuple(result.shape) != self.shape:
             message = f"shape {tuple(result.shape)} came back for shape {self.shape}"
-            raise LawError(self.law, self.clause, message)
+            raise self.error(message)
         if isinstance(result, np.ndarray) and result.dtype.kind != "O":
             bad = np.argwhere(~np.isfinite(result.astype(np.float64)))
             if len(bad):
                 index = tuple(bad[0].tolist())
                 message = f"{result[index]} came back at {_index_text(index)} for finite values"
-                raise LawError(self.law, self.clause, message, index=index)
+                raise self.error(message, index=index)
         return self.rows(result)
 
     def tau(self, values: Any, *, returned: bool = False) -> Rows:
         """Bound of the operator's rounding error at an input, or at what it ``returned``."""
+        __tracebackhide__ = True
         if self.profile.unit_roundoff == 0 or 0 in self.shape:
             return self.rows(np.zeros(self.shape))
         if isinstance(values, exact.ExactArray):
@@ -159,12 +188,13 @@ class LawTest:
         tau = _bound(numbers.tobytes(), self.shape, self.output_axis, self.profile)
         if not np.isfinite(tau).all():
             if returned:
-                raise LawError(self.law, self.clause, "the operator returned far too large values")
+                raise self.error("the operator returned far too large values")
             raise ValueError(f"{self.law}: sums over this gradient may overflow; scale it down")
         return self.rows(tau)
 
     def as_input(self, rows: Rows) -> tuple[Any, Rows]:
         """Array of an exact matrix, rounded for the operator; and by how much rounding moved it."""
+        __tracebackhide__ = True
         array = from_rows(rows, self.shape, self.output_axis)
         if self.dtype is None:
             return exact.exactly(array), rows - rows
@@ -180,6 +210,7 @@ class LawTest:
 
         Both are matrices (judged element by element) or vectors (slice by slice).
         """
+        __tracebackhide__ = True
 
         def severity(place: tuple[int, ...]) -> tuple[bool, float]:
             found, allowed = residual.item(place), allowance.item(place)
@@ -193,9 +224,7 @@ class LawTest:
             return ratio
         column = place[1] if len(place) == 2 else None
         index = slice_index(place[0], column, self.shape, self.output_axis)
-        raise LawError(
-            self.law,
-            self.clause,
+        raise self.error(
             f"{statement} fails at {_index_text(index)}: off by {_decimal(residual.item(place))}, "
             f"rounding explains at most {_decimal(allowance.item(place))} (ratio {ratio:.3g})",
             ratio=ratio,
@@ -230,6 +259,15 @@ def _decimal(number: Fraction) -> str:
     if number and not 0 < short < math.inf:
         return f"about 2**{number.numerator.bit_length() - number.denominator.bit_length()}"
     return f"{short:.3g}"
+
+
+def _array_text(array: Any) -> str:
+    """An array as one would write it, or its shape where it is long."""
+    shape = tuple(array.shape)
+    dtype = getattr(array, "dtype", "exact")
+    if math.prod(shape) > LONGEST or isinstance(array, exact.ExactArray):
+        return f"an array of shape {shape}, {dtype}"
+    return f"{np.asarray(array).tolist()}, {dtype}"
 
 
 def _index_text(index: tuple[int | slice, ...]) -> str:

@@ -60,6 +60,7 @@ def weight_constraint(
     >>> weight_constraint(np.ones((1, 2)), [np.array([[0.5, 1.5]])], output_axis=0)
     0.0
     """
+    __tracebackhide__ = True
     law = LawTest.of("step/constraint", "Constraint", initial, output_axis, EXACT)
     start = law.rows(initial).sum(axis=1)
     residuals = [abs(law.read(w).sum(axis=1) - start) for w in weights]
@@ -108,6 +109,7 @@ def theorem_4_1(
     >>> theorem_4_1(w0, [w1], np.array([3.0, 4.0]), 10.0, output_axis=0)
     0.0
     """
+    __tracebackhide__ = True
     law = LawTest.of("step/theorem-4.1", "Theorem 4.1, corrected", initial, output_axis, EXACT)
     start, step = law.rows(initial), Fraction(gamma)
     before = rationals(x).ravel()
@@ -130,6 +132,7 @@ def _worst_of_steps(
     statement: str,
 ) -> float:
     """Worst ratio over all steps; one residual and one summed bound per slice and step."""
+    __tracebackhide__ = True
     if allowances is not None and len(allowances) != len(residuals):
         raise ValueError(f"{len(allowances)} allowances for {len(residuals)} steps")
     worst = 0.0

@@ -152,6 +152,22 @@ class TestRefusals:
         with pytest.raises(TypeError, match="grad has dtype int64"):
             adam_step(WEIGHT, GRAD.astype(int), adam_init(WEIGHT), **DYADIC)
 
+    def test_no_gradient_and_no_weight(self):
+        with pytest.raises(TypeError, match=r"grad is None: .* if p.grad is not None"):
+            adam_step(WEIGHT, None, adam_init(WEIGHT), lr=0.1, output_axis=0)
+        with pytest.raises(
+            TypeError, match=r"weight and grad: pass arrays .* not NoneType, ndarray"
+        ):
+            adam_step(None, GRAD, adam_init(WEIGHT), lr=0.1, output_axis=0)
+
+    @pytest.mark.torch
+    def test_a_sparse_gradient(self):
+        import torch
+
+        weight = torch.ones(2, 2)
+        with pytest.raises(TypeError, match=r"grad is sparse .*grad\.to_dense\(\)"):
+            adam_step(weight, torch.eye(2).to_sparse(), adam_init(weight), lr=0.1, output_axis=0)
+
     @pytest.mark.parametrize("state", [sgdm_init(WEIGHT), None, (WEIGHT,), adam_init])
     def test_a_state_of_another_kind(self, state):
         with pytest.raises(TypeError, match=r"state must be AdamState, not .*adam_init\(weight\)"):

@@ -70,6 +70,12 @@ class TestRefusals:
         with pytest.raises(TypeError, match=r"grad is None: .* frozen.* if p.grad is not None"):
             centralize(None, output_axis=0)
 
+    @pytest.mark.parametrize("dense", ["toarray", "todense"])
+    def test_a_sparse_gradient_of_another_library(self, dense):
+        sparse = type("csr_array", (), {dense: lambda self: np.eye(2)})()
+        with pytest.raises(TypeError, match=rf"grad is sparse \(csr_array\).*grad\.{dense}\(\)"):
+            centralize(sparse, output_axis=0)
+
     @pytest.mark.torch
     def test_what_a_loop_over_torch_parameters_meets(self):
         import torch

@@ -152,8 +152,15 @@ def test_a_deviation(copy):
         '    Rule("median"',
         '    Rule("largest", "largest-removed", "subtracts the largest element", _largest),\n',
     )
+    here.insert(
+        "gc_ref/_conformance/catalogue/mends.py",
+        '    "stale-mean":',
+        '    "largest-removed": "subtract the mean: {inputs}",\n',
+    )
 
-    assert "the largest element is subtracted" in here.gc_ref("explain", "largest-removed")
+    explained = here.gc_ref("explain", "largest-removed")
+    assert "the largest element is subtracted" in explained
+    assert "to mend:  subtract the mean: dim=tuple(range(1, g.ndim)) (output-first)" in explained
     lines = here.gc_ref("selftest", "--framework", "numpy", "--deviation", "largest-removed")
     rows = [line for line in lines.splitlines() if "largest-removed" in line]
     assert len(rows) == 2, "as an operator and as an optimizer"

@@ -141,6 +141,22 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"out of range for grad of shape \(2, 2\)"):
             sgdm_step(WEIGHT, GRAD, sgdm_init(WEIGHT), lr=0.1, output_axis=2)
 
+    def test_no_gradient_and_no_weight(self):
+        with pytest.raises(TypeError, match=r"grad is None: .* if p.grad is not None"):
+            sgdm_step(WEIGHT, None, sgdm_init(WEIGHT), lr=0.1, output_axis=0)
+        with pytest.raises(
+            TypeError, match=r"weight and grad: pass arrays .* not NoneType, ndarray"
+        ):
+            sgdm_step(None, GRAD, sgdm_init(WEIGHT), lr=0.1, output_axis=0)
+
+    @pytest.mark.torch
+    def test_a_sparse_gradient(self):
+        import torch
+
+        weight = torch.ones(2, 2)
+        with pytest.raises(TypeError, match=r"grad is sparse .*grad\.to_dense\(\)"):
+            sgdm_step(weight, torch.eye(2).to_sparse(), sgdm_init(weight), lr=0.1, output_axis=0)
+
     @pytest.mark.parametrize("state", [adam_init(WEIGHT), None, (WEIGHT,), sgdm_init])
     def test_a_state_of_another_kind(self, state):
         with pytest.raises(TypeError, match=r"state must be SGDMState, not .*sgdm_init\(weight\)"):

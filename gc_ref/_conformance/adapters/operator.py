@@ -25,6 +25,11 @@ from gc_ref._conformance.ports.case import Array, Case, Trajectory
 from gc_ref._conformance.ports.port import Construction, Port, PortError, PortLoadError
 from gc_ref._conformance.ports.storage import STORAGE
 
+#: Said of a function that cannot be driven with NumPy arrays, the default.
+WAY_OUT = (
+    "Way out: it was given NumPy arrays; if it is written for another framework, name that one: "
+    "--framework torch, --framework jax (in Python operator_port(..., framework=...))"
+)
 #: How names of dtypes begin that can be held against the exact value.
 NUMBERS = ("float", "bfloat", "int", "uint", "bool", "complex")
 
@@ -150,6 +155,7 @@ def operator_port(
         options=tuple(options),
         environment=backend.environment,
         construction=Construction(f"operator-{framework}", function, lambda _: arguments),
+        way_out=WAY_OUT if framework == "numpy" else "",
     )
 
 

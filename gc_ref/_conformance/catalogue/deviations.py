@@ -302,7 +302,7 @@ _ALL = (
     ),
     Deviation(
         "state-aliased", "optimizer state is shared with a gradient or another parameter",
-        "Algorithm 1", "the authors' RAdam and PlainRAdam",
+        "Algorithm 1", "",
         ("hygiene/state", "scope/parameters-isolated", *STEP),
         (_step("state-aliased", "sgdm",
                no_vector="a vector is one weight, with no other to share its state"),
@@ -328,7 +328,7 @@ _ALL = (
     ),
     Deviation(
         "lr-twice", "the learning rate is applied twice", "Algorithm 1",
-        "the authors' RAdam and PlainRAdam", STEP,
+        "the authors' PlainRAdam", STEP,
         (_step("lr-twice", "sgdm"), _step("lr-twice", label="adam")),
     ),
     Deviation(

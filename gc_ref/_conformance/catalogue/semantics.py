@@ -265,13 +265,13 @@ def step(
         first, second, update = _adam(xp, state, used, raw, t, hyper, choice, mistake)
     if mistake == "base-dropped":
         update = used
+    # The authors' AdamW divides its decay by Adam's first bias correction.
+    distortion = 1 / (1 - hyper["beta1"] ** t) if mistake == "decay-distorted" else 1.0
     if placement == "decayed-update" and how == "decoupled":
-        update, how = update + decay * w, "inside"
+        update, how = update + decay * distortion * w, "inside"
     if placement in ("update", "decayed-update"):
         update = semantics.phi(xp, update, parameter, t, memory)
     if how == "decoupled":
-        # The authors' AdamW divides its decay by Adam's first bias correction.
-        distortion = 1 / (1 - hyper["beta1"] ** t) if mistake == "decay-distorted" else 1.0
         w = w - lr * decay * distortion * w
     w = w - (lr * lr if mistake == "lr-twice" else lr) * update
     if mistake == "weights-centralized" and parameter.rank > 1:

@@ -32,6 +32,8 @@ from gc_ref._conformance.writing.words import counted
 
 __all__ = ["add_judging_options", "add_options", "judge", "run"]
 
+#: Last line of a report that is not whole.
+MORE = "--verbose: what each check saw, with its numbers, and what each convention means\n"
 DESCRIPTION = """\
 Judge an implementation ("port") of Gradient Centralization.
 
@@ -48,7 +50,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     kinds = [f"  {name:9} {kind.purpose}" for name, kind in KINDS.items() if kind.purpose]
     parser.description = DESCRIPTION.format(kinds="\n".join(kinds))
     add_judging_options(parser)
-    known = parser.add_mutually_exclusive_group()
+    listed = parser.add_argument_group("known failures")
+    known = listed.add_mutually_exclusive_group()
     known.add_argument(
         "--expected",
         type=not_empty,
@@ -69,11 +72,14 @@ def add_judging_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXIT_STATUS
     parser.set_defaults(expected=None, accept=None)
     add_port_arguments(parser)
-    parser.add_argument("--suite", choices=DEFAULT_EXAMPLES, default="quick")
-    parser.add_argument(
+    amount = parser.add_argument_group("how much is run")
+    amount.add_argument(
+        "--suite", choices=DEFAULT_EXAMPLES, default="quick", help="seconds, or a night (quick)"
+    )
+    amount.add_argument(
         "--suite-version", metavar="VERSION", help="leave out frozen vectors that came after it"
     )
-    parser.add_argument(
+    amount.add_argument(
         "--vectors",
         type=not_empty,
         action="append",
@@ -81,15 +87,20 @@ def add_judging_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="judge these vectors too",
     )
-    parser.add_argument(
+    amount.add_argument(
         "--max-examples", type=whole_number, metavar="N", help="fuzzed examples per check"
     )
-    parser.add_argument("--seed", type=whole_number, default=0, metavar="N")
-    add_output_options(parser)
-    parser.add_argument(
-        "--verbose", action="store_true", help="say on standard error what runs (else a bar there)"
+    amount.add_argument(
+        "--seed", type=whole_number, default=0, metavar="N", help="of the random cases (0)"
     )
-    parser.add_argument(
+    output = parser.add_argument_group("output")
+    add_output_options(output)
+    output.add_argument(
+        "--verbose",
+        action="store_true",
+        help="print the whole report, and on standard error what runs (else a bar there)",
+    )
+    amount.add_argument(
         "--min-checks",
         type=whole_number,
         default=1,
@@ -129,7 +140,9 @@ def judge(options: argparse.Namespace, *, identify: bool) -> int:
             expectations=sections.get(port.name),
         )
     if outputs.stdout is None:
-        write(report.to_text(identify=identify))
+        write(report.to_text(identify=identify, verbose=options.verbose))
+        if not (identify or options.verbose or report.verdict == "error"):
+            write(MORE)
     outputs.write(lambda name: FORMATS[name].one(report, options.min_checks))
     if options.accept and report.verdict != "error":
         with usage_error_for(ExpectationError):

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator
 
 from gc_ref._conformance.catalogue.checks import CHECKS, Check
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, FORMS, UNSEEN, Deviation
+from gc_ref._conformance.catalogue.mends import mend
 from gc_ref._conformance.cli.output import write
 from gc_ref._conformance.cli.usage import CONFORMS, UsageError
 from gc_ref._conformance.ports.conventions import CONVENTIONS
+from gc_ref._layouts import LAYOUTS
 
 __all__ = ["add_options", "explain", "list_all", "run"]
 
@@ -39,7 +41,8 @@ def explain(id: str) -> str:
     lr-twice (deviation)
       breaks:   Algorithm 1
       means:    the learning rate is applied twice
-      seen in:  the authors' RAdam and PlainRAdam
+      seen in:  the authors' PlainRAdam
+      to mend:  multiply by the learning rate once
       found by: value/exact, value/bounded, step/sgdm, step/adam
     """
     if id in CHECKS:
@@ -57,9 +60,17 @@ def explain(id: str) -> str:
 
 
 def list_all() -> str:
-    """Return all names that `explain` knows, in groups."""
-    groups = {"checks": CHECKS, "deviations": DEVIATIONS, "conventions": CONVENTIONS}
-    return "".join(f"{title}\n{_fill('  ', ', '.join(names))}" for title, names in groups.items())
+    """Return a line for each name that `explain` knows, in groups."""
+    groups: dict[str, dict[str, str]] = {
+        "checks": {id: check.sentence for id, check in CHECKS.items()},
+        "deviations": {id: deviation.sentence for id, deviation in DEVIATIONS.items()},
+        "conventions": {id: " | ".join(found.values) for id, found in CONVENTIONS.items()},
+    }
+    width = max(len(id) for group in groups.values() for id in group) + 2
+    return "\n".join(
+        f"{title}\n" + "".join(f"  {id:{width}}{words}\n" for id, words in group.items())
+        for title, group in groups.items()
+    )
 
 
 def _of_check(check: Check) -> Iterator[tuple[str, str]]:
@@ -73,9 +84,16 @@ def _of_deviation(deviation: Deviation) -> Iterator[tuple[str, str]]:
     yield "breaks", deviation.clause
     yield "means", deviation.sentence
     yield "seen in", deviation.seen or UNSEEN
+    yield "to mend", _mends(deviation.id)
     yield "found by", ", ".join(deviation.checks)
     if deviation.only:
         yield "one check", f"may be all that finds it: {deviation.only}"
+
+
+def _mends(deviation: str) -> str:
+    """Say what an author can do; in both layouts, where that differs."""
+    said = {mend(deviation, layout): layout for layout in LAYOUTS}
+    return "; ".join(f"{words} ({at})" if len(said) > 1 else words for words, at in said.items())
 
 
 def _table(id: str, what: str, rows: Iterable[tuple[str, str]]) -> str:

@@ -27,7 +27,7 @@ from gc_ref._conformance.cli.usage import (
 )
 from gc_ref._conformance.ports.port import PortError
 from gc_ref._conformance.writing.extras import MissingExtraError
-from gc_ref._conformance.writing.words import one_line
+from gc_ref._conformance.writing.words import did_you_mean, one_line
 
 __all__ = ["COMMANDS", "main", "parse_words"]
 
@@ -109,8 +109,9 @@ def parse_words(words: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(prog="gc-ref", description="Reference and oracle of Gradient Centralization.")
     parser.add_argument("--version", action="version", version=f"gc-ref {gc_ref.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    made: dict[str, _Parser] = {}
     for name, purpose in COMMANDS.items():
-        command = commands.add_parser(
+        made[name] = command = commands.add_parser(
             name,
             help=purpose,
             allow_abbrev=False,
@@ -123,7 +124,9 @@ def parse_words(words: Sequence[str]) -> argparse.Namespace:
         target = getattr(options, "target", None) or ""
         quote = f"; quote a program with its words: '{target} {rest[0]}'"
         hint = quote if target.startswith("exec:") and not rest[0].startswith("--") else ""
-        parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+        if rest[0].startswith("--"):
+            hint = did_you_mean(rest[0].partition("=")[0], made[options.command].options)
+        made[options.command].error(f"unrecognized arguments: {' '.join(rest)}{hint}")
     return options
 
 
@@ -140,6 +143,11 @@ class _ParsedError(Exception):
 
 class _Parser(argparse.ArgumentParser):
     """Usage errors in one line and with status 2."""
+
+    @property
+    def options(self) -> list[str]:
+        """Options by their names."""
+        return [name for action in self._actions for name in action.option_strings]
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f"gc-ref: {message} (see {self.prog} --help)\n")

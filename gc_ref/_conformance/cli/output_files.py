@@ -58,7 +58,7 @@ FORMATS: Mapping[str, Format] = {
 READ = {"expected": "--expected", "accept": "--accept", "vectors": "--vectors", "files": "FILE"}
 
 
-def add_output_options(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
+def add_output_options(parser: argparse._ActionsContainer, *, many: bool = False) -> None:
     """Add the options that name files to write, of all formats or of those that join many."""
     for name, format in FORMATS.items():
         if format.many or not many:

@@ -23,32 +23,49 @@ MANY = ("set", "base_set", "convention")
 
 
 def add_port_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the target and the options that say how its port is made."""
-    parser.add_argument("target", nargs="?", metavar="TARGET")
-    parser.add_argument(
+    """Add the target and the options that say how its port is made, and what it is held to."""
+    parser.add_argument("target", nargs="?", metavar="TARGET", help="the port, as above")
+    port = parser.add_argument_group("the port")
+    port.add_argument(
         "--framework", choices=("numpy", "torch", "jax"), help="arrays of an operator (numpy)"
     )
-    parser.add_argument(
+    port.add_argument(
         "--layout",
         choices=("output-first", "output-last"),
         help="where the weights keep their outputs (torch: first, others: last)",
     )
-    parser.add_argument("--algorithm", choices=("sgdm", "adam"), help="hold it to Algorithm 1 or 2")
-    parser.add_argument(
-        "--base", type=not_empty, metavar="TARGET", help="hold it to this optimizer fed with Phi(g)"
+    port.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="argument of the port: of its constructor, factory or function (repeatable)",
     )
-    for option in ("--set", "--base-set"):
-        parser.add_argument(
-            option, action="append", default=[], metavar="NAME=VALUE", help="constructor argument"
-        )
-    parser.add_argument(
-        "--switch", metavar="NAME", help="the constructor argument that switches GC"
-    )
-    parser.add_argument(
-        "--convention", action="append", default=[], metavar="FIELD=VALUE", help="declare a choice"
-    )
-    parser.add_argument(
+    port.add_argument("--switch", metavar="NAME", help="its argument that switches GC")
+    port.add_argument(
         "--timeout", type=_seconds, metavar="SECONDS", help="limit of a program's case (60)"
+    )
+    held = parser.add_argument_group("what it is held to")
+    held.add_argument("--algorithm", choices=("sgdm", "adam"), help="Algorithm 1 or 2 of the paper")
+    held.add_argument(
+        "--base",
+        type=not_empty,
+        metavar="TARGET",
+        help="another optimizer without GC, fed with Phi(g): a target of the same kind",
+    )
+    held.add_argument(
+        "--base-set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="argument of the constructor or factory of --base (repeatable)",
+    )
+    held.add_argument(
+        "--convention",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="declare a choice; gc-ref explain lists them (repeatable)",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -32,7 +33,12 @@ exit status:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the words of ``gc-ref report``."""
     parser.description, parser.epilog = DESCRIPTION, EXIT_STATUS
-    parser.add_argument("files", nargs="*", metavar="FILE", help="that gc-ref check --json wrote")
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="[NAME=]FILE",
+        help="that gc-ref check --json wrote, and what its port is to be called here",
+    )
     add_output_options(parser, many=True)
     parser.add_argument(
         "--schema", action="store_true", help="print the JSON Schema of reports, and nothing else"
@@ -51,9 +57,11 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("report needs one or more FILEs that gc-ref check --json wrote")
     if not given:
         options.markdown = "-"
+    named = [_named(word) for word in options.files]
+    options.files = [path for _, path in named]
     outputs = OutputFiles(options)
     require("jsonschema", "gc-ref report")
-    reports = read_reports(options.files)
+    reports = read_reports(options.files, [name for name, _ in named])
 
     def render(name: str) -> str:
         format = FORMATS[name]
@@ -65,9 +73,16 @@ def run(options: argparse.Namespace) -> int:
     return CONFORMS
 
 
-def read_reports(paths: Sequence[str]) -> list[Report]:
+def _named(word: str) -> tuple[str, str]:
+    """Split NAME=FILE; a file that is there under the whole word has no name of its own."""
+    name, equals, path = word.partition("=")
+    return ("", word) if not (equals and name and path) or os.path.exists(word) else (name, path)
+
+
+def read_reports(paths: Sequence[str], names: Sequence[str] = ()) -> list[Report]:
     """Read reports from files, each of another run; a file may hold a list of them.
 
+    ``names`` are what the ports of the files are called; those of one file keep their own, too.
     Reports of one port differ in versions, backend, suite or seed, or the port has changed
     between: a report that is the same to the last number is the same run given twice.
 
@@ -78,13 +93,16 @@ def read_reports(paths: Sequence[str]) -> list[Report]:
     """
     seen: dict[str, str] = {}
     found = []
-    for path, report in [(name, report) for name in paths for report in _read(name)]:
-        key = json.dumps(report, sort_keys=True)
-        if key in seen:
-            name = clean(report["port"]["name"])
-            raise UsageError(f"{seen[key]} and {path} are the same run of the same port, {name}")
-        seen[key] = path
-        found.append(Report.from_dict(report))
+    for path, name in zip(paths, names or [""] * len(paths), strict=True):
+        several = _read(path)
+        for report in several:
+            key, own = json.dumps(report, sort_keys=True), report["port"]["name"]
+            if key in seen:
+                words = f"{seen[key]} and {path} are the same run of the same port"
+                raise UsageError(f"{words}, {clean(own)}")
+            seen[key] = path
+            called = own if not name else name if len(several) == 1 else f"{name}: {own}"
+            found.append(Report.from_dict({**report, "port": {**report["port"], "name": called}}))
     return found
 
 

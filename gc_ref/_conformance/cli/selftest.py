@@ -8,6 +8,7 @@ from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.cli.output import write
 from gc_ref._conformance.cli.usage import CONFORMS, DEVIATES, UsageError, whole_number
 from gc_ref._conformance.running import selftest
+from gc_ref._conformance.writing.words import did_you_mean
 from gc_ref._conformance.wrong_ports.make import FRAMEWORKS
 
 __all__ = ["add_options", "run"]
@@ -36,7 +37,8 @@ def run(options: argparse.Namespace) -> int:
     """Print a line of the kill matrix for each wrong port, as soon as it is judged."""
     chosen = options.deviation or list(DEVIATIONS)
     if unknown := sorted(set(chosen) - set(DEVIATIONS)):
-        raise UsageError(f"--deviation {unknown[0]}: unknown; known: {', '.join(DEVIATIONS)}")
+        near = did_you_mean(unknown[0], DEVIATIONS)
+        raise UsageError(f"--deviation {unknown[0]}: unknown; known: {', '.join(DEVIATIONS)}{near}")
     installed = selftest.installed()
     frameworks = options.framework or installed
     if missing := sorted(set(frameworks) - set(installed)):

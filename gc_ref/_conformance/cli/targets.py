@@ -25,6 +25,7 @@ from gc_ref._conformance.adapters.shared.calls import one_line, quietly, raising
 from gc_ref._conformance.adapters.torch.port import torch_port
 from gc_ref._conformance.cli.usage import UsageError, usage_error_for
 from gc_ref._conformance.ports.port import Port, PortLoadError
+from gc_ref._conformance.writing.words import did_you_mean
 
 __all__ = ["KINDS", "Kind", "files_of_target", "load_attribute", "make_port", "parse_target"]
 
@@ -84,7 +85,7 @@ def parse_target(target: str) -> tuple[str, str, str]:
         raise UsageError(
             f"target {target!r}: unknown kind {kind!r}; a target is "
             f"KIND:MODULE_OR_FILE.py:ATTRIBUTE with KIND one of {', '.join(NAMED)}, "
-            "or exec:COMMAND"
+            f"or exec:COMMAND{did_you_mean(kind, KINDS)}"
         )
     if kind == "exec":
         if not rest.strip():
@@ -129,9 +130,12 @@ def load_attribute(where: str, attribute: str, *, here: Path | None = None) -> A
         # A module's own __getattr__ and __dir__ may do anything.
         with quietly(), raising(PortLoadError, f"{where}: {attribute!r}", through=PortLoadError):
             if not hasattr(found, part):
-                names = [n for n in dir(found) if not n.startswith("_")][:12]
-                known = ", ".join(names) or "nothing public"
-                raise PortLoadError(f"{where} has no attribute {attribute!r}; it has: {known}")
+                names = [n for n in dir(found) if not n.startswith("_")]
+                known = ", ".join(names[:12]) or "nothing public"
+                raise PortLoadError(
+                    f"{where} has no attribute {attribute!r}; it has: {known}"
+                    f"{did_you_mean(part, names)}"
+                )
             found = getattr(found, part)
     return found
 
@@ -173,7 +177,11 @@ def _load_file(where: str, here: Path | None) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with _first_on_path(str(resolved.parent)):  # as `python FILE.py` does
+        # Its own folder as `python FILE.py` has it, the working directory as `python -m` has it.
+        places = [str(resolved.parent)]
+        with contextlib.suppress(OSError):  # somebody deleted it
+            places.append(str((here or Path()).resolve()))
+        with _first_on_path(*places):
             spec.loader.exec_module(module)
     except BaseException:
         sys.modules.pop(name, None)
@@ -190,10 +198,11 @@ def _load_module(name: str, here: Path | None) -> Any:
 
 
 @contextlib.contextmanager
-def _first_on_path(place: str) -> Iterator[None]:
-    sys.path.insert(0, place)
+def _first_on_path(*places: str) -> Iterator[None]:
+    sys.path[:0] = places
     try:
         yield
     finally:
-        with contextlib.suppress(ValueError):  # the module may have changed the path
-            sys.path.remove(place)
+        for place in places:
+            with contextlib.suppress(ValueError):  # the module may have changed the path
+                sys.path.remove(place)

@@ -62,14 +62,14 @@ def _choices(trial: Trial, case: Case, p: Parameter, rule: str) -> Iterator[Want
     axes = trial.axes(p, rule)
     if axes is None:
         yield undecayed
-    share = _share(trial, case, plain)
-    if share is None:  # the decay is part of the gradient
+    shares = _shares(trial, case, plain)
+    if shares is None:  # the decay is part of the gradient
         yield _followed(trial, fed(trial, case, "none", "decayed-gradient"), p, rule)
         return
-    yield _lessened(trial, case, p, undecayed, share, ())
+    yield _lessened(trial, case, p, undecayed, shares, ())
     if axes is not None:
         inputs = tuple(i for i in range(len(p.shape)) if i not in axes)
-        yield _lessened(trial, case, p, undecayed, share, inputs)
+        yield _lessened(trial, case, p, undecayed, shares, inputs)
 
 
 def _followed(trial: Trial, case: Case, p: Parameter, rule: str) -> Wanted:
@@ -80,7 +80,7 @@ def _followed(trial: Trial, case: Case, p: Parameter, rule: str) -> Wanted:
     return steps, allowance(trial, case, p, "none", "gradient")
 
 
-def _share(trial: Trial, case: Case, plain: Case) -> tuple[float, float] | None:
+def _shares(trial: Trial, case: Case, plain: Case) -> list[tuple[float, float]] | None:
     """Share of a weight that the base takes away at each step, and the error of that number.
 
     None where what it takes away is no share of the weight: there the decay is in the gradient.
@@ -97,18 +97,19 @@ def _share(trial: Trial, case: Case, plain: Case) -> tuple[float, float] | None:
             strict=True,
         )
     ]
-    at = int(np.argmax(np.abs(p.value)))
-    start = float(p.value.flat[at])
-    if not start:
-        return None
-    share = float((without[1] - with_decay[1]).flat[at]) / start
-    error = float(off[0].flat[at]) / abs(start)
+    shares = []
     for number, allowed in enumerate(off, 1):
         before = with_decay[number - 1]
-        expected = before * (1 - share) + (without[number] - without[number - 1])
-        if np.any(np.abs(with_decay[number] - expected) > 2 * allowed + error * np.abs(before)):
+        at = int(np.argmax(np.abs(before)))
+        largest = float(before.flat[at])
+        if not largest:
             return None
-    return share, error
+        taken = (without[number] - without[number - 1]) - (with_decay[number] - before)
+        share, error = float(taken.flat[at]) / largest, 2 * float(allowed.flat[at]) / abs(largest)
+        if np.any(np.abs(taken - share * before) > 2 * allowed + error * np.abs(before)):
+            return None
+        shares.append((share, error))
+    return shares
 
 
 def _base(trial: Trial, case: Case, p: Parameter) -> Sequence[Array]:
@@ -120,21 +121,20 @@ def _lessened(
     case: Case,
     p: Parameter,
     undecayed: Wanted,
-    share: tuple[float, float],
+    shares: list[tuple[float, float]],
     inputs: tuple[int, ...],
 ) -> Wanted:
-    """Take away the share of the port's own weights before each step, centralized over inputs."""
+    """Take away its share of the port's own weights before each step, centralized over inputs."""
     got = [p.value.astype(np.float64), *(np.asarray(w, np.float64) for w in trial.steps(case, p))]
     unit = trial.profile(case.dtype).unit_roundoff
     less, off = np.zeros(p.shape), np.zeros(p.shape)
     want, allowed = [], []
-    for number, (weight, tau) in enumerate(zip(*undecayed, strict=True)):
-        before = got[number]
+    for before, (share, error), weight, tau in zip(got[:-1], shares, *undecayed, strict=True):
         with np.errstate(invalid="ignore"):  # a port may yield inf
             part = before - before.mean(axis=inputs, keepdims=True) if inputs else before
-        less = less + share[0] * part
+        less = less + share * part
         size = np.abs(before) + (np.abs(before).mean(axis=inputs, keepdims=True) if inputs else 0.0)
-        off = off + (share[1] + 8 * unit) * size
+        off = off + (error + 8 * unit) * size
         want.append(weight - less)
         allowed.append(tau + off)
     return want, allowed

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from gc_ref._conformance.writing.words import did_you_mean
+
 
 @dataclass(frozen=True)
 class Convention:
@@ -154,7 +156,10 @@ def parse_conventions(declared: Mapping[str, str]) -> dict[str, str]:
     """
     for field, value in declared.items():
         if field not in CONVENTIONS:
-            raise ValueError(f"unknown convention {field!r}; known: {', '.join(CONVENTIONS)}")
+            raise ValueError(
+                f"unknown convention {field!r}; known: {', '.join(CONVENTIONS)}"
+                f"{did_you_mean(field, CONVENTIONS)}"
+            )
         known = CONVENTIONS[field].values
         if value not in known:
             raise ValueError(

@@ -56,6 +56,7 @@ def _lines(report: ReportData) -> Iterator[str]:
     yield ""
     yield f"**{report.verdict.capitalize()}**: {escape(summary.counts(report))}."
     yield ""
+    yield from _reach(report)
     yield from _diagnosis(report)
     yield from _failed(report)
     yield from _counterexample(report)
@@ -71,6 +72,15 @@ def _lines(report: ReportData) -> Iterator[str]:
     yield f"<sub>{escape(summary.provenance(report))}</sub>"
 
 
+def _reach(report: ReportData) -> Iterator[str]:
+    """What the verdict is about, and what was not checked."""
+    scope = "; ".join(filter(None, (summary.judged_scope(report), summary.chosen(report))))
+    for title, text in (("Scope", scope), ("Not checked", summary.not_checked(report))):
+        if text:
+            yield f"**{title}**: {escape(text)}."
+            yield ""
+
+
 def _diagnosis(report: ReportData) -> Iterator[str]:
     said = summary.diagnosis(report)
     if not said:
@@ -80,6 +90,9 @@ def _diagnosis(report: ReportData) -> Iterator[str]:
     yield f"**{'What it does' if known else 'Diagnosis'}:** {prose(said[0])}{stop}"
     yield from (f"- {prose(sentence)}." for sentence in said[1:])
     yield ""
+    for words in report.mend:
+        yield f"**To mend:** {escape(words)}"
+        yield ""
 
 
 def _failed(report: ReportData) -> Iterator[str]:
@@ -140,6 +153,7 @@ def render_markdown_matrix(reports: Sequence[ReportData]) -> str:
 
 
 def _matrix_lines(reports: Sequence[ReportData]) -> Iterator[str]:
+    reports = matrix.most_failures_first(reports)
     names = [escape(name) for name in matrix.labels(reports)]
     ports, verdicts = matrix.ports_counted(reports), matrix.verdicts_counted(reports)
     yield f"## Gradient Centralization: {ports}, {verdicts}"
@@ -149,8 +163,10 @@ def _matrix_lines(reports: Sequence[ReportData]) -> Iterator[str]:
         verdict = f"{summary.VERDICT[r.verdict]} {r.verdict}{summary.variant(r)}"
         known = ", ".join(code(i) for i in r.identified)
         target = (code if r.port["target"] else escape)(matrix.target_of(r))
-        rows.append([name, verdict, escape(summary.counts(r)), known, target])
-    yield from table(("port", "verdict", "checks", "identified", "target"), rows)
+        words, counts = prose(summary.in_words(r)), escape(summary.counts(r))
+        rows.append([name, escape(summary.framework(r)), verdict, words, counts, known, target])
+    head = ("port", "framework", "verdict", "what is wrong", "checks", "identified", "target")
+    yield from table(head, rows)
     yield ""
     rows = []
     for id in matrix.check_ids(reports):

@@ -25,6 +25,11 @@ CELL = {
 }
 
 
+def most_failures_first(reports: Reports) -> list[ReportData]:
+    """Return the reports in the order in which a reader looks at them."""
+    return sorted(reports, key=lambda r: -len(r.failures))
+
+
 def labels(reports: Reports) -> list[str]:
     """Return a name for each report that no other has: with what differs, where ports share one."""
     names = [clean(r.port["name"]) for r in reports]

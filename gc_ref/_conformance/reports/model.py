@@ -44,6 +44,7 @@ class ReportData:
     ambiguous: bool = False
     complete: bool = True
     scope: Mapping[str, int] = field(default_factory=dict)
+    mend: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -126,6 +127,8 @@ class ReportData:
             "vectors": self.vectors,
             "evidence": {**self.evidence, "counterexample": self._whole_neuron()},
         }
+        if self.mend:
+            found["mend"] = list(self.mend)
         if self.scope:
             found["scope"] = dict(self.scope)
         if self.known_from:
@@ -188,4 +191,5 @@ class ReportData:
             ambiguous=report.get("ambiguous", False),
             complete=report.get("complete", True),
             scope=report.get("scope", {}),
+            mend=tuple(report.get("mend", ())),
         )

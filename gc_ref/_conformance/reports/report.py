@@ -53,6 +53,9 @@ class Report(ReportData):
     scope : mapping
         Number of ``weights``, and of those that GC leaves alone (``left_alone``) under the
         conventions; empty where that is not known.
+    mend : tuple of str
+        What the author can do about each of the deviations of ``identified``; empty where
+        several known semantics explain the port.
 
     Examples
     --------
@@ -144,13 +147,16 @@ class Report(ReportData):
         """
         return render_badge(self, least=least)
 
-    def to_text(self, *, identify: bool = False) -> str:
+    def to_text(self, *, identify: bool = False, verbose: bool = False) -> str:
         """Return the report that a port's author reads.
 
         Parameters
         ----------
         identify : bool, default False
             The diagnosis alone, without the checks.
+        verbose : bool, default False
+            Every failed check with its numbers, what the checks that passed saw, and what
+            each convention means.
 
         Returns
         -------
@@ -164,7 +170,7 @@ class Report(ReportData):
         >>> print(report.to_text(identify=True).partition(" (")[0])
         DEVIATES: idle fails 6 of 19 checks
         """
-        return render_diagnosis(self) if identify else render_text(self)
+        return render_diagnosis(self) if identify else render_text(self, verbose=verbose)
 
     def __str__(self) -> str:
         """Return the text report."""

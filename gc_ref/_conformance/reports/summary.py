@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from gc_ref._conformance.catalogue.deviations import DEVIATIONS, UNSEEN
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.ports.conventions import CONVENTIONS
 from gc_ref._conformance.reports.model import ReportData
@@ -86,6 +86,87 @@ def narrowed(conventions: Mapping[str, Mapping[str, str]], scope: Mapping[str, i
     )
 
 
+def judged_scope(report: ReportData) -> str:
+    """Say how many weights the port is held to centralize; nothing where that is not known."""
+    if not report.scope:
+        return ""
+    weights, alone = report.scope["weights"], report.scope["left_alone"]
+    what = counted(weights, "weight") + " of two or more dimensions"
+    return f"{weights - alone} of {what}" if alone else f"all {what}"
+
+
+def chosen(report: ReportData) -> str:
+    """Return the conventions that the port was held to, by where they are known from."""
+    found = []
+    for source in ("declared", "inferred"):
+        fields = [
+            f"{k} = {e['value']}" for k, e in report.conventions.items() if e["source"] == source
+        ]
+        if fields:
+            found.append(f"{', '.join(fields)} ({source})")
+    return "; ".join(found)
+
+
+def not_checked(report: ReportData) -> str:
+    """Return the checks that say nothing of the port, each reason once; or nothing."""
+    groups = by_reason(report.with_status("not-applicable")).items()
+    return "; ".join(f"{', '.join(ids)} ({reason})" for reason, ids in groups)
+
+
+def framework(report: ReportData) -> str:
+    """Return what a port is written for, and its version."""
+    kind, versions = report.port["kind"] or "", report.environment
+    names = (kind, "torch", "jax", "numpy") if kind != "exec" else ()
+    found = next((name for name in names if name in versions), "")
+    return f"{found} {versions[found]}" if found else "a program"
+
+
+def in_words(report: ReportData) -> str:
+    """Say in a sentence what is wrong with a port; of one that conforms, nothing."""
+    if report.verdict == "error":
+        return next((c.message for c in report.with_status("error")), "not judged to the end")
+    if report.verdict == "conforms":
+        return ""
+    if not report.diagnosis:
+        return report.failures[0].message
+    return _without_sightings(report.diagnosis[0])
+
+
+def _without_sightings(sentence: str) -> str:
+    """Return what a port does without the ids of it, in parentheses at the end, and who has it."""
+    return code_or_text(sentence)[0][1].removesuffix(" (")
+
+
+def by_reason(checks: Sequence[CheckReport]) -> dict[str, list[str]]:
+    """Return the ids of checks by what was found: the reason why they say nothing."""
+    found: dict[str, list[str]] = {}
+    for check in checks:
+        found.setdefault(check.message, []).append(check.id)
+    return found
+
+
+def in_a_line(check: CheckReport, report: ReportData | None = None) -> str:
+    """Say what a finding shows: what the port does, if that is known, and one number."""
+    said, shown = check.message, check.counterexample
+    if report is not None and report.identified and not report.ambiguous:
+        said = _without_sightings(report.diagnosis[0])
+        if shown is None:
+            return f"{said}: {check.message}"
+    if shown is None:
+        return said
+    expected, got = told_apart(shown.worst.expected, shown.worst.got)
+    return f"{said}: expected {expected}, got {got}"
+
+
+def told_apart(one: float, other: float) -> tuple[str, str]:
+    """Write two numbers with as few digits as tell them apart, three or more."""
+    for digits in range(3, 18):
+        texts = short(one, digits), short(other, digits)
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
 def counts(report: ReportData) -> str:
     """Return how many checks ran and what came out, one sentence."""
     found = {label: len(report.with_status(status)) for status, (_, label) in STATUS.items()}
@@ -149,9 +230,7 @@ def named_deviations(report: ReportData) -> list[tuple[str, str, str, str]]:
     Of a deviation that only a newer catalogue has, the id is all that is known.
     """
     known = [(clean(id), DEVIATIONS.get(id)) for id in report.identified]
-    return [
-        (id, d.sentence, d.clause, d.seen or UNSEEN) if d else (id, "", "", "") for id, d in known
-    ]
+    return [(id, d.sentence, d.clause, d.seen) if d else (id, "", "", "") for id, d in known]
 
 
 def convention_meaning(field: str, value: str) -> str:

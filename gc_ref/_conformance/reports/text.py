@@ -1,27 +1,31 @@
-"""The text report: verdict, failures with their counterexamples, what was not checked."""
+"""The text report: what matters first, and the rest where it is asked for."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from gc_ref._conformance.cases.comparison import float_ulp
 from gc_ref._conformance.findings.check_report import CheckReport
-from gc_ref._conformance.findings.counterexample import Counterexample
-from gc_ref._conformance.reports.arithmetic import SHOWN, arithmetic
+from gc_ref._conformance.reports.findings_text import diagnosed, finding, replayed
 from gc_ref._conformance.reports.model import ReportData
-from gc_ref._conformance.reports.summary import convention_meaning, narrowing, variant
-from gc_ref._conformance.writing.words import counted, short, wrapped
+from gc_ref._conformance.reports.summary import (
+    chosen,
+    convention_meaning,
+    judged_scope,
+    narrowing,
+    not_checked,
+    variant,
+)
+from gc_ref._conformance.writing.words import counted, wrapped
 
 #: Parts of the environment that the line of versions leaves to other lines.
 HIDDEN = ("platform", "gc_ref", "arithmetic")
-LABELS = {"indeterminate": "UNDECIDED", "unexpected-pass": "UNEXPECTED PASS"}
+#: Title of the failures that are not the first, by their status.
+MORE = {"failed": "Also failed", "unexpected-pass": "Unexpected pass", "indeterminate": "Undecided"}
 
 
-def render_text(report: ReportData) -> str:
+def render_text(report: ReportData, *, verbose: bool = False) -> str:
     """Render a report as plain text, without color or control characters."""
-    return "\n".join(line.rstrip() for line in _lines(report)) + "\n"
+    return _joined(_lines(report, verbose=verbose))
 
 
 def render_diagnosis(report: ReportData) -> str:
@@ -31,44 +35,57 @@ def render_diagnosis(report: ReportData) -> str:
     if not wrong and report.diagnosis:
         lines += wrapped("It ", report.diagnosis[0])
     else:
-        lines += _diagnosis(report)
+        lines += diagnosed(report)
     for check in report.with_status("error"):
-        lines += _finding(check)
+        lines += finding(check)
     lines += ["", *_conventions(report), *_notes(report)]
+    return _joined(lines)
+
+
+def _joined(lines: Iterable[str]) -> str:
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
-def render_finding(check: CheckReport, report: ReportData | None = None) -> str:
-    """Render one finding, as the report has it; with the diagnosis, if the report is known."""
-    lines = [line.rstrip() for line in _finding(check)]
-    if report is not None:
-        lines += [f"  {line.rstrip()}" for line in _diagnosis(report)]
-    if check.replay:
-        lines += [line.rstrip() for line in _replay(check)]
-    return "\n".join(lines).removeprefix("FAILED  ")
-
-
-def _lines(report: ReportData) -> Iterator[str]:
+def _lines(report: ReportData, *, verbose: bool) -> Iterator[str]:
     yield _verdict(report)
+    yield from diagnosed(report)
+    yield from _reach(report)
+    yield ""
+    yield from _failures(report, verbose=verbose)
+    yield from _group("Failed as expected", report.with_status("expected-failure"), _known)
+    yield from _passed(report, verbose=verbose)
+    if verbose:
+        yield from _conventions(report)
+    yield from _notes(report)
     yield _context(report)
     if "arithmetic" in report.environment:
         yield from wrapped("Arithmetic granted: ", report.environment["arithmetic"])
-    yield from _diagnosis(report)
-    yield ""
-    shown = False
-    for check in report.failures:
-        yield from _finding(check)
-        if check.replay and not shown:  # one is enough: the others are in the JSON report
-            yield from _replay(check)
-            shown = True
-        yield ""
-    yield from _group("Failed as expected", report.with_status("expected-failure"), _known)
-    yield from _group("Passed", report.with_status("passed"), _passed)
-    yield from _conventions(report)
-    yield from _notes(report)
-    yield from _group("Not checked", report.with_status("not-applicable"), lambda c: c.message)
     if report.rerun:
         yield f"Rerun: {report.rerun}"
+
+
+def _reach(report: ReportData) -> Iterator[str]:
+    """Say what the verdict is about, and what was not checked."""
+    if scope := "; ".join(filter(None, (judged_scope(report), chosen(report)))):
+        yield from wrapped("Scope: ", scope)
+    if skipped := not_checked(report):
+        count = len(report.with_status("not-applicable"))
+        yield from wrapped(f"Not checked ({count}): ", skipped)
+
+
+def _failures(report: ReportData, *, verbose: bool) -> Iterator[str]:
+    """Say of one failure all that is known, of the others what was found."""
+    failures = report.failures
+    first = report.with_status("error") or [report.smallest or c for c in failures[:1]]
+    whole = [c for c in failures if verbose or c in first]
+    for check in whole:
+        yield from finding(check)
+        if check is first[0] and check.replay:  # one is enough: the others are in the JSON report
+            yield from replayed(check)
+        yield ""
+    for status, title in MORE.items():
+        rest = [c for c in failures if c.status == status and c not in whole]
+        yield from _group(title, rest, lambda c: c.message)
 
 
 def _group(
@@ -88,7 +105,16 @@ def _known(check: CheckReport) -> str:
     return check.message + (f"; known: {check.expectation}" if check.expectation else "")
 
 
-def _passed(check: CheckReport) -> str:
+def _passed(report: ReportData, *, verbose: bool) -> Iterator[str]:
+    passed = report.with_status("passed")
+    if verbose:
+        yield from _group("Passed", passed, _seen)
+    elif passed:
+        yield from wrapped(f"Passed ({len(passed)}): ", ", ".join(c.id for c in passed))
+        yield ""
+
+
+def _seen(check: CheckReport) -> str:
     error = f"worst error {check.ratio:.2g} of its bound" if check.ratio else ""
     return "; ".join(filter(None, (error, check.message)))
 
@@ -159,90 +185,4 @@ def _context(report: ReportData) -> str:
         f"gc-ref {environment['gc_ref']}, {report.port['kind']} port{target}, "
         f"suite {report.suite} {report.suite_version}{vectors}, "
         f"seed {report.seed}; {', '.join(versions)}"
-    )
-
-
-def _diagnosis(report: ReportData) -> Iterator[str]:
-    """What a port with failures does, if it is known, in sentences."""
-    failing = report.with_status("failed", "indeterminate", "expected-failure")
-    if report.verdict == "error" or not failing or not report.diagnosis:
-        return
-    head = "Identified: " if report.identified else "Not identified: "
-    yield from wrapped(head, report.diagnosis[0])
-    for words in report.diagnosis[1:]:
-        yield from wrapped("  ", words)
-
-
-def _finding(check: CheckReport) -> Iterator[str]:
-    label = LABELS.get(check.status, "FAILED")
-    if check.status == "unexpected-pass" and check.found == "not-applicable":
-        label = "NOT MATCHED"
-    if check.status == "error":  # not a finding of that check: it was the first to need the run
-        yield f"ERROR  the port could not be driven (for {check.id}), so nothing more was checked"
-    else:
-        yield f"{label}  {check.id}  [{check.clause}] {check.sentence}"
-    yield from wrapped("  ", check.message)
-    if check.counterexample:
-        yield from _counterexample(check.counterexample)
-    yield from _error(check)
-    yield f"  rerun: {check.rerun}"
-
-
-def _error(check: CheckReport) -> Iterator[str]:
-    """Say how far off the element that is shown is; where none is, the worst of the check."""
-    if not check.ratio:
-        return
-    shown, ratio = check.counterexample, check.ratio
-    if shown is None:
-        if math.isfinite(ratio):
-            yield f"  the error is {ratio:.3g} times its bound"
-        return
-    element = shown.worst
-    off = abs(element.got - element.expected)
-    if not math.isfinite(off):
-        return
-    said = [f"{off / element.bound:.3g} times its bound"] if element.bound else []
-    if element.expected:  # 0 has no ulp
-        said.append(f"{off / float_ulp(Fraction(element.expected), shown.dtype):.3g} ulps")
-    if said:
-        yield f"  {'' if element.bound else 'no rounding is allowed here: '}the error is " + (
-            ", ".join(said)
-        )
-
-
-def _replay(check: CheckReport) -> Iterator[str]:
-    replay = check.counterexample and check.counterexample.replay
-    if not replay:
-        return
-    if replay.reason:
-        yield f"  replay: {replay.reason}"
-        return
-    yield "  replay:" if replay.form == "with-gc-ref" else "  replay, without gc-ref:"
-    yield ""
-    yield from (f"    {line}" for line in replay.text.splitlines())
-
-
-def _counterexample(shown: Counterexample) -> Iterator[str]:
-    axes, worst = shown.output_axis, shown.worst
-    outputs = "not in GC's scope" if axes is None else f"output axis {', '.join(map(str, axes))}"
-    yield (
-        f"  case {shown.case} ({shown.dtype}), {shown.parameter}: {shown.kind} "
-        f"of shape {shown.shape}, {outputs}"
-    )
-    of = "its gradient" if axes is None else "gradient over the inputs of that output"
-    first = max(0, len(worst.gradient) - SHOWN)
-    if first:
-        yield f"  (the gradients of the first {counted(first, 'step')} are in the JSON report)"
-    for step, values in enumerate(worst.gradient[first:], first + 1):
-        text = ", ".join(short(v) for v in values)
-        yield from wrapped(f"  {of}, step {step}: ", f"[{text}]")
-    if worst.weight is not None:
-        hyper = ", ".join(f"{k} = {short(v)}" for k, v in shown.neuron.hyperparameters.items())
-        settings = f"; {hyper}" if hyper else ""
-        yield f"  weight before step 1: {short(worst.weight)}{settings}"
-    for line in arithmetic(shown):
-        yield from wrapped("  ", line)
-    yield (
-        f"  at index {worst.index} after step {worst.step}: expected "
-        f"{short(worst.expected, 9)}, got {short(worst.got, 9)}, bound {short(worst.bound)}"
     )

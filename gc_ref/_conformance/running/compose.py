@@ -9,6 +9,7 @@ import numpy as np
 
 import gc_ref
 from gc_ref._conformance.cases.vectors import LATEST
+from gc_ref._conformance.catalogue.mends import mend
 from gc_ref._conformance.diagnosis.diagnose import diagnose
 from gc_ref._conformance.evidence.collect import collect
 from gc_ref._conformance.findings.check_report import CheckReport
@@ -75,4 +76,7 @@ def compose_report(judge: Judge, checks: Sequence[CheckReport], *, suite: str) -
         evidence=collect(judge, checks),
         ambiguous=diagnosis.ambiguous,
         scope=scope,
+        mend=()
+        if diagnosis.ambiguous
+        else tuple(mend(i, judge.layout) for i in diagnosis.identified),
     )

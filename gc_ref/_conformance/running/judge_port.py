@@ -235,7 +235,7 @@ def rerun_command(
     if port.target is None and not port.by_command:
         if files:
             chosen["vectors"] = list(files)
-        return f"check({port.name}, {', '.join(f'{k}={v!r}' for k, v in chosen.items())})"
+        return f"check(port, {', '.join(f'{k}={v!r}' for k, v in chosen.items())})"
     words = ["gc-ref", "check", *([port.target] if port.target else []), *port.options]
     for name, value in chosen.items():
         words += [f"--{name.replace('_', '-')}", str(value)]

@@ -14,6 +14,15 @@ from gc_ref._conformance.wrong_ports.make import FRAMEWORKS, make_port
 
 __all__ = ["Row", "caught", "installed", "judged_forms", "legend", "line", "rows"]
 
+#: What the matrix shows, before the numbers of its columns.
+LEGEND = """\
+Each row is a port, wrong in the way that it is called after; control is a right one, absurd
+answers 0 everywhere. Each mark is a check, in the order of the numbers below:
+  X fails, and is there for this deviation   + fails besides   . does not fail
+ok: judged as it must be. identified: the report names this deviation, and no other.
+
+"""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -102,11 +111,12 @@ def caught(deviation: Deviation, report: Report) -> bool:
 
 
 def legend() -> str:
-    """Return the numbers of the matrix's columns."""
+    """Say what rows, columns and marks of the matrix are."""
     words = [f"{i:2} {id}" for i, id in enumerate(CHECKS, 1)]
     height = -(-len(words) // 3)
     table = (words[i::height] for i in range(height))
-    return "\n".join("  ".join(f"{w:32}" for w in row).rstrip() for row in table)
+    columns = "\n".join("  ".join(f"{w:32}" for w in row).rstrip() for row in table)
+    return f"{LEGEND}{columns}"
 
 
 def line(row: Row) -> str:

@@ -97,23 +97,29 @@ class JudgedPort:
         cheap = self.port.per_run_cost == "cheap" and self.options.suite == "quick"
         return self.report() if cheap or len(self.found) == len(CHECKS) else None
 
-    def summary(self, check: str, test: str) -> dict[str, Any]:
+    def summary(self, check: str, test: str, place: str = ".") -> dict[str, Any]:
         """Return the JSON report of the whole port, whichever of its tests were selected.
 
         Parameters
         ----------
         check, test : str
             A check and the id of its test: the tests of the other checks are called likewise.
+        place : str
+            Folder that ids of tests begin in.
         """
         report = hold_report(self.report(), self.expectations)
         checks = tuple(
-            replace(c, rerun=self.rerun(name_of_test(c.id, check, test))) for c in report.checks
+            replace(c, rerun=self.rerun(name_of_test(c.id, check, test), place))
+            for c in report.checks
         )
         report = replace(report, checks=checks)
         return {"tests": name_of_test("", check, test), "report": report.to_dict()}
 
-    def rerun(self, test: str) -> str:
-        """Return the command that runs a test alone, with the same choices."""
+    def rerun(self, test: str, place: str = ".") -> str:
+        """Return the command that runs a test alone, with the same choices.
+
+        Ids of tests begin in the folder ``place``: the command is for where pytest was started.
+        """
         if not test:
             return rerun_command(self.port, self.options)
         chosen = self.options.chosen()
@@ -123,7 +129,7 @@ class JudgedPort:
             for name, value in chosen.items()
             if value != defaults.get(name)
         ]
-        return shlex.join(["pytest", test, *words])
+        return shlex.join(["pytest", test if place == "." else f"{place}/{test}", *words])
 
 
 def name_of_test(id: str, check: str, test: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from gc_ref._conformance.cases.vectors import LATEST
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.ports.port import Port
+from gc_ref._conformance.reports.findings_text import render_finding
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.reports.text import render_finding
 from gc_ref._conformance.testing.judged_port import JudgedPort, name_of_test
 from gc_ref._conformance.writing.words import shown
 
@@ -37,6 +37,8 @@ class PortCheck:
         #: What the last call found; the plugin reads it, and sets the id of the test before.
         self.last: CheckReport | None = None
         self.test_id = ""
+        #: Folder that ids of tests begin in, from where pytest was started; set by the plugin.
+        self.place = "."
 
     def __repr__(self) -> str:
         """Return the id."""
@@ -48,7 +50,7 @@ class PortCheck:
         if port is not self.judged.port:
             raise TypeError(f"call check(port) with the port of the same test, not {port!r:.80}")
         test = self.test_id or os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
-        self.last = replace(self.judged.hold(self.id), rerun=self.judged.rerun(test))
+        self.last = replace(self.judged.hold(self.id), rerun=self.judged.rerun(test, self.place))
         wrong = self.last.status in ("failed", "indeterminate")
         _tell_pytest(self.last, self.judged.report_if_cheap() if wrong else None)
 

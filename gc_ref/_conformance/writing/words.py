@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 #: Columns of a text.
 WIDTH = 96
@@ -99,6 +100,18 @@ def listed(values: Sequence[float], most: int = 12) -> str:
     ('1, 2.5', '1, 2, ...')
     """
     return ", ".join(map(short, values[:most])) + (", ..." if len(values) > most else "")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a question for the known word that is nearest to a wrong one; nothing if none is.
+
+    Examples
+    --------
+    >>> did_you_mean("oprator", ["operator", "torch"]), did_you_mean("x", ["operator", "torch"])
+    ("; did you mean 'operator'?", '')
+    """
+    found = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def finite(*values: float) -> bool:

@@ -83,6 +83,26 @@ def test_what_a_program_says_of_itself(fake):
     assert port.off is None
 
 
+@pytest.mark.parametrize(
+    ("drives", "named"),
+    [
+        ([], ['"reuse-gradients" (hygiene/state)', '"twin" (hygiene/state)',
+              '"checkpoint" (hygiene/checkpoint)']),
+        (["checkpoint", "twin"], ['"reuse-gradients" (hygiene/state)']),
+    ],
+)  # fmt: skip
+def test_a_program_is_told_which_drives_it_could_name(fake, drives, named):
+    hint = fake(OPTIMIZER | {"drives": drives}).environment["hint"]
+    assert hint.startswith(f'its hello leaves out of "drives" {", ".join(named)}: ')
+    assert "PROTOCOL.md" in hint
+
+
+def test_a_program_that_names_all_drives_or_takes_no_steps_is_told_nothing(fake):
+    drives = ["reuse-gradients", "twin", "checkpoint"]
+    assert "hint" not in fake(OPTIMIZER | {"drives": drives}).environment
+    assert "hint" not in fake(HELLO | {"kind": "operator"}).environment
+
+
 def test_the_users_words_win(fake):
     hello = OPTIMIZER | {"algorithm": "adam"}
     base = fake(OPTIMIZER)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_readme import read_blocks
+from _documents import read_blocks
 
 from gc_ref._conformance.adapters.exec import hello as _exec_hello
 from gc_ref._conformance.adapters.exec import process as _exec_process

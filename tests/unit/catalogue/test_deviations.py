@@ -5,6 +5,7 @@ import pytest
 from gc_ref._conformance.cases.vectors import RELEASED, Vector, frozen
 from gc_ref._conformance.catalogue.centering import RULES, Rule
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS, FORMS, Deviation, Form
+from gc_ref._conformance.catalogue.mends import MENDS
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.cli.explain import explain
 from gc_ref._conformance.running.selftest import rows
@@ -44,6 +45,7 @@ def trimmed(monkeypatch):
     monkeypatch.setitem(RULES, "trimmed", rule)
     monkeypatch.setitem(DEVIATIONS, deviation.id, deviation)
     monkeypatch.setitem(FORMS, form.id, form)
+    monkeypatch.setitem(MENDS, deviation.id, "take the mean of all inputs: {inputs}")
     return deviation
 
 
@@ -51,7 +53,9 @@ def test_a_new_deviation_is_caught_named_and_explained(trimmed):
     found = list(rows(["numpy"], only=lambda id: id == trimmed.id, controls=False))
     assert [row.name for row in found] == ["trimmed-mean (operator)", "trimmed-mean"]
     assert all(row.killed and row.identified for row in found)
-    assert "found by: value/exact, law/zero-mean, law/linear" in explain(trimmed.id)
+    told = explain(trimmed.id)
+    assert "found by: value/exact, law/zero-mean, law/linear" in told
+    assert "to mend:  take the mean of all inputs: " in told
 
 
 def test_a_new_deviation_changes_no_released_vector(trimmed):

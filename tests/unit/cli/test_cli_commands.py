@@ -84,8 +84,75 @@ def test_explain(run, id, needed):
 def test_explain_alone_lists_what_there_is(run):
     status, out, err = run("explain")
     assert (status, err) == (0, "")
-    words = set(re.findall(r"[\w/-]+(?:\.\d)?", out))
-    assert {*CHECKS, *DEVIATIONS, *CONVENTIONS} <= words
+    lines = [line.split(maxsplit=1) for line in out.splitlines() if line.startswith("  ")]
+    assert [id for id, _ in lines] == [*CHECKS, *DEVIATIONS, *CONVENTIONS]
+    said = dict(lines)
+    assert said["law/contraction"] == CHECKS["law/contraction"].sentence
+    assert said["lr-twice"] == DEVIATIONS["lr-twice"].sentence
+    assert said["layout"] == "output-first | output-last"
+
+
+def test_explain_says_how_to_mend_a_deviation(run):
+    _, out, _ = run("explain", "partial-axes")
+    text = " ".join(out.split())
+    assert (
+        "to mend: average over all inputs at once: dim=tuple(range(1, g.ndim)) (output-first)"
+        in text
+    )
+    assert "axis=tuple(range(g.ndim - 1)) (output-last)" in text
+    _, out, _ = run("explain", "lr-twice")
+    assert "to mend: multiply by the learning rate once found by" in " ".join(out.split())
+
+
+def test_help_groups_the_options(run):
+    _, out, _ = run("check", "--help")
+    groups = re.findall(r"^([a-z ]+):\n((?:  .*\n)+)", out, re.MULTILINE)
+    found = {title: re.findall(r"^  (--[a-z-]+)", text, re.MULTILINE) for title, text in groups}
+    assert "--set" in found["the port"]
+    assert "--base-set" in found["what it is held to"]
+    assert "--seed" in found["how much is run"]
+    assert "--json" in found["output"]
+    assert "--accept" in found["known failures"]
+    texts = {title: " ".join(text.split()) for title, text in groups}
+    assert "--set NAME=VALUE argument of the port" in texts["the port"]
+    assert (
+        "NAME=VALUE argument of the constructor or factory of --base" in texts["what it is held to"]
+    )
+
+
+MISSPELLED = [
+    (["check", "oprator:ports.py:plain"], 2, "operator"),
+    (["check", "operator:ports.py:plian"], 3, "plain"),
+    (["check", "operator:ports.py:plain", "--framwork=torch"], 2, "--framework"),
+    (["check", "operator:ports.py:plain", "--convention", "scop=all"], 2, "scope"),
+    (["selftest", "--deviation", "partial-axis"], 2, "partial-axes"),
+]
+
+
+@pytest.mark.parametrize(("words", "status", "meant"), MISSPELLED, ids=lambda x: str(x)[-20:])
+def test_what_is_misspelled_is_asked_about(run, words, status, meant):
+    got, out, err = run(*words)
+    assert (got, out) == (status, "")
+    assert f"; did you mean {meant!r}?" in err
+    assert err.count("\n") == 1
+
+
+def test_an_option_like_no_other_is_not_guessed_at(run):
+    _, _, err = run("check", "--zzz")
+    assert err == "gc-ref: unrecognized arguments: --zzz (see gc-ref check --help)\n"
+
+
+def test_selftest_explains_its_marks(run):
+    _, out, _ = run("selftest", "--framework", "numpy", "--deviation", "vectors-erased")
+    legend = out.partition("\n\n")[0]
+    for mark in (
+        "X fails, and is there",
+        "+ fails besides",
+        ". does not fail",
+        "ok:",
+        "identified:",
+    ):
+        assert mark in legend
 
 
 def test_selftest_of_one_deviation(run):

@@ -163,7 +163,7 @@ def test_without_a_target_the_reference_itself_is_judged(run, words, name, step)
 
 def test_the_rerun_command_of_the_reference_is_a_command(run):
     _, out, _ = run("check", "--max-examples", "0", "--algorithm", "sgdm")
-    rerun = out.rstrip().splitlines()[-1]
+    [rerun] = [line for line in out.splitlines() if line.startswith("Rerun: ")]
     assert rerun == "Rerun: gc-ref check --algorithm sgdm --suite quick --seed 0 --max-examples 0"
 
 

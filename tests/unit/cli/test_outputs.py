@@ -304,6 +304,28 @@ def test_ports_of_one_name_from_python_with_other_content_are_numbered(run, here
     assert "| check | swapped (1) | swapped (2) |" in out
 
 
+def test_a_port_is_called_what_the_command_says(run, here, files):
+    other = _reports.report("swapped")
+    other["seed"] = 1
+    (here / "new.json").write_text(json.dumps(other), "utf-8")
+    status, out, _ = run("report", "old=swapped.json", "new version=new.json", "plain.json")
+    assert status == 0
+    assert "| check | old | new version | plain |" in out
+    assert run("report", "mine=swapped.json")[1].startswith("## ✗ mine deviates: ")
+    reports = [_reports.report(name) for name in ("plain", "swapped")]
+    (here / "session.json").write_text(json.dumps(reports), "utf-8")
+    assert "| check | both: swapped | both: plain |" in run("report", "both=session.json")[1]
+
+
+def test_names_of_ports_and_files_are_told_apart(run, here, files):
+    (here / "a=b.json").write_text(_reports.text("plain"), "utf-8")
+    assert run("report", "a=b.json")[1].startswith("## ✓ plain ")
+    assert run("report", "x=a=b.json")[1].startswith("## ✓ x ")
+    refused(run("report", "x=missing.json"), "missing.json", "No such file")
+    refused(run("report", "x=swapped.json", "--html", "swapped.json"), "same file")
+    refused(run("report", "x=swapped.json", "y=swapped.json"), "same port")
+
+
 def test_no_files_is_a_usage_error(run):
     refused(run("report"), "FILE")
 

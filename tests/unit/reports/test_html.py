@@ -184,17 +184,95 @@ def test_a_step_of_algorithm_1_is_worked_by_hand():
     assert "the gradient itself, its mean not taken off" in text
 
 
+@pytest.mark.parametrize("name", ["swapped", "sgdm-idle"])
+def test_expected_and_got_are_arrays_along_the_axis_of_the_mean(name):
+    """The mean of the gradient is in its row: by hand it is that of the report's numbers."""
+    found = Page(rendered(name))
+    [table] = [t for t in found.all("table") if t["attrs"].get("class") == "arrays"]
+    inner = found.inside(table)
+    evidence = _reports.report(name)["evidence"]["counterexample"]
+    shown = evidence["shown"]
+    axis, index = shown["output_axis"], shown["index"]
+    assert axis == [1]
+    assert f"{shown['parameter']}[:, {index[1]}]; its mean goes over axis 0" in table["text"]
+    heads = [e["text"] for e in inner if e["attrs"].get("scope") == "col"]
+    count = len(evidence["got"])
+    assert heads == ["array", *(f"[{i}, {index[1]}]" for i in range(count)), "mean"]
+    rows = [[c["text"] for c in found.inside(r) if c["tag"] in ("th", "td")]
+            for r in inner if r["tag"] == "tr"][1:]  # fmt: skip
+    gradient = shown["gradient"][0]
+    steps = len(shown["gradient"])
+    assert rows[0][1:-1] == [f"{g:.9g}" for g in gradient]
+    assert rows[0][-1] == f"{sum(gradient) / len(gradient):.9g}"
+    assert [row[0] for row in rows[steps:]] == ["expected", "got"]
+    assert rows[-1][1:-1] == [f"{g:.9g}" for g in evidence["got"]]
+    # The mean of a gradient must be 0 when it is centralized; that of weights says nothing.
+    assert rows[-2][-1] == ("0" if name == "swapped" else "")
+
+
+def test_the_verdict_comes_with_its_scope_what_was_not_checked_and_the_mend():
+    text = Page(rendered("swapped")).all("body")[0]["text"]
+    places = [text.index(words) for words in (
+        "swapped deviates", "Scope: all 15 weights", "Not checked: effect/off (the port has no",
+        "To mend: average over the inputs of this layout: axis=tuple(range(g.ndim - 1))",
+        "The smallest counterexample",
+    )]  # fmt: skip
+    assert places == sorted(places)
+
+
+def test_there_is_no_empty_section():
+    for name in ("plain", "swapped", "vectors"):  # operators have no weight sums
+        text = Page(rendered(name)).all("body")[0]["text"]
+        assert "Not shown" not in text
+        assert "Weight sums over the steps" not in text
+    assert "Weight sums over the steps" in rendered("sgdm-idle")
+
+
+def test_failing_cells_of_the_matrix_are_colored_and_the_worst_port_is_first():
+    found = Page(rendered("matrix"))
+    failing = [e for e in found.all("td") if "is-failed" in e["attrs"].get("class", "")]
+    assert failing
+    assert all(e["text"].startswith("✗") for e in failing)
+    assert ".is-failed" in found.all("style")[0]["text"]
+    reports = {n: _reports.report(n) for n in ("plain", "swapped", "raises", "sgdm-idle")}
+    wrong = {n: sum(c["status"] in ("failed", "error") for c in r["checks"])
+             for n, r in reports.items()}  # fmt: skip
+    links = [e["text"] for e in found.all("a") if e["attrs"]["href"].startswith("#port-")]
+    assert links == sorted(wrong, key=lambda n: -wrong[n])
+
+
+@pytest.mark.parametrize("columns", [4, 8])
+def test_numbers_stay_in_their_cells(columns):
+    """The widest number that is drawn, measured with the font that draws it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(pictures.WIDTH, 1), dpi=72)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(-0.3 * columns, columns)
+    axes.set_ylim(1, 0)
+    width = pictures.WIDTH * 72 / (1.3 * columns)
+    for value in (-1.23e-05, 123456.0, -0.12, 3.0):
+        pictures._cell(axes, 0, 0, value, 1e-6, width=width)
+        drawn = axes.texts[-1].get_window_extent(renderer)
+        cell = axes.patches[-1].get_window_extent(renderer)
+        assert cell.x0 <= drawn.x0, value
+        assert drawn.x1 <= cell.x1, value
+
+
 def test_what_was_taken_from_the_gradients_is_said():
     assert "where Eq. 1 takes the same mean from all" in rendered("swapped")
     assert "nothing was taken from them" in rendered("idle")
 
 
-def test_a_deviation_seen_nowhere_is_said_to_be_as_explain_says_it():
+def test_a_deviation_seen_nowhere_has_no_empty_column():
     report = _reports.report("swapped")
     report["identified"] = [next(d.id for d in DEVIATIONS.values() if not d.seen)]
     page = render_html(_reports.read(report))
-    assert "no published port that we know of" in page
-    assert "only feared" not in page
+    assert "no published port that we know of" not in page
+    assert "seen in" not in page
+    assert "seen in" in rendered("swapped")
 
 
 def test_an_error_says_what_happened():
@@ -271,7 +349,8 @@ def test_contrast_in_light_and_dark():
                re.findall(r":root \{(.*?)\}", style, re.S)]  # fmt: skip
     assert len(schemes) == 2
     for scheme in schemes:
-        assert len(scheme) == 9
+        assert len(scheme) == 10
+        assert contrast(scheme["bad"], scheme["alarm"]) >= 4.5
         for name in ("ink", "soft", "bad", "good", "warn", "link"):
             for ground in ("paper", "panel"):
                 assert contrast(scheme[name], scheme[ground]) >= 4.5, (name, scheme)

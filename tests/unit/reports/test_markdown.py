@@ -160,8 +160,12 @@ def test_the_matrix_has_every_port_and_every_check():
     reports = [_reports.report(n) for n in names]
     text = matrix_markdown(reports)
     verdicts, grid = tables(text)
+    reports.sort(key=lambda r: sum(c["status"] in ("failed", "error") for c in r["checks"]) * -1)
+    names = [r["port"]["name"] for r in reports]
+    assert names[-2:] == ["plain", "based"], "the most failures first"
     assert [row[0] for row in verdicts[2:]] == names
-    assert [row[1].split()[1] for row in verdicts[2:]] == [r["verdict"] for r in reports]
+    assert verdicts[0][1:4] == ["framework", "verdict", "what is wrong"]
+    assert [row[2].split()[1] for row in verdicts[2:]] == [r["verdict"] for r in reports]
     assert grid[0] == ["check", *names]
     assert len(grid) == 2 + 26
     words = {"passed": "✓ pass", "failed": "✗ FAIL", "not-applicable": "– n/a", "error": "‼ ERROR"}
@@ -170,7 +174,13 @@ def test_the_matrix_has_every_port_and_every_check():
         for report, cell in zip(reports, row[1:], strict=True):
             status = [c["status"] for c in report["checks"] if c["id"] == id]
             assert cell == (words[status[0]] if status else "· not run")
-    assert "layout-swapped" in verdicts[3][3]
+    by_name = {row[0]: row for row in verdicts[2:]}
+    assert by_name["swapped"][1].startswith("numpy ")
+    assert by_name["swapped"][3].startswith("averages all axes but the first, where the other")
+    assert "optax" not in by_name["swapped"][3]
+    assert "layout-swapped" in by_name["swapped"][5]
+    assert "no luck" in by_name["raises"][3]
+    assert by_name["plain"][3] == ""
     assert "2 conform, 3 deviate, 1 could not be judged" in text
     assert "✗ FAIL: it does not" in text
 
@@ -225,3 +235,21 @@ def test_a_report_renders_itself():
     report = check(operator_port(_reports.swapped, name="swapped"), max_examples=0)
     assert report.to_markdown() == rendered("swapped")
     assert report.to_badge() == render_badge(_reports.report("swapped"))
+
+
+@pytest.mark.parametrize("name", ["swapped", "plain"])
+def test_scope_and_what_was_not_checked_stand_at_the_top(name):
+    verdict, scope, skipped = rendered(name).split("\n\n")[1:4]
+    assert verdict.startswith("**Conforms**" if name == "plain" else "**Deviates**")
+    assert scope.startswith(
+        "**Scope**: all 15 weights of two or more dimensions; layout = output-last"
+    )
+    assert skipped.startswith("**Not checked**: effect/off (the port has no switch")
+
+
+def test_the_mend_follows_the_diagnosis():
+    assert "\n**To mend:** average over the inputs of this layout: axis=tuple(" in rendered(
+        "swapped"
+    )
+    for name in ("plain", "raises", "nan"):
+        assert "To mend" not in rendered(name)

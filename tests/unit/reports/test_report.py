@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_fields_of_the_report(report):
     assert contract <= set(found)
     more = {
         "seed", "notes", "diagnosis", "suite_version", "recognized", "evidence", "ambiguous",
-        "scope", "vectors",
+        "scope", "vectors", "mend",
     }  # fmt: skip
     assert set(found) - contract <= more
     assert found["schema"] == "gc-ref-report/1"
@@ -233,12 +234,13 @@ def test_text_is_plain(report):
 
 def test_a_failed_check_shows_what_it_takes_to_see_it_again(reports):
     report = reports["doubled"]
-    text = report.to_text()
+    text = report.to_text(verbose=True)
+    assert text.count("rerun: ") == 0
+    assert text.endswith(f"\nRerun: {report.rerun}\n")
     for failed in report.with_status("failed"):
         head = f"FAILED  {failed.id}  [{failed.clause}] {failed.sentence}\n"
         assert head in text
         block = text.partition(head)[2].partition("\n\n")[0]
-        assert f"rerun: {failed.rerun}" in block
         if failed.counterexample:
             shown = failed.counterexample
             assert shown["parameter"] in block
@@ -255,7 +257,7 @@ def test_a_failed_check_shows_what_it_takes_to_see_it_again(reports):
 def test_a_failure_without_any_allowance_is_told_in_ulps(reports):
     [entry] = [c for c in reports["vectors"].checks if c.id == "scope/vectors-untouched"]
     assert entry.ratio == math.inf  # a bias is left alone: there is nothing to round
-    text, shown = reports["vectors"].to_text(), entry.counterexample.worst
+    text, shown = reports["vectors"].to_text(verbose=True), entry.counterexample.worst
     ulps = abs(shown.got - shown.expected) / np.spacing(np.float32(abs(shown.expected)))
     assert f"no rounding is allowed here: the error is {ulps:.3g} ulps" in text
 
@@ -265,10 +267,11 @@ def test_what_was_not_checked_is_listed_with_its_reason(reports):
     text = report.to_text()
     skipped = report.with_status("not-applicable")
     assert len(skipped) >= 5
-    listed = " ".join(text.partition(f"Not checked ({len(skipped)}):\n")[2].split())
+    listed = " ".join(text.partition(f"Not checked ({len(skipped)}): ")[2].split())
     for one in skipped:
         assert one.message.strip()
-        assert f"{one.id}: {one.message}" in listed
+        ids, _ = listed.partition(f" ({one.message})")[::2]
+        assert one.id in re.split(", |; ", ids.rpartition(")")[2])
 
 
 def test_what_could_not_be_driven_says_why(reports):
@@ -290,3 +293,56 @@ def test_long_messages_are_wrapped_and_kept_whole():
     text = made(entry("failed", message=" ".join(words))).to_text()
     assert all(w in text.split() for w in words)
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_what_matters_comes_first(reports):
+    """Verdict, deviation, mend, scope and what was not checked; then one failure whole."""
+    report = reports["doubled"]
+    head, first, *rest = report.to_text().split("\n\n")
+    lines = [line.partition(":")[0] for line in head.splitlines() if not line.startswith(" ")]
+    assert lines == ["DEVIATES", "Identified", "To mend", "Scope", "Not checked (7)"]
+    smallest = report.smallest
+    assert first.startswith(f"FAILED  {smallest.id}  [")
+    assert "at index" in first
+    failed = report.with_status("failed")
+    more = next(part for part in rest if part.startswith(f"Also failed ({len(failed) - 1}):\n"))
+    for one in failed:
+        assert (f"\n  {one.id}: " in more) is (one is not smallest)
+    assert not any("at index" in part for part in rest)
+    assert any(part.startswith("Passed (") for part in rest)
+
+
+@pytest.mark.parametrize("name", ["plain", "doubled", "vectors", "nothing"])
+def test_all_of_it_is_longer_and_says_all_that_is_in_short(reports, name):
+    short, whole = reports[name].to_text(), reports[name].to_text(verbose=True)
+    for one in reports[name].checks:
+        assert one.id in short, "what was not shown is named in short, too"
+        assert one.id in whole
+    if name != "nothing":  # which could not be driven at all
+        assert len(short.splitlines()) < len(whole.splitlines())
+        assert "every weight of two or more dimensions" in whole
+
+
+def test_the_mend_is_said_where_the_deviation_is_identified(reports):
+    assert reports["plain"].mend == reports["nan"].mend == ()
+    assert reports["vectors"].identified == ("vectors-too",)
+    (words,) = reports["vectors"].mend
+    assert words == "return gradients of fewer than two dimensions as they are"
+    said = f"To mend: {words}"
+    assert f"\n{said}\n" in reports["vectors"].to_text()
+    assert f"\n{said}\n" in reports["vectors"].to_text(identify=True)
+    assert "To mend" not in reports["nan"].to_text()
+    assert "mend" not in reports["nan"].to_dict()
+    assert reports["vectors"].to_dict()["mend"] == [words]
+
+
+def test_the_mend_has_the_axes_of_the_layout():
+    axes = {
+        "output-first": "dim=tuple(range(1, g.ndim))",
+        "output-last": "axis=tuple(range(g.ndim - 1))",
+    }
+    for layout, words in axes.items():
+        port = operator_port(lambda g: g - g.mean() if g.ndim > 1 else g, layout=layout, name="all")
+        report = check(port, max_examples=0)
+        assert report.identified == ("whole-tensor",)
+        assert words in report.mend[0]

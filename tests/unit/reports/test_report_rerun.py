@@ -59,5 +59,7 @@ def test_the_rerun_command_gives_the_same_report(tmp_path, monkeypatch, capsys, 
 
 
 def test_a_port_made_in_python_is_rerun_in_python():
-    report = check(operator_port(plain), seed=3, max_examples=0)
-    assert report.checks[0].rerun == "check(plain, suite='quick', seed=3, max_examples=0)"
+    port = operator_port(plain, name="no name of Python's")
+    report = check(port, seed=3, max_examples=0)
+    assert report.rerun == "check(port, suite='quick', seed=3, max_examples=0)"
+    assert eval(report.rerun).to_json() == report.to_json()

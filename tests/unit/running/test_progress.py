@@ -94,13 +94,15 @@ def test_standard_error_may_be_closed():
         assert judge_port(operator_port(np.negative), options, progress=progress).checks
 
 
-def test_verbose_changes_no_byte_of_the_report(capsys):
+def test_verbose_prints_the_whole_report_and_says_what_runs(capsys):
     main(["check", "--max-examples", "0"])
     silent = capsys.readouterr()
     assert silent.err == ""
     main(["check", "--max-examples", "0", "--verbose"])
     verbose = capsys.readouterr()
-    assert verbose.out == silent.out
+    assert "\n  value/bounded: worst error " in verbose.out
+    assert "\n  value/bounded: " not in silent.out
+    assert silent.out.splitlines()[-1].startswith("--verbose: ")
     assert verbose.err.startswith("[1/")
 
 

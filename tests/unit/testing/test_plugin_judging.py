@@ -41,6 +41,7 @@ def test_a_wrong_port_and_what_is_printed(run):
     result.assert_outcomes(passed=ALL - SKIPPED - len(FAILED), skipped=SKIPPED, failed=len(FAILED))
     result.stdout.fnmatch_lines([
         "*test_gc[[]first_axis-scope/every-weight]*",
+        "averages the first axis only: expected 1, got 0",
         "scope/every-weight  [[]Eq. 1; Scope] every weight in scope loses the mean*",
         "  gradient over the inputs of that output, step 1: [[]6, 4, 6, -4]",
         "  Φ(g) = 4 - 3 = 1",
@@ -48,6 +49,7 @@ def test_a_wrong_port_and_what_is_printed(run):
         "  rerun: pytest 'test_mine.py::test_gc[[]first_axis-scope/every-weight]' "
         "--gc-ref-max-examples=0",
         "  Identified: averages the first axis only (`partial-axes`)",
+        "  To mend: average over all inputs at once: axis=tuple(range(g.ndim - 1))",
         "  replay, without gc-ref:",
         "    from my_gc import first_axis",
         "    assert abs(got - expected) <= bound, *",
@@ -79,6 +81,52 @@ def test_the_rerun_command_runs_that_test_alone(project, plugin, run):
     words = line.removeprefix("  rerun: pytest ").replace("'", "").split()
     result = project.runpytest_inprocess(*plugin, *words)
     result.assert_outcomes(failed=1)
+
+
+def test_the_rerun_command_is_for_where_pytest_was_started(project, plugin, run, monkeypatch):
+    run("first_axis", "-k", "value/exact")  # writes the files
+    project.makefile(".ini", pytest="[pytest]")
+    folder = project.mkdir("sub")
+    monkeypatch.chdir(folder)
+    quick = "--gc-ref-max-examples=0"
+    result = project.runpytest_inprocess(*plugin, "../test_mine.py", "-k", "value/exact", quick)
+    line = next(x for x in result.outlines if x.startswith("  rerun: pytest"))
+    assert "'../test_mine.py::test_gc[first_axis-value/exact]'" in line
+    words = line.removeprefix("  rerun: pytest ").replace("'", "").split()
+    project.runpytest_inprocess(*plugin, *words).assert_outcomes(failed=1)
+
+
+def test_under_xdist_a_port_can_be_kept_in_one_process(project, run):
+    """With ``--dist loadgroup``; other tests are spread as they would be."""
+    pytest.importorskip("xdist")
+    project.makeconftest(
+        """
+        import os
+
+        def pytest_runtest_setup(item):
+            with open("processes.txt", "a") as file:
+                file.write(f"{item.callspec.params['port'].name} {os.getpid()}\\n")
+        """
+    )
+    result = run("right first_axis", "-n2", "--dist=loadgroup", "--gc-ref-json=reports.json")
+    failed, passed = len(FAILED), 2 * (ALL - SKIPPED) - len(FAILED)
+    result.assert_outcomes(passed=passed, skipped=2 * SKIPPED, failed=failed)
+    lines = (project.path / "processes.txt").read_text("utf-8").splitlines()
+    assert len(lines) == 2 * ALL
+    assert len(set(lines)) == 2
+    assert "@gc-ref" not in "".join(x for x in result.outlines if "rerun" in x)
+    reports = json.loads((project.path / "reports.json").read_text("utf-8"))
+    assert [r["port"]["name"] for r in reports] == ["first_axis", "right"]
+    assert "@" not in json.dumps([c["rerun"] for r in reports for c in r["checks"]])
+
+
+def test_the_line_of_the_short_summary_is_the_diagnosis(project, plugin, run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    result = run("first_axis", "-k", "every-weight or orthogonal")
+    words = [x.partition(" - ")[2] for x in result.outlines if x.startswith("FAILED ")]
+    assert words[0].endswith("averages the first axis only: expected 1, got 0")
+    assert words[1].startswith("Failed: averages the first axis only: conv1d_0.kernel ")
+    assert "a constant removed part fails at" in words[1]
 
 
 def test_some_of_the_checks(run):

@@ -97,8 +97,9 @@ def test_a_finding_is_frozen_and_judged_from_then_on(ports, capsys, target, name
     assert main([*again, "--vectors", "mine.json", "--suite-version", "2026.1"]) == 1
     text = capsys.readouterr().out
     assert f"case vector:{vector.id} (" in text
-    assert f"FAILED  {name}" in text
-    assert "--suite-version 2026.1 --vectors mine.json" in text.splitlines()[-1]
+    assert f"FAILED  {name}" in text or f"\n  {name}: " in text.partition("Also failed")[2]
+    [rerun] = [line for line in text.splitlines() if line.startswith("Rerun: ")]
+    assert "--suite-version 2026.1 --vectors mine.json" in rerun
     assert main(["check", *words, "--max-examples", "0", "--vectors", "mine.json"]) == 0
 
 
@@ -106,7 +107,7 @@ def test_from_python_the_rerun_line_names_the_files(tmp_path):
     path = str(write(tmp_path / "v.json", changed()))
     report = check(sgdm_port(), max_examples=0, vectors=[path], suite_version="2026.1")
     assert report.checks[0].rerun == (
-        "check(mine, suite='quick', seed=0, max_examples=0, suite_version='2026.1', "
+        "check(port, suite='quick', seed=0, max_examples=0, suite_version='2026.1', "
         f"vectors=[{path!r}])"
     )
     plain = check(sgdm_port(), max_examples=0, suite_version="2026.1")

@@ -27,6 +27,13 @@ from gc_ref._conformance.ports.port import (
 )
 from gc_ref._conformance.ports.serialization import ProtocolError, clean
 
+#: Ways of driving that a check asks for, and that check.
+CHECKED_BY = {
+    "reuse-gradients": "hygiene/state",
+    "twin": "hygiene/state",
+    "checkpoint": "hygiene/checkpoint",
+}
+
 
 def exec_port(
     command: str | Sequence[str],
@@ -128,7 +135,7 @@ def exec_port(
             broken=session.broken,
             breaks_for_good=True,
             shows_gradient=False,
-            environment={**_own(hello.versions), "numpy": np.__version__},
+            environment={**_own(hello.versions), "numpy": np.__version__, **_hint(hello)},
             construction=Construction("exec", tuple(words), dict, detail),
         )
 
@@ -145,6 +152,15 @@ def _split_command(command: str | Sequence[str]) -> list[str]:
     if not words:
         raise PortLoadError("the command is empty: give a program and its arguments")
     return words
+
+
+def _hint(hello: Hello) -> dict[str, str]:
+    """Say which checks want a way of driving that the program does not offer."""
+    missing = [f'"{way}" ({id})' for way, id in CHECKED_BY.items() if way not in hello.drives]
+    if hello.kind == "operator" or not missing:
+        return {}
+    words = f'its hello leaves out of "drives" {", ".join(missing)}'
+    return {"hint": f"{words}: heed one as PROTOCOL.md says, name it, and that check judges it"}
 
 
 def _own(versions: Mapping[str, str]) -> dict[str, str]:

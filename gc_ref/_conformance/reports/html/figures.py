@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -25,6 +26,9 @@ Column: TypeAlias = tuple[str, str]
 #: One part of a report's evidence, as JSON has it.
 Evidence: TypeAlias = Mapping[str, Any]
 
+#: Inputs of a neuron that are shown beside each other.
+ACROSS = 9
+
 
 @dataclass(frozen=True)
 class Table:
@@ -38,33 +42,25 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture (empty where it cannot be drawn), its caption and its numbers.
-
-    Or ``omitted`` says why there is no such figure.
-    """
+    """A picture (empty where it cannot be drawn), its caption and its numbers."""
 
     title: str
-    svg: str = ""
-    caption: str = ""
-    numbers: Table | None = None
-    omitted: str = ""
+    svg: str
+    caption: str
+    numbers: Table
 
 
 def evidence_figures(report: ReportData, prefix: str) -> Iterator[Figure]:
-    """Yield the figures of a report's evidence, or nothing where all of it is omitted.
+    """Yield the figures of a report's evidence, but for those that there is nothing to show in.
 
     The ids in its pictures begin with ``prefix``.
     """
-    if all("omitted" in report.evidence[part] for part in FIGURES):
-        return
     failed = [c.id for c in report.failures]
     telling = [id for id in failed if id.startswith(("scope/", "value/", "step/"))]
     see = ", ".join(telling or failed)
     for part, (title, figure) in FIGURES.items():
         found = report.evidence[part]
-        if "omitted" in found:
-            yield Figure(title, omitted=found["omitted"])
-        else:
+        if "omitted" not in found:
             yield figure(title, found, see, f"{prefix}-{part}")
 
 
@@ -213,18 +209,71 @@ def neuron_figure(shown: Counterexample, prefix: str) -> Figure | None:
         f"Expected against got: {what} after step {element.step}, for each input of that output "
         "neuron."
     )
+    at = position(shown)
+    if at is not None and len(expected) <= ACROSS:  # as arrays, which say all that a picture would
+        return Figure("", "", caption, _across(shown))
+    svg = pictures.draw_answer(expected, got, prefix=f"{prefix}-answer")
+    return Figure("", svg, caption, _down(shown, at))
+
+
+def _across(shown: Counterexample) -> Table:
+    """The neuron as arrays: a row each, along the axis of the mean."""
+    element, neuron = shown.easiest, shown.neuron
+    inputs = [_index(shown, i) for i in range(len(neuron.got))]
+    columns = [("array", "text"), *((words, "number") for words in inputs)]
+    several = len(element.gradient) > 1
+    rows: list[Sequence[Any]] = [
+        (f"gradient, step {t}" if several else "gradient", *row)
+        for t, row in enumerate(element.gradient, 1)
+    ]
+    rows += [("expected", *neuron.expected), ("got", *neuron.got)]
+    if shown.output_axis is not None:
+        columns.append(("mean", "number"))
+        rows = [(*row, _mean_of(shown, row)) for row in rows]
+    return Table(f"One output neuron: {_slice(shown)}", columns, rows, "arrays")
+
+
+def _mean_of(shown: Counterexample, row: Sequence[Any]) -> float | str:
+    """The mean of a row of gradients; that of weights says nothing."""
+    name, *values = row
+    weights = shown.easiest.weight is not None and name in ("expected", "got")
+    return "" if weights or not finite(*values) else math.fsum(values) / len(values)
+
+
+def _down(shown: Counterexample, at: int | None) -> Table:
+    """The neuron with a row for each of its inputs, of which there are many."""
+    element, neuron = shown.easiest, shown.neuron
     columns = (
         ("input", "text"),
         *((f"gradient, step {t}", "number") for t in range(1, len(element.gradient) + 1)),
         ("expected", "number"),
         ("got", "number"),
     )
-    at = position(shown)
     rows = [
         [f"{i} (the one above)" if i == at else str(i), *row]
-        for i, row in enumerate(zip(*element.gradient, expected, got, strict=False))
+        for i, row in enumerate(zip(*element.gradient, neuron.expected, neuron.got, strict=False))
     ]
-    svg = ""
-    if len(expected) > 1:
-        svg = pictures.draw_answer(expected, got, prefix=f"{prefix}-answer")
-    return Figure("", svg, caption, Table("One output neuron", columns, rows))
+    return Table(f"One output neuron: {_slice(shown)}", columns, rows)
+
+
+def _slice(shown: Counterexample) -> str:
+    """Say which part of the parameter is shown, and over which axes its mean goes."""
+    axes = shown.output_axis
+    if len(shown.easiest.index) != len(shown.shape):  # somebody else's report
+        return shown.parameter
+    if axes is None:
+        return f"all of {shown.parameter}, which GC leaves alone"
+    inner = [a for a in range(len(shown.shape)) if a not in axes]
+    index = ", ".join(
+        str(shown.easiest.index[a]) if a in axes else ":" for a in range(len(shown.shape))
+    )
+    over = f"{'axis' if len(inner) == 1 else 'axes'} {', '.join(map(str, inner))}"
+    return f"{shown.parameter}[{index}]; its mean goes over {over}, along each row"
+
+
+def _index(shown: Counterexample, i: int) -> str:
+    """Index of an input of the neuron into the parameter."""
+    axes, index = shown.output_axis or (), list(shown.easiest.index)
+    for axis in reversed([a for a in range(len(shown.shape)) if a not in axes]):
+        i, index[axis] = divmod(i, shown.shape[axis])
+    return f"[{', '.join(map(str, index))}]"

@@ -30,6 +30,7 @@ def render_html(report: ReportData) -> str:
 
 def render_html_matrix(reports: Sequence[ReportData]) -> str:
     """Render many reports as one page: a table of ports and checks, then each report in full."""
+    reports = matrix.most_failures_first(reports)
     names = matrix.labels(reports)
     return _render(
         "matrix.html.jinja",
@@ -94,6 +95,8 @@ def _part(report: ReportData, prefix: str, *, level: int) -> dict[str, Any]:
         "headline": summary.headline(report),
         "counts": summary.counts(report),
         "provenance": summary.provenance(report),
+        "scope": "; ".join(filter(None, (summary.judged_scope(report), summary.chosen(report)))),
+        "not_checked": summary.not_checked(report),
         "diagnosis": _diagnosis(report),
         "deviations": _deviations_table(report),
         "smallest": check,
@@ -127,13 +130,12 @@ def _diagnosis(report: ReportData) -> list[str]:
 
 
 def _deviations_table(report: ReportData) -> Table:
-    columns = (
-        ("deviation", "code"),
-        ("what such a port does", "text"),
-        ("breaks", "text"),
-        ("seen in", "text"),
-    )
-    rows = summary.named_deviations(report)
+    columns = [("deviation", "code"), ("what such a port does", "text"), ("breaks", "text")]
+    found = summary.named_deviations(report)
+    rows: list[Sequence[str]] = [row[:3] for row in found]
+    if any(seen for *_, seen in found):
+        columns.append(("seen in", "text"))
+        rows = list(found)
     return Table("Known deviations that reproduce it", columns, rows, "stack")
 
 
@@ -160,7 +162,9 @@ def _conventions_table(report: ReportData) -> Table:
 def _ports_table(reports: Sequence[ReportData], names: Sequence[str]) -> Table:
     columns = (
         ("port", "link"),
+        ("framework", "text"),
         ("verdict", "status"),
+        ("what is wrong", "prose"),
         ("checks", "text"),
         ("identified as", "codes"),
         ("target", "text"),
@@ -169,7 +173,8 @@ def _ports_table(reports: Sequence[ReportData], names: Sequence[str]) -> Table:
     for i, (name, r) in enumerate(zip(names, reports, strict=True)):
         verdict = (r.verdict, summary.VERDICT[r.verdict], r.verdict + summary.variant(r))
         target = matrix.target_of(r)
-        rows.append(((f"port-{i}", name), verdict, summary.counts(r), r.identified, target))
+        words = (summary.framework(r), verdict, summary.in_words(r))
+        rows.append(((f"port-{i}", name), *words, summary.counts(r), r.identified, target))
     return Table("Verdict of each port", columns, rows, "stack")
 
 

@@ -46,6 +46,8 @@ SETTINGS: Any = {
 }
 #: Width of all pictures in inches: not wider, so that their text stays readable on a phone.
 WIDTH = 4.6
+#: Width of the widest character of a number (a minus sign), in units of the font size.
+WIDEST = 0.84
 
 
 def available() -> bool:
@@ -129,7 +131,7 @@ def draw_means(figure: Any, means: Mapping[str, Any]) -> tuple[str, str]:
             if values:
                 axes.text(-0.02 * columns, y + 0.5, label, va="center", ha="right")
                 for x, value in enumerate(values):
-                    _cell(axes, x, y, value, scale)
+                    _cell(axes, x, y, value, scale, width=WIDTH * 72 / (1.3 * columns))
                 y += 1.0
         y += 0.35
     axes.set_xlim(-0.3 * columns, columns)
@@ -144,7 +146,8 @@ def draw_means(figure: Any, means: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
-def _cell(axes: Any, x: float, y: float, value: float, scale: float) -> None:
+def _cell(axes: Any, x: float, y: float, value: float, scale: float, *, width: float) -> None:
+    """Draw a cell that is ``width`` points wide, and the number in it as large as it fits."""
     from matplotlib.patches import Rectangle
 
     face = (INK, 0.35)
@@ -154,7 +157,8 @@ def _cell(axes: Any, x: float, y: float, value: float, scale: float) -> None:
     axes.add_patch(Rectangle((x + 0.03, y + 0.05), 0.94, 0.9, **style))
     tiny = 0 < abs(value) < 1e-6 * scale  # rounding: the table has it in full
     text = "≈0" if tiny else short(value, 3)
-    axes.text(x + 0.5, y + 0.52, text.replace("-", "−"), va="center", ha="center", size=7.5)
+    size = min(7.5, 0.9 * width / (WIDEST * len(text)))
+    axes.text(x + 0.5, y + 0.52, text.replace("-", "−"), va="center", ha="center", size=size)
 
 
 @_picture

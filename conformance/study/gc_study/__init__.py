@@ -1,0 +1,1 @@
+"""The experiment of the Keras tutorial on Gradient Centralization, with pairs and repetitions."""

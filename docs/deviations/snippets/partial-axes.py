@@ -1,0 +1,21 @@
+# The mean is taken over some of the input axes only.
+
+# %% numpy, optax: centralize
+def centralize(g):
+    if g.ndim < 2:
+        return g
+    return g - g.mean(axis=0, keepdims=True)
+
+
+# %% torch: centralize
+def centralize(g):
+    if g.ndim < 2:
+        return g
+    return g - g.mean(dim=1, keepdim=True)
+
+
+# %% keras: centralize
+def centralize(g):
+    if len(g.shape) < 2:
+        return g
+    return g - ops.mean(g, axis=0, keepdims=True)

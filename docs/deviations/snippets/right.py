@@ -1,0 +1,147 @@
+# What is right: the others are the same with one thing wrong.
+
+# %% numpy, optax: centralize
+def centralize(g):
+    if g.ndim < 2:
+        return g
+    inputs = tuple(range(g.ndim - 1))
+    return g - g.mean(axis=inputs, keepdims=True)
+
+
+# %% numpy-first: centralize
+def centralize(g):
+    if g.ndim < 2:
+        return g
+    inputs = tuple(range(1, g.ndim))
+    return g - g.mean(axis=inputs, keepdims=True)
+
+
+# %% torch: centralize
+def centralize(g):
+    if g.ndim < 2:
+        return g
+    inputs = tuple(range(1, g.ndim))
+    return g - g.mean(dim=inputs, keepdim=True)
+
+
+# %% keras: centralize
+def centralize(g):
+    if len(g.shape) < 2:
+        return g
+    inputs = tuple(range(len(g.shape) - 1))
+    return g - ops.mean(g, axis=inputs, keepdims=True)
+
+
+# %% keras: GCSGD
+class GCSGD(keras.optimizers.SGD):
+    def apply(self, grads, trainable_variables=None):
+        return super().apply([centralize(g) for g in grads], trainable_variables)
+
+
+# %% numpy: SGDM
+class SGDM:
+    def __init__(self, lr, momentum):
+        self.lr, self.momentum, self.moments = lr, momentum, {}
+
+    def step(self, weights, gradients):
+        for name, g in gradients.items():
+            g = centralize(g)
+            m = self.momentum * self.moments.get(name, 0) + (1 - self.momentum) * g
+            self.moments[name] = m
+            weights[name] = weights[name] - self.lr * m
+
+
+# %% numpy: AdamW
+class AdamW:
+    def __init__(self, lr, beta1, beta2, eps, weight_decay):
+        self.lr, self.beta1, self.beta2 = lr, beta1, beta2
+        self.eps, self.decay = eps, weight_decay
+        self.t, self.first, self.second = 0, {}, {}
+
+    def step(self, weights, gradients):
+        self.t += 1
+        for name, g in gradients.items():
+            w, g = weights[name], centralize(g)
+            m = self.beta1 * self.first.get(name, 0) + (1 - self.beta1) * g
+            v = self.beta2 * self.second.get(name, 0) + (1 - self.beta2) * g * g
+            self.first[name], self.second[name] = m, v
+            m, v = m / (1 - self.beta1**self.t), v / (1 - self.beta2**self.t)
+            update = m / (np.sqrt(v) + self.eps)
+            weights[name] = w - self.lr * update - self.lr * self.decay * w
+
+
+# %% numpy: AdamGC2
+class AdamGC2:
+    def __init__(self, lr, beta1, beta2, eps):
+        self.lr, self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps
+        self.t, self.first, self.second = 0, {}, {}
+
+    def step(self, weights, gradients):
+        self.t += 1
+        for name, g in gradients.items():
+            m = self.beta1 * self.first.get(name, 0) + (1 - self.beta1) * g
+            v = self.beta2 * self.second.get(name, 0) + (1 - self.beta2) * g * g
+            self.first[name], self.second[name] = m, v
+            m, v = m / (1 - self.beta1**self.t), v / (1 - self.beta2**self.t)
+            update = centralize(m / (np.sqrt(v) + self.eps))
+            weights[name] = weights[name] - self.lr * update
+
+
+# %% torch: SGD
+class SGD(torch.optim.Optimizer):
+    def __init__(self, params, lr, momentum=0, use_gc=True):
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+        self.use_gc = use_gc
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                g = centralize(p.grad) if self.use_gc else p.grad
+                buffer = state.get("buffer", 0) * group["momentum"] + g
+                state["buffer"] = buffer
+                p.sub_(buffer, alpha=group["lr"])
+
+
+# %% torch: AdamGC2
+class AdamGC2(torch.optim.Optimizer):
+    def __init__(self, params, lr, betas=(0.9, 0.999), eps=1e-8):
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            (beta1, beta2), eps = group["betas"], group["eps"]
+            for p in group["params"]:
+                state, g = self.state[p], p.grad
+                if not state:
+                    state.update(t=0, m=torch.zeros_like(p), v=torch.zeros_like(p))
+                state["t"] += 1
+                m = state["m"].mul_(beta1).add_(g, alpha=1 - beta1)
+                v = state["v"].mul_(beta2).addcmul_(g, g, value=1 - beta2)
+                root = (v / (1 - beta2 ** state["t"])).sqrt() + eps
+                update = centralize(m / (1 - beta1 ** state["t"]) / root)
+                p.sub_(update, alpha=group["lr"])
+
+
+# %% torch: AdamW
+class AdamW(torch.optim.Optimizer):
+    def __init__(self, params, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0):
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            lr, (beta1, beta2), eps = group["lr"], group["betas"], group["eps"]
+            for p in group["params"]:
+                state, g = self.state[p], centralize(p.grad)
+                if not state:
+                    state.update(t=0, m=torch.zeros_like(p), v=torch.zeros_like(p))
+                state["t"] += 1
+                m = state["m"].mul_(beta1).add_(g, alpha=1 - beta1)
+                v = state["v"].mul_(beta2).addcmul_(g, g, value=1 - beta2)
+                m, v = m / (1 - beta1 ** state["t"]), v / (1 - beta2 ** state["t"])
+                p.mul_(1 - lr * group["weight_decay"])
+                p.sub_(m / (v.sqrt() + eps), alpha=lr)

@@ -1,0 +1,12 @@
+# Biases, norm scales and scalars get a gradient of 0.
+
+# %% numpy, optax: centralize
+def centralize(g):
+    inputs = tuple(range(g.ndim - 1))
+    return g - g.mean(axis=inputs, keepdims=True)
+
+
+# %% keras: centralize
+def centralize(g):
+    inputs = tuple(range(len(g.shape) - 1))
+    return g - ops.mean(g, axis=inputs, keepdims=True)
