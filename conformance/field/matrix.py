@@ -37,8 +37,8 @@ def matrix(files: Mapping[str, Records]) -> str:
 
 
 RECREATED_SAYS = (
-    "These are in repositories only. Each was written anew by us, to do what is known of it; what is "
-    "judged is what we wrote."
+    "These are in repositories only. Each was written anew by us, to do what is known of it; what "
+    "is judged is what we wrote."
 )
 
 
