@@ -92,7 +92,7 @@ def judged_scope(report: ReportData) -> str:
         return ""
     weights, alone = report.scope["weights"], report.scope["left_alone"]
     what = counted(weights, "weight") + " of two or more dimensions"
-    return f"{weights - alone} of {what}" if alone else f"all {what}"
+    return (f"{weights - alone} of {what}" if alone else f"all {what}") + " are to be centralized"
 
 
 def chosen(report: ReportData) -> str:

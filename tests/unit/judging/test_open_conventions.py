@@ -147,6 +147,30 @@ class TestDecayInsideTheUpdate:
         assert check(port).verdict == "deviates"
 
 
+def growing_decay(where):
+    """Signs with a decay that grows from step to step: beside, inside or absent from Φ."""
+
+    def step(w, g, state, h, t, name):
+        del state, name
+        decay = h["weight_decay"] * min(t, 3) * w
+        if where == "base":
+            return w - h["lr"] * (np.sign(g) + decay)
+        if where == "inside":
+            return w - h["lr"] * phi(np.sign(g) + decay)
+        return w - h["lr"] * (phi(np.sign(g)) + decay * (0.5 if where == "half" else 1))
+
+    return numpy_port(trainer(step), name=where)
+
+
+@pytest.mark.parametrize(
+    ("where", "verdict"),
+    [("inside", "conforms"), ("outside", "conforms"), ("half", "deviates")],
+)
+def test_the_decay_of_a_base_may_change_from_step_to_step(where, verdict):
+    report = check(replace(growing_decay(where), base=growing_decay("base")))
+    assert report.verdict == verdict, report.to_text()
+
+
 @pytest.mark.parametrize("on_update", [False, True])
 def test_an_unknown_optimizer(on_update):
     report = check(numpy_port(rmsprop(on_update=on_update)))

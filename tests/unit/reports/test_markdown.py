@@ -242,7 +242,8 @@ def test_scope_and_what_was_not_checked_stand_at_the_top(name):
     verdict, scope, skipped = rendered(name).split("\n\n")[1:4]
     assert verdict.startswith("**Conforms**" if name == "plain" else "**Deviates**")
     assert scope.startswith(
-        "**Scope**: all 15 weights of two or more dimensions; layout = output-last"
+        "**Scope**: all 15 weights of two or more dimensions are to be centralized; "
+        "layout = output-last"
     )
     assert skipped.startswith("**Not checked**: effect/off (the port has no switch")
 
