@@ -38,14 +38,15 @@ def ignores_mean(trial: Trial, case: Case, p: Parameter, *, port: Port | None = 
     """Whether a port, its base, or it with GC off moves a weight as before in the mirrored case.
 
     What a mean that is not removed does there is as large as the step itself. What rounding does
-    may be so too, but in few elements: that most of them move alike decides.
+    may be so too, but in few elements: that most of those that move at all move alike decides.
     """
     plain = trial.steps(case, p, port=port)[-1].astype(np.float64)
     other = trial.steps(mirrored(trial, case), p, port=port)[-1].astype(np.float64)
     path = np.abs(plain - p.value) + np.abs(other - p.value)
     with np.errstate(invalid="ignore"):
+        moved = path > 0  # a step below the spacing of the weights is no answer
         alike = np.isfinite(path) & (np.abs(plain - other) <= path / 64)
-    return bool(np.any(plain != p.value) and np.mean(alike) > 0.5)
+    return bool(moved.any() and np.mean(alike[moved]) > 0.5)
 
 
 def weights_without_mean(trial: Trial, case: Case, *, port: Port | None = None) -> list[Parameter]:
