@@ -13,7 +13,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 from unittest import mock
@@ -212,16 +212,21 @@ def _included(path: str, page: PurePosixPath) -> str:
 def with_links(text: str, source: PurePosixPath, page: PurePosixPath) -> str:
     """Turn the links of a text that stands in ``source`` into those of ``page``."""
     lines, fenced = [], False
+    marked = set(re.findall(r'<a id="([^"]+)"', text))  # MyST knows the anchors of headings only
     for line in text.splitlines(keepends=True):
         if line.lstrip().startswith("```"):
             fenced = not fenced
-        lines.append(line if fenced else LINK.sub(lambda m: _link(m, source, page), line))
+        lines.append(line if fenced else LINK.sub(lambda m: _link(m, source, page, marked), line))
     return "".join(lines)
 
 
-def _link(found: re.Match[str], source: PurePosixPath, page: PurePosixPath) -> str:
+def _link(
+    found: re.Match[str], source: PurePosixPath, page: PurePosixPath, marked: Collection[str]
+) -> str:
     image, words, target = found.groups()
     path, _, anchor = target.partition("#")
+    if not path and anchor in marked:
+        return f'<a href="#{anchor}">{words}</a>'
     if "://" in target or target.startswith("mailto:") or not path:
         return found[0]
     wanted = os.path.normpath(source.parent / path)
