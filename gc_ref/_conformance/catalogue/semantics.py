@@ -142,7 +142,7 @@ class Semantics:
         return all(getattr(self, field) == getattr(other, field) for field in fields)
 
     def words(self, layout: str) -> tuple[str, ...]:
-        """What such a port does, one sentence for each part that is not as it should be."""
+        """What such a port does: first each part that is not as it should be."""
         ends = ("first", "last") if layout == "output-first" else ("last", "first")
         centering = RULES[self.centering].words
         said = [centering.format(amount=self.amount, out=ends[0], far=ends[1])]
@@ -156,7 +156,7 @@ class Semantics:
         said += [condition.words.format(k=k) for condition, k in self._conditions()]
         if self.mistake:
             said.append(MISTAKES[self.mistake].words)
-        return tuple(said)
+        return tuple(said if RULES[self.centering].deviation else [*said[1:], said[0]])
 
     def _conditions(self) -> Iterator[tuple[Condition, float]]:
         if self.gate:
