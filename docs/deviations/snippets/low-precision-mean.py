@@ -21,7 +21,8 @@ def centralize(g):
     if len(g.shape) < 2:
         return g
     inputs = tuple(range(len(g.shape) - 1))
-    return g - ops.mean(ops.cast(g, "float16"), axis=inputs, keepdims=True)
+    mean = ops.mean(ops.cast(g, "float16"), axis=inputs, keepdims=True)
+    return g - ops.cast(mean, g.dtype)
 
 
 # %% optax: centralize
