@@ -89,7 +89,7 @@ def operator_port(
     Raises
     ------
     PortLoadError
-        If the function is not callable, or the framework is unknown or missing.
+        If the function is not callable, or a class, or the framework is unknown or missing.
     ValueError
         For an unknown convention.
 
@@ -102,6 +102,11 @@ def operator_port(
     """
     if not callable(function):
         raise PortLoadError(f"{function!r} is not a function of a gradient")
+    if isinstance(function, type):
+        raise PortLoadError(
+            f"{function.__qualname__} is a class, and an operator is a function of a gradient; "
+            "an optimizer is a port of another kind: torch, keras or optax"
+        )
     backend = _backend(framework)
     label, arguments = label_of(function, name), dict(settings or {})
 

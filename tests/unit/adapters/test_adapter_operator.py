@@ -248,3 +248,12 @@ def test_conventions_are_checked_at_once():
 def test_conventions_about_steps_are_refused():
     with pytest.raises(ValueError, match="convention momentum is about steps"):
         operator_port(output_last, conventions={"momentum": "ema"})
+
+
+def test_an_optimizer_is_told_where_it_belongs():
+    class Descent:
+        def step(self):
+            """An optimizer in the manner of PyTorch."""
+
+    with pytest.raises(PortLoadError, match="Descent is a class, .* torch, keras or optax"):
+        operator_port(Descent)

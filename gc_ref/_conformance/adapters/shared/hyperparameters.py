@@ -108,7 +108,8 @@ def require_lr(signature: Signature, label: str) -> None:
     if "lr" not in signature.names:
         raise PortLoadError(
             f"{label} takes no learning rate; looked for an argument named "
-            f"{', '.join(ALIASES['lr'])}. Give it one of these names, or wrap it in a factory"
+            f"{', '.join(ALIASES['lr'])}. Give it one of these names, or wrap it in a factory; "
+            "a function of a gradient alone is an operator"
         )
 
 
