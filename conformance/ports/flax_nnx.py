@@ -4,11 +4,11 @@ There each parameter is an nnx.Param in an nnx.State. The two functions of a cha
 a model as such a state; what they answer is a plain tree again.
 """
 
+import flax_chain
 import jax
 import optax
-from flax import nnx
-import flax_chain
 import optax_centralize
+from flax import nnx
 
 
 def on_nnx(chain):

@@ -255,5 +255,5 @@ def test_an_optimizer_is_told_where_it_belongs():
         def step(self):
             """An optimizer in the manner of PyTorch."""
 
-    with pytest.raises(PortLoadError, match="Descent is a class, .* torch, keras or optax"):
+    with pytest.raises(PortLoadError, match=r"Descent is a class, .* torch, keras or optax"):
         operator_port(Descent)
