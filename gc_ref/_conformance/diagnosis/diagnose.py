@@ -31,6 +31,8 @@ NOT_REPEATABLE = (
     "whatever else fails may follow from it"
 )
 UNKNOWN = "no known semantics reproduces this port"
+UNKNOWN_SO = "no known semantics with what was declared reproduces this port"
+ALGORITHMS = {"sgdm": "Algorithm 1 (SGDM)", "adam": "Algorithm 2 (Adam)"}
 RIGHT = (
     f"{RULES['mean'].words}, as it should be, in Dense and convolution layers on integer gradients"
 )
@@ -155,16 +157,51 @@ def _against_paper(
         found = search.long_schedules(found[0]) or found
     if not found and not judge.operator:
         found = search.with_shared_state()
+    if not found and not by_checks:
+        return _otherwise_declared(judge) or _unknown(search, judge.layout)
     if not found:
-        return _known((), by_checks, judge.layout) if by_checks else _unknown(search, judge.layout)
+        return _known((), by_checks, judge.layout)
     crossing = any(RULES[s.centering].crosses or s.value_gate for s in found)
     if "scope/slices-isolated" in failed and not crossing:
         by_checks |= _of_a_nan(search, found[0])
     if decay := _distorted_decay(judge, search, found[0]):
         by_checks["decay-distorted"] = decay
     if not by_checks and not any(s.deviations for s in found):
+        if other := _otherwise_declared(judge):
+            return other
         return Diagnosis(words=(f"{UNKNOWN}; nearest: {RIGHT}; it fails {', '.join(failed)}",))
     return _known(found, by_checks, judge.layout)
+
+
+def _otherwise_declared(judge: Judge) -> Diagnosis | None:
+    """Say what is inferred of a port without its declarations, where it is something else."""
+    port = judge.port
+    layout = {f: v for f, v in port.conventions.items() if f == "layout"}
+    if judge.operator or (port.conventions == layout and port.algorithm is None):
+        return None
+    free = Judge(
+        replace(port, conventions=layout, algorithm=None),
+        seed=judge.seed,
+        suite=judge.suite,
+        max_examples=0,
+        known=judge.known,
+    )
+    inferred = free.specification
+    said = []
+    if port.algorithm and inferred.mode in ALGORITHMS and inferred.mode != port.algorithm:
+        said.append(
+            f"it was held to {ALGORITHMS[port.algorithm]}; without that, "
+            f"{ALGORITHMS[inferred.mode]} is inferred"
+        )
+    else:
+        for name, value in port.conventions.items():
+            other = inferred.conventions.values.get(name, value)
+            if other != value and inferred.conventions.sources[name] == "inferred":
+                said.append(
+                    f"{name} = {value} was declared; without that, {name} = {other} is inferred: "
+                    f"{CONVENTIONS[name].values[other]}"
+                )
+    return Diagnosis(words=(UNKNOWN_SO, *said)) if said else None
 
 
 def _distorted_decay(judge: Judge, search: SemanticsSearch, semantics: Semantics) -> str:

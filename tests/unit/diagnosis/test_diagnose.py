@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import _numpy_optimizers as steps
 import numpy as np
 import pytest
 from _reports import plain, sgdm, swapped
@@ -70,3 +71,33 @@ def test_against_its_base_a_known_deviation_is_named(operator, id):
     base = numpy_port(sgdm(lambda g: g), name="base")
     found = diagnosed(numpy_port(sgdm(operator), name="port", base=base), "step/base-law")
     assert found.identified == ((id,) if id else ())
+
+
+DECAYED = steps.sgdm(decayed=lambda g, decay: steps.phi(g + decay))
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({"placement": "gradient"}, "without that, placement = decayed-gradient is inferred: "),
+        ({"placement": "decayed-gradient", "momentum": "heavy-ball"}, "momentum = ema is inferred"),
+    ],
+)
+def test_what_was_declared_wrongly_is_told(declared, said):
+    port = numpy_port(DECAYED, algorithm="sgdm", conventions=declared)
+    first, *others = diagnosed(port, "step/sgdm").words
+    assert first == "no known semantics with what was declared reproduces this port"
+    assert [said in words for words in others] == [True]
+
+
+def test_an_algorithm_that_was_declared_wrongly_is_told():
+    words = diagnosed(numpy_port(steps.sgdm(), algorithm="adam"), "step/adam").words
+    assert words[1:] == (
+        "it was held to Algorithm 2 (Adam); without that, Algorithm 1 (SGDM) is inferred",
+    )
+
+
+def test_right_declarations_explain_no_failure():
+    port = numpy_port(DECAYED, algorithm="sgdm", conventions={"placement": "decayed-gradient"})
+    [words] = diagnosed(port, "law/linear").words
+    assert words.startswith(UNKNOWN)
