@@ -60,6 +60,14 @@ def test_threads_and_exit_handlers_do_not_write_into_the_report(here):
 
 # ---- signals
 
+#: Runs Python with the words after the first, the number of a signal that it shall not ignore, as
+#: it would where the tests run under nohup.
+LISTEN = """
+import os, signal, sys
+signal.signal(int(sys.argv[1]), signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
+
 
 @pytest.mark.parametrize(
     ("target", "number", "words"),
@@ -74,14 +82,9 @@ def test_threads_and_exit_handlers_do_not_write_into_the_report(here):
     ],
 )
 def test_a_signal_is_one_line_and_leaves_nothing(here, target, number, words):
-    program = [sys.executable, "-m", "gc_ref.conformance", *quick(target, "--json", "r.json")]
-
-    def listen():  # where the tests run under nohup, or behind a shell, it would stay ignored
-        signal.signal(number, signal.SIG_DFL)
-
-    with subprocess.Popen(
-        program, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listen
-    ) as p:
+    words_of_it = ["-m", "gc_ref.conformance", *quick(target, "--json", "r.json")]
+    program = [sys.executable, "-c", LISTEN, str(int(number)), *words_of_it]
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True, start_new_session=True) as p:
         while p.stderr.readline() != "hangs\n":
             pass
         p.send_signal(number)
