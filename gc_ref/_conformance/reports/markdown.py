@@ -74,8 +74,10 @@ def _lines(report: ReportData) -> Iterator[str]:
 
 def _reach(report: ReportData) -> Iterator[str]:
     """What the verdict is about, and what was not checked."""
-    scope = "; ".join(filter(None, (summary.judged_scope(report), summary.chosen(report))))
-    for title, text in (("Scope", scope), ("Not checked", summary.not_checked(report))):
+    for title, text in (
+        ("Scope", summary.scope(report)),
+        ("Not checked", summary.not_checked(report)),
+    ):
         if text:
             yield f"**{title}**: {escape(text)}."
             yield ""

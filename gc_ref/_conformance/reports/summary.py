@@ -86,7 +86,7 @@ def narrowed(conventions: Mapping[str, Mapping[str, str]], scope: Mapping[str, i
     )
 
 
-def judged_scope(report: ReportData) -> str:
+def _judged_scope(report: ReportData) -> str:
     """Say how many weights the port is held to centralize; nothing where that is not known."""
     if not report.scope:
         return ""
@@ -95,7 +95,7 @@ def judged_scope(report: ReportData) -> str:
     return (f"{weights - alone} of {what}" if alone else f"all {what}") + " are to be centralized"
 
 
-def chosen(report: ReportData) -> str:
+def _chosen(report: ReportData) -> str:
     """Return the conventions that the port was held to, by where they are known from."""
     found = []
     for source in ("declared", "inferred"):
@@ -105,6 +105,11 @@ def chosen(report: ReportData) -> str:
         if fields:
             found.append(f"{', '.join(fields)} ({source})")
     return "; ".join(found)
+
+
+def scope(report: ReportData) -> str:
+    """Return how many weights a verdict is about, and the conventions that it rests on."""
+    return "; ".join(filter(None, (_judged_scope(report), _chosen(report))))
 
 
 def not_checked(report: ReportData) -> str:

@@ -8,11 +8,10 @@ from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.reports.findings_text import diagnosed, finding, replayed
 from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.reports.summary import (
-    chosen,
     convention_meaning,
-    judged_scope,
     narrowing,
     not_checked,
+    scope,
     variant,
 )
 from gc_ref._conformance.writing.words import counted, wrapped
@@ -66,8 +65,8 @@ def _lines(report: ReportData, *, verbose: bool) -> Iterator[str]:
 
 def _reach(report: ReportData) -> Iterator[str]:
     """Say what the verdict is about, and what was not checked."""
-    if scope := "; ".join(filter(None, (judged_scope(report), chosen(report)))):
-        yield from wrapped("Scope: ", scope)
+    if words := scope(report):
+        yield from wrapped("Scope: ", words)
     if skipped := not_checked(report):
         count = len(report.with_status("not-applicable"))
         yield from wrapped(f"Not checked ({count}): ", skipped)

@@ -95,7 +95,7 @@ def _part(report: ReportData, prefix: str, *, level: int) -> dict[str, Any]:
         "headline": summary.headline(report),
         "counts": summary.counts(report),
         "provenance": summary.provenance(report),
-        "scope": "; ".join(filter(None, (summary.judged_scope(report), summary.chosen(report)))),
+        "scope": summary.scope(report),
         "not_checked": summary.not_checked(report),
         "diagnosis": _diagnosis(report),
         "deviations": _deviations_table(report),
