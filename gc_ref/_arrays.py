@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import operator
 import sys
@@ -23,9 +24,10 @@ from array_api_compat import (
 
 Array = Any
 
-#: Elements of a block on a CPU: its float64 values, and one more array like them, stay in the
-#: second-level cache. Elsewhere a block is as large as memory allows to hold several times.
-_CPU_BLOCK, _OTHER_BLOCK = 2**16, 2**24
+#: Elements of a block on a CPU: its float64 values stay in a cache of a few megabytes, and the
+#: calls for each block cost little beside them. Elsewhere a block is as large as memory allows
+#: to hold several times.
+_CPU_BLOCK, _OTHER_BLOCK = 2**18, 2**24
 
 
 def namespace_of(**arrays: Array) -> ModuleType:
@@ -121,7 +123,12 @@ def widest_dtype(array: Array, xp: ModuleType) -> Any:
         return xp.float64
     if is_jax_array(array):
         return xp.float64 if sys.modules["jax"].config.jax_enable_x64 else xp.float32
-    there = xp.__array_namespace_info__().dtypes(device=device(array), kind="real floating")
+    return _widest_on(device(array), xp)
+
+
+@functools.cache
+def _widest_on(place: Any, xp: ModuleType) -> Any:
+    there = xp.__array_namespace_info__().dtypes(device=place, kind="real floating")
     return there.get("float64", xp.float32)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from types import ModuleType
 from typing import Any
 
@@ -190,8 +191,9 @@ def _within_one_ulp(
     result, near, limit = _subtract_means(g, axis, wide, xp)
     if fan_in > 1 and not xp.all(near >= limit):  # the mean of one number is exact
         negligible = limit <= 2 * float(xp.finfo(grad.dtype).smallest_normal)
-        doubtful = xp.nonzero(~((near >= limit) | negligible))[0]  # NaN is doubtful
-        for some in blocks(grad, doubtful.shape[0], fan_in):
+        doubtful = ~((near >= limit) | negligible)  # NaN is doubtful
+        doubtful = xp.nonzero(xp.reshape(doubtful, (-1,)))[0]
+        for some in blocks(grad, doubtful.shape[0], 4 * fan_in):  # of which it holds several
             at = (slice(None), doubtful[some]) if columns else (doubtful[some], slice(None))
             result[at] = xp.astype(_by_exact_sum(xp.astype(g[at], wide), (axis,), xp), grad.dtype)
 
@@ -222,25 +224,28 @@ def _subtract_means(g: Array, axis: int, wide: Any, xp: ModuleType) -> tuple[Arr
     the smallest ulp there is. So the smallest |r| of a slice tells if all of it is right.
     """
     fan_in, pieces = g.shape[axis], blocks(g, g.shape[0], g.shape[1])
-    groups = [[piece] for piece in pieces] if axis == 1 else [pieces]  # that share their means
     result = xp.empty_like(g)
+    parts = _parts(g, result, pieces, wide, xp)
+    groups = [[part] for part in parts] if axis == 1 else [parts]  # that share their means
     near, magnitudes = [], []
     for group in groups:
         with quiet():
-            total = magnitude = 0.0
-            for piece in group:
-                values = xp.astype(g[piece, :], wide)
-                total = total + _sum(values, axis, xp)
-                sizes = xp.abs(xp.astype(g[piece, :], xp.float32, copy=False))
-                magnitude = magnitude + _sum(sizes, axis, xp)
+            sums = []
+            for g_part, _, values, sizes in group:
+                values[...] = g_part
+                sums.append((_sum(values, axis, xp), _sum(_abs(g_part, sizes, xp), axis, xp)))
+            total, magnitude = (
+                functools.reduce(operator.add, of) for of in zip(*sums, strict=True)
+            )
             mean = total / fan_in
-            mean = mean[:, None] if axis == 1 else mean
             smallest = []
-            for piece in group:
-                values = values if len(group) == 1 else xp.astype(g[piece, :], wide)
+            for g_part, result_part, values, sizes in group:
+                if len(group) > 1:
+                    values[...] = g_part
                 values -= mean  # Eq. 1
-                result[piece, :] = values  # rounded once
-                smallest.append(xp.min(xp.abs(result[piece, :]), axis=axis))
+                result_part[...] = values  # rounded once
+                sizes = _abs(result_part, sizes, xp)
+                smallest.append(xp.min(sizes, axis=axis, keepdims=True))
         near.append(functools.reduce(xp.minimum, smallest))
         magnitudes.append(magnitude)
 
@@ -252,14 +257,40 @@ def _subtract_means(g: Array, axis: int, wide: Any, xp: ModuleType) -> tuple[Arr
     return result, _joined(near, xp), _joined(magnitudes, xp) * factor
 
 
+def _parts(g: Array, result: Array, pieces: list[slice], wide: Any, xp: ModuleType) -> list[Any]:
+    """For each block of rows: g, the result, and room for float64 values and float32 sizes."""
+    height, width = pieces[0].stop, g.shape[1]
+    # The room is one buffer: the C library gives free memory back to the system if it is more
+    # than twice the largest buffer it has met, and then each call would begin with new pages.
+    buffer = xp.empty(-(-3 * height * width // 2), dtype=wide, device=result.device)
+    values = xp.reshape(buffer[: height * width], (height, width))
+    sizes = buffer[height * width :].view(xp.float32)[: height * width]
+    sizes = xp.reshape(sizes, (height, width))
+    if len(pieces) == 1:
+        return [(g, result, values, sizes)]
+    heights = [slice(piece.stop - piece.start) for piece in pieces]
+    return [
+        (g[piece, :], result[piece, :], values[height, :], sizes[height, :])
+        for piece, height in zip(pieces, heights, strict=True)
+    ]
+
+
+def _abs(values: Array, room: Array, xp: ModuleType) -> Array:
+    """Magnitudes of values, in an array that is there."""
+    if values.dtype == room.dtype:
+        return xp.abs(values, out=room)
+    room[...] = xp.abs(values)
+    return room
+
+
 def _joined(parts: list[Array], xp: ModuleType) -> Array:
     return parts[0] if len(parts) == 1 else xp.concat(parts)
 
 
 @functools.cache
 def _runs(length: int) -> int:
-    """In how many equal runs to add up so many numbers: of at most 512, if that divides well."""
-    least = -(-length // 512)
+    """In how many equal runs to add up so many numbers: of at most 1024, if that divides well."""
+    least = -(-length // 1024)
     return next((runs for runs in range(least, 2 * least) if length % runs == 0), 1)
 
 
@@ -267,14 +298,14 @@ def _sum(values: Array, axis: int, xp: ModuleType) -> Array:
     """Sum of a matrix along an axis; in runs, by products with ones, where it is long."""
     runs, others = _runs(values.shape[axis]), values.shape[1 - axis]
     if runs == 1:
-        return xp.sum(values, axis=axis)
+        return xp.sum(values, axis=axis, keepdims=True)
     run = values.shape[axis] // runs
     ones = xp.ones(run, dtype=values.dtype, device=values.device)
     if axis == 1:
         totals = xp.reshape(xp.reshape(values, (others * runs, run)) @ ones, (others, runs))
     else:
         totals = ones @ xp.reshape(values, (runs, run, others))
-    return xp.sum(totals, axis=axis)
+    return xp.sum(totals, axis=axis, keepdims=True)
 
 
 def _by_exact_sum(values: Array, inputs: tuple[int, ...], xp: ModuleType) -> Array:
