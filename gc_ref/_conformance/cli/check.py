@@ -62,8 +62,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--accept",
         type=not_empty,
         metavar="FILE.toml",
-        help="write that list from this run, reasons left to you; comments, layout and what the "
-        "file says of other ports stay",
+        help="write that list from this run, reasons left to you, and take out what fails no more; "
+        "comments, layout and what the file says of other ports stay",
     )
 
 

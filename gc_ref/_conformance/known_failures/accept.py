@@ -1,9 +1,10 @@
 """Write the list of known failures from a run (``gc-ref check ... --accept FILE.toml``).
 
 The file keeps its comments and its layout, what it says of other ports, and the reasons of what
-still fails. New entries have the reason ``""``: until it is filled in, ``--expected`` refuses the
-file. The exit status of the run is not changed by it, so that accepting is never green by itself.
-What cannot be accepted or written is an `ExpectationError`, and the file is left as it is.
+still fails; entries of what fails no more go. New entries have the reason ``""``: until it is filled
+in, ``--expected`` refuses the file. The exit status of the run is not changed by it, so that
+accepting is never green by itself. What cannot be accepted or written is an `ExpectationError`, and
+the file is left as it is.
 """
 
 from __future__ import annotations
@@ -53,17 +54,20 @@ def accept(report: ReportData, path: str) -> str:
             "run may not. Freeze it first: gc-ref check ... --json REPORT.json, then gc-ref "
             "vectors add REPORT.json FILE.json, and judge with --vectors FILE.json"
         )
-    if not failed:
-        undecided = report.with_status("indeterminate")
-        why = "no check failed, some were undecided" if undecided else "nothing failed"
-        hint = f"; remove what it lists for {name}" if name in before else ""
-        raise ExpectationError(f"{path} is not written: {why}{hint}")
     old = before.get(name, {})
-    new = {c.id: _entry(c.id, report.identified, old.get(c.id)) for c in failed}
+    undecided = [c.id for c in report.with_status("indeterminate") if c.id in old]
+    new = {id: old[id] for id in undecided}
+    new |= {c.id: _entry(c.id, report.identified, old.get(c.id)) for c in failed}
+    if not old and not new:
+        return f"{path} is not written: no check failed, and it lists nothing of {name}"
     write_entries(path, name, new)
     words = f"{path}: {counted(len(new), 'known failure')} of {name}"
     if gone := [id for id in old if id not in new]:
         words += f"; removed, as they fail no more: {', '.join(gone)}"
+    if undecided:
+        words += f"; kept, as this run could not decide: {', '.join(undecided)}"
+    if not new and before.keys() == {name}:
+        words += "; it lists nothing now, and --expected refuses it: leave both out"
     if other := [id for id, entry in new.items() if id in old and _explained_anew(old[id], entry)]:
         words += "; now explained by another deviation, see whether the reason holds of "
         words += ", ".join(other)
@@ -100,10 +104,8 @@ def write_entries(path: str, port: str, entries: Mapping[str, Expectation]) -> N
 
 def _read(path: str) -> tuple[str, Mapping[str, Mapping[str, Expectation]]]:
     """Return the text of a list and what it says; nothing of one that is still to be made."""
-    if not os.path.lexists(path) or (os.path.isfile(path) and not os.path.getsize(path)):
-        return "", {}
-    text = read_text(path)
-    return text, parse_file(text, path, blank_reasons=True)
+    text = read_text(path) if os.path.lexists(path) else ""
+    return text, parse_file(text, path, unfinished=True)
 
 
 def _goal(path: str) -> str:

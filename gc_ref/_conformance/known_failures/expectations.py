@@ -94,11 +94,11 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
 
 def parse_file(
-    text: str, name: str, *, blank_reasons: bool = False
+    text: str, name: str, *, unfinished: bool = False
 ) -> dict[str, dict[str, Expectation]]:
     """Parse the text of a file of known failures; its name begins every message.
 
-    With ``blank_reasons``, reasons that are still to be filled in pass.
+    With ``unfinished``, reasons that are still to be filled in pass, and so does an empty list.
     """
     try:
         found = tomllib.loads(text)
@@ -110,8 +110,8 @@ def parse_file(
         raise ExpectationError(
             f'{name}: unknown key {unknown[0]!r}; entries are tables [ports."PORT"."CHECK"]'
         )
-    ports = found.get("ports")
-    if not ports:
+    ports = found.get("ports", {})
+    if ports == {} and not unfinished:
         raise ExpectationError(f"{name} lists no known failure: leave it out, or fill it in")
     if not isinstance(ports, dict):
         raise ExpectationError(f'{name}: ports is no table; entries are [ports."PORT"."CHECK"]')
@@ -121,7 +121,7 @@ def parse_file(
         if not isinstance(entries, dict) or not entries:
             raise ExpectationError(f"{where} lists no check: remove it, or fill it in")
         parsed[port] = parse_entries(entries, where)
-    if not blank_reasons:
+    if not unfinished:
         _refuse_blank({f"{p} {c}": e for p, es in parsed.items() for c, e in es.items()}, name)
     return parsed
 

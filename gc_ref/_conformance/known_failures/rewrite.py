@@ -39,7 +39,7 @@ def rewritten(text: str, port: str, entries: Mapping[str, Expectation]) -> str:
     port : str
         Name of the port.
     entries : mapping
-        Check id to what is known: all that the list is to say of the port.
+        Check id to what is known: all that the list is to say of the port; none: nothing.
 
     Returns
     -------
@@ -64,7 +64,8 @@ def rewritten(text: str, port: str, entries: Mapping[str, Expectation]) -> str:
     new = {check: entry.to_json() for check, entry in entries.items()}
     crlf = 0 < text.count("\n") == text.count("\r\n")
     before = (text.replace("\r\n", "\n") if crlf else text) or HEAD
-    wanted = _plain(before) | {port: new}
+    said = _plain(before)
+    wanted = said | {port: new} if new else {p: e for p, e in said.items() if p != port}
     for as_table in (True, False):
         try:
             after = _edited(before, port, new, as_table=as_table)
@@ -111,6 +112,9 @@ def _edited(text: str, port: str, entries: Entries, *, as_table: bool) -> str:
         sections[-1].append(_quoted(check), made)
     if what_follows:
         _last_table(sections[-1]).add(tomlkit.ws(what_follows))
+    for ports in lists if not entries else ():
+        while _parts(ports.value, port):
+            _remove(ports.value, port)
     return str(document.as_string())
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ def test_writing_again_keeps_other_ports_and_reasons(work, capsys):
     (work / "known.toml").chmod(0o640)
     _, _, err = gc_ref(capsys, "first_axis", "--accept", "known.toml")
     text = (work / "known.toml").read_text("utf-8")
-    found = parse_file(text, "known.toml", blank_reasons=True)
+    found = parse_file(text, "known.toml", unfinished=True)
     assert found["other"] == {"law/linear": Expectation("theirs", "https://example.org/1")}
     assert found["first_axis"]["value/exact"] == Expectation("mine", "#2", "partial-axes")
     assert sorted(found["first_axis"]) == sorted(FAILED)
@@ -117,20 +118,56 @@ def test_a_reason_for_another_deviation_is_to_be_looked_at(recorded, work, capsy
     assert (said in err) == (recorded != "partial-axes")
 
 
-@pytest.mark.parametrize(
-    ("port", "status", "message"),
-    [
-        ("plain", 2, "known.toml is not written: nothing failed; remove what it lists for plain"),
-        ("nothing", 3, ""),
-    ],
-)
-def test_when_there_is_nothing_to_accept(work, capsys, port, status, message):
-    before = '[ports."plain"."law/linear"]\nreason = "r"\n'
+THEIRS = '[ports."first_axis"."value/exact"]\nreason = "theirs"\n'
+MENDED = '[ports."plain"."law/linear"]\nreason = "r"\n'
+
+
+def test_what_a_port_that_fails_nothing_was_known_for_is_taken_out(work, capsys):
+    (work / "known.toml").write_text(f"# ours\n{MENDED}{THEIRS}", encoding="utf-8")
+    status, out, err = gc_ref(capsys, "plain", "--accept", "known.toml")
+    assert (status, out[:8]) == (0, "CONFORMS")
+    assert err == (
+        "gc-ref: known.toml: 0 known failures of plain; removed, as they fail no more: law/linear\n"
+    )
+    assert (work / "known.toml").read_text("utf-8") == f"# ours\n{THEIRS}"
+    status, _, err = gc_ref(capsys, "plain", "--accept", "known.toml")
+    assert status == 0
+    assert "is not written: no check failed, and it lists nothing of plain" in err
+    assert (work / "known.toml").read_text("utf-8") == f"# ours\n{THEIRS}"
+
+
+def test_a_list_of_which_nothing_is_left(work, capsys):
+    (work / "known.toml").write_text(f"# ours\n{MENDED}", encoding="utf-8")
+    status, _, err = gc_ref(capsys, "plain", "--accept", "known.toml")
+    assert status == 0
+    assert "it lists nothing now, and --expected refuses it: leave both out" in err
+    assert (work / "known.toml").read_text("utf-8") == "# ours\n"
+    assert gc_ref(capsys, "plain", "--expected", "known.toml")[0] == 2
+    assert gc_ref(capsys, "first_axis", "--accept", "known.toml")[0] == 1
+    assert (work / "known.toml").read_text("utf-8").startswith("# ours\n\n[ports.")
+
+
+def test_no_file_is_made_where_nothing_failed(work, capsys):
+    assert gc_ref(capsys, "plain", "--accept", "known.toml")[0] == 0
+    assert "known.toml" not in os.listdir()
+
+
+def test_what_a_run_could_not_decide_stays_in_the_list(work):
+    before = f'{MENDED}[ports."plain"."value/exact"]\nreason = "r"\n'
     (work / "known.toml").write_text(before, encoding="utf-8")
-    got, _, err = gc_ref(capsys, port, "--accept", "known.toml")
-    assert got == status
-    assert message in err
-    assert (work / "known.toml").read_text("utf-8") == before
+    report = check(operator_port(plain, name="plain"), max_examples=0)
+    checks = [
+        replace(c, status="indeterminate") if c.id == "value/exact" else c for c in report.checks
+    ]
+    said = accept(replace(report, checks=tuple(checks)), "known.toml")
+    assert "removed, as they fail no more: law/linear; kept, as this run could not decide: v" in said
+    assert (work / "known.toml").read_text("utf-8") == before.removeprefix(MENDED)
+
+
+def test_nothing_is_written_of_a_port_that_could_not_be_driven(work, capsys):
+    (work / "known.toml").write_text(MENDED, encoding="utf-8")
+    assert gc_ref(capsys, "nothing", "--accept", "known.toml")[0] == 3
+    assert (work / "known.toml").read_text("utf-8") == MENDED
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def written(known):
 
 @given(known=KNOWN_FAILURES)
 def test_what_is_written_is_read_back(known):
-    assert parse_file(written(known), "known.toml", blank_reasons=True) == known
+    assert parse_file(written(known), "known.toml", unfinished=True) == known
 
 
 @given(text=st.text())

@@ -42,7 +42,7 @@ reason = "theirs too"
 
 
 def entries_of(text, port):
-    found = tomllib.loads(text)["ports"][port]
+    found = tomllib.loads(text)["ports"].get(port, {})
     return {c: {"reason": e} if isinstance(e, str) else e for c, e in found.items()}
 
 
@@ -77,6 +77,11 @@ def test_a_comment_after_an_entry_that_goes_is_on_what_follows():
     assert '\n\n# about mine\n[ports."mine"."value/exact"]' in rewritten(TABLES, "other", only)
     text = rewritten(TABLES, "last", only)
     assert text.endswith('# about last\n[ports.last."scope/every-weight"]\nreason = ""\n')
+
+
+def test_a_port_of_which_nothing_is_left_goes():
+    text = rewritten(TABLES, "mine", {})
+    assert text == TABLES[: TABLES.index("[ports.\"mine")] + TABLES[TABLES.index("# about last") :]
 
 
 LAYOUTS = {
@@ -129,7 +134,7 @@ PORTS = st.dictionaries(
 )
 
 
-@given(PORTS, st.dictionaries(st.sampled_from(FAILED), ENTRY, min_size=1), st.data())
+@given(PORTS, st.dictionaries(st.sampled_from(FAILED), ENTRY), st.data())
 def test_any_section_is_changed_alone(ports, new, data):
     """Each section stands between two comments; those of the others stay, with what they hold."""
     text, sections = "# 0\n", {}
@@ -153,3 +158,11 @@ def test_the_command_keeps_them(work, capsys):
     assert text.startswith(TABLES)
     assert list(entries_of(text, "first_axis")) == FAILED
     assert "known.toml: 4 known failures of first_axis; fill in the reason of" in err
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_port_goes_from_every_layout_and_no_other_does(layout):
+    before = tomllib.loads(LAYOUTS[layout]).get("ports", {})
+    for port in before:
+        after = tomllib.loads(rewritten(LAYOUTS[layout], port, {})).get("ports", {})
+        assert after == {other: before[other] for other in before if other != port}
