@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import gc_ref
-from gc_ref._conformance.cli.output import OutputError, write, write_error
+from gc_ref._conformance.cli.output import ClosedPipeError, OutputError, write, write_error
 from gc_ref._conformance.cli.usage import (
+    CLOSED_PIPE,
     INTERNAL,
     NOT_DRIVEN,
     USAGE,
@@ -54,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         0 conforms, 1 deviates, 2 usage, 3 not loaded or driven, 4 too few checks, 70 a mistake
-        of gc-ref, 128 and its number after a signal.
+        of gc-ref, 128 and its number after a signal, 141 (as SIGPIPE has) where the reader of
+        the standard output closed it.
 
     Examples
     --------
@@ -73,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except _ParsedError as ended:
         return ended.status
+    except ClosedPipeError:  # that is no mistake of anybody
+        return CLOSED_PIPE
     except (UsageError, MissingExtraError, OutputError) as error:
         return complain(USAGE, str(error))
     except PortError as error:

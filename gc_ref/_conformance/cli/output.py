@@ -10,11 +10,15 @@ from typing import TextIO
 
 from gc_ref._conformance.writing.words import shown
 
-__all__ = ["OutputError", "keep_standard_output", "write", "write_error"]
+__all__ = ["ClosedPipeError", "OutputError", "keep_standard_output", "write", "write_error"]
 
 
 class OutputError(Exception):
     """The standard output cannot be written to."""
+
+
+class ClosedPipeError(OutputError):
+    """Whoever read the standard output has read enough: ``gc-ref explain | head -n 1``."""
 
 
 #: The standard output, once it was kept for the command alone, and the process that it is kept in.
@@ -50,7 +54,7 @@ def write(text: str, *, utf8: bool = False) -> None:
     Raises
     ------
     OutputError
-        If it cannot be written.
+        If it cannot be written; `ClosedPipeError` where its reader has closed it.
     """
     _leave_if_forked()
     stream = sys.stdout if _kept is None else _kept
@@ -67,9 +71,8 @@ def write(text: str, *, utf8: bool = False) -> None:
             stream.flush()
     except (OSError, ValueError) as error:  # a ValueError: somebody closed the stream
         _give_up(stream)
-        raise OutputError(
-            f"standard output: {getattr(error, 'strerror', None) or error}"
-        ) from error
+        kind = ClosedPipeError if isinstance(error, BrokenPipeError) else OutputError
+        raise kind(f"standard output: {getattr(error, 'strerror', None) or error}") from error
 
 
 def write_error(text: str) -> None:

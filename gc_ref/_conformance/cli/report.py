@@ -27,6 +27,7 @@ gc-ref check would have written itself; several become one table of ports and ch
 EXIT_STATUS = """\
 exit status:
   0 rendered, whatever the reports say   2 wrong usage, or a file that is no report
+  141 the reader of the output closed it (gc-ref report ... | head)
 """
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from gc_ref._conformance.cli.output import write_error
 
 __all__ = [
+    "CLOSED_PIPE",
     "CONFORMS",
     "DEVIATES",
     "EXIT_STATUS",
@@ -27,11 +28,13 @@ __all__ = [
 
 CONFORMS, DEVIATES, USAGE, NOT_DRIVEN, TOO_FEW = range(5)
 INTERNAL = 70  # as in sysexits.h
+CLOSED_PIPE = 141  # as a shell shows the end by SIGPIPE, whose number is 13
 EXIT_STATUS = """\
 exit status:
   0 conforms   1 deviates   2 wrong usage   3 the port could not be loaded or driven
   4 fewer checks ran than --min-checks   70 a mistake of gc-ref itself: no verdict
   130, 129, 143 stopped by SIGINT (Ctrl-C), SIGHUP, SIGTERM
+  141 the reader of the output closed it (gc-ref check ... | head): no verdict
 """
 
 
