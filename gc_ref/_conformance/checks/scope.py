@@ -196,8 +196,6 @@ def effect_off(judge: Judge) -> Outcome:
     if base_centralizes(judge):
         return failed(f"the base optimizer centralizes by itself{ANOTHER_BASE}")
     if off is None:
-        if mode == "base":
-            return passed("the base optimizer does not centralize")
         return not_applicable("the port has no switch that turns GC off")
     if mode == "unknown":
         return not_applicable("without --algorithm or --base nothing says what 'off' should be")

@@ -82,6 +82,14 @@ def test_one_that_works(make):
     assert off.message == "with use_gc=False the port is the plain optimizer"
 
 
+@MAKERS
+def test_one_that_a_port_does_not_have_is_not_judged(make):
+    port = numpy_port(make(), base=numpy_port(make(identity)))
+    off = outcomes(port, "effect/off")["effect/off"]
+    assert off.status == "not-applicable"
+    assert off.message == "the port has no switch that turns GC off"
+
+
 def test_a_base_that_centralizes_over_other_axes():
     base = numpy_port(rmsprop(output_first), name="base")
     found = outcomes(
