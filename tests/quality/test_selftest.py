@@ -1,8 +1,12 @@
 """Every catalogued deviation is caught, by the checks that are there for it, and named."""
 
+from dataclasses import replace
+
 import pytest
 
-from gc_ref._conformance.running.selftest import caught, line, rows
+from gc_ref._conformance.running.judge_port import RunOptions, judge_port
+from gc_ref._conformance.running.selftest import caught, judged_forms, line, rows
+from gc_ref._conformance.wrong_ports.make import make_port
 from gc_ref.conformance import CHECKS, DEVIATIONS, CheckReport, Deviation, Report
 
 from .judging import KNOWN
@@ -43,6 +47,31 @@ def test_the_catalogue_names_checks_that_exist():
         assert set(deviation.checks) <= set(CHECKS), deviation.id
         assert len(deviation.checks) > 1 or deviation.only, deviation.id
         assert not deviation.forms[0].label, deviation.id  # the main form comes first
+
+
+def _ports(deviation):
+    """Ports that have it: those of NumPy under each algorithm first, then those that compile."""
+    for framework in ("numpy", "torch", "jax"):
+        for form, operator in judged_forms(deviation, framework):
+            yield form, framework, operator
+            for algorithm in ("sgdm", "adam") if framework == "numpy" and not operator else ():
+                other = replace(form, semantics=replace(form.semantics, algorithm=algorithm))
+                yield other, framework, operator
+
+
+@pytest.mark.torch
+@pytest.mark.jax
+@pytest.mark.optax
+@pytest.mark.parametrize("id", DEVIATIONS)
+def test_each_check_that_is_there_for_a_deviation_can_show_it(id):
+    silent = set(DEVIATIONS[id].checks)
+    for form, framework, operator in _ports(DEVIATIONS[id]):
+        port = make_port(form, framework, operator=operator, name=id)
+        report = judge_port(port, RunOptions(max_examples=0), known=KNOWN)
+        silent -= {check.id for check in report.with_status("failed")}
+        if not silent:
+            break
+    assert not silent
 
 
 def _report(*statuses):

@@ -27,6 +27,7 @@ from gc_ref._conformance.running.compose import compose_report
 from gc_ref._conformance.running.progress import Progress
 from gc_ref._conformance.running.replaced import replaced_functions
 from gc_ref._conformance.vector_files.read import UserVectors, load_all
+from gc_ref._conformance.writing.extras import require
 
 __all__ = [
     "DEFAULT_EXAMPLES",
@@ -85,6 +86,8 @@ def check(
 
     Raises
     ------
+    ImportError
+        Without Hypothesis, if anything is to be fuzzed.
     ValueError
         For an unknown suite or suite version, a negative seed or number of examples, a
         file of vectors that cannot be used, or for known failures that name no check, or
@@ -130,6 +133,8 @@ class RunOptions:
 
     def judge(self, port: Port, **more: Any) -> Judge:
         """Return a judge of a port that runs as much."""
+        if self.examples and port.per_run_cost == "cheap":
+            require("hypothesis", "Fuzzing", "; without it: --max-examples 0 (max_examples=0)")
         return Judge(port, **{**asdict(self), "max_examples": self.examples, **more})
 
     def chosen(self) -> dict[str, Any]:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+#: Extra of gc-ref to what it brings. Messages name this, as gc-ref is on no package index.
+EXTRAS = {
+    "check": "hypothesis pytest tomlkit",
+    "report": "jinja2 jsonschema matplotlib",
+}
 #: Module to the name of its library and the extra that brings it.
 LIBRARIES = {
+    "hypothesis": ("Hypothesis", "check"),
     "jinja2": ("Jinja2", "report"),
     "jsonschema": ("jsonschema", "report"),
     "matplotlib": ("matplotlib", "report"),
@@ -14,7 +20,7 @@ LIBRARIES = {
 
 
 class MissingExtraError(ImportError):
-    """A library is missing that is needed for what was asked for; the message names its extra."""
+    """A library is missing that is needed for what was asked for; the message says how to get it."""
 
 
 def is_installed(module: str) -> bool:
@@ -22,7 +28,7 @@ def is_installed(module: str) -> bool:
     return find_spec(module) is not None
 
 
-def require(module: str, purpose: str) -> None:
+def require(module: str, purpose: str, otherwise: str = "") -> None:
     """Refuse what needs a library that is not installed.
 
     Parameters
@@ -31,6 +37,8 @@ def require(module: str, purpose: str) -> None:
         One of `LIBRARIES`.
     purpose : str
         What needs it, as the beginning of a sentence.
+    otherwise : str, optional
+        What can be done without it, as the end of one.
 
     Raises
     ------
@@ -40,6 +48,7 @@ def require(module: str, purpose: str) -> None:
     library, extra = LIBRARIES[module]
     if not is_installed(module):
         raise MissingExtraError(
-            f"{purpose} needs {library}, which is not installed: pip install 'gc-ref[{extra}]'",
+            f"{purpose} needs {library}, which is not installed: pip install {EXTRAS[extra]} "
+            f"(gc-ref's extra {extra!r}){otherwise}",
             name=module,
         )

@@ -318,7 +318,7 @@ def test_without_matplotlib_nothing_is_lost(name, monkeypatch):
     assert found.faults == []
     assert not found.all("svg")
     text = found.all("body")[0]["text"]
-    assert "pip install 'gc-ref[report]'" in text
+    assert "pip install matplotlib" in text
     rows = [t["text"] for t in with_pictures.all("td", "th")]
     assert [t["text"] for t in found.all("td", "th")] == rows
     for caption in with_pictures.all("figcaption"):

@@ -11,7 +11,7 @@ import pytest
 from gc_ref._conformance.cli.main import main
 from gc_ref._conformance.known_failures.accept import write_entries
 from gc_ref._conformance.reports.html import page
-from gc_ref._conformance.writing.extras import LIBRARIES
+from gc_ref._conformance.writing.extras import EXTRAS, LIBRARIES
 from gc_ref.conformance import check, operator_port
 
 PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))[
@@ -57,6 +57,13 @@ def test_each_is_in_the_extra_that_the_message_names(module):
     assert not any(r.partition(">")[0].lower() == library.lower() for r in PROJECT["dependencies"])
 
 
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_the_command_installs_all_of_the_extra(extra):
+    required = [r.partition(">")[0] for r in PROJECT["optional-dependencies"][extra]]
+    assert EXTRAS[extra].split() == required
+    assert EXTRAS.keys() == {extra for _, extra in LIBRARIES.values()}
+
+
 def test_a_port_is_judged_without_any_of_them(here):
     """In a process of its own, which cannot have loaded them before."""
     words = [*CHECK, "--json", "r.json", "--markdown", "r.md", "--badge", "r.badge"]
@@ -77,6 +84,7 @@ def test_a_port_is_judged_without_any_of_them(here):
         ("jinja2", [*CHECK, "--html", "r.html"], "--html needs Jinja2"),
         ("jinja2", ["report", "r.json", "--html", "r.html"], "--html needs Jinja2"),
         ("jsonschema", ["report", "r.json"], "gc-ref report needs jsonschema"),
+        ("hypothesis", CHECK[:2], "Fuzzing needs Hypothesis"),
         ("tomlkit", [*CHECK, "--accept", "known.toml"], "--accept needs tomlkit"),
     ],
 )
@@ -85,8 +93,10 @@ def test_what_is_missing_is_said_before_anything_runs(here, hide, capsys, module
     assert main(words) == 2
     out, err = capsys.readouterr()
     extra = LIBRARIES[module][1]
+    otherwise = "; without it: --max-examples 0 (max_examples=0)" if module == "hypothesis" else ""
     assert out == ""
-    assert err == f"gc-ref: {message}, which is not installed: pip install 'gc-ref[{extra}]'\n"
+    how = f"pip install {EXTRAS[extra]} (gc-ref's extra '{extra}'){otherwise}"
+    assert err == f"gc-ref: {message}, which is not installed: {how}\n"
     assert sorted(p.name for p in here.iterdir()) == ["ports.py", "r.json"]
 
 
@@ -106,9 +116,9 @@ def test_from_python_it_is_an_import_error(here, hide):
     report = check(operator_port(_reports.plain), max_examples=0)
     hide("jinja2", "tomlkit")
     with pytest.raises(
-        ImportError, match=r"HTML report needs Jinja2.*'gc-ref\[report\]'"
+        ImportError, match=r"HTML report needs Jinja2.*pip install jinja2 "
     ) as caught:
         report.to_html()
     assert caught.value.name == "jinja2"
-    with pytest.raises(ImportError, match=r"needs tomlkit.*'gc-ref\[check\]'"):
+    with pytest.raises(ImportError, match=r"needs tomlkit.*pip install .* tomlkit "):
         write_entries("known.toml", "mine", {})
