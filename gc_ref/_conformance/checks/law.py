@@ -103,8 +103,7 @@ def law(judge: Judge, name: str) -> Outcome:
         try:
             ratio = LAWS[name](observed, *weight.gradients, weight.axes, profile)
         except laws.LawError as error:
-            message = f"{describe(weight.parameter)}: {error.message}"
-            return Outcome("failed", message, error.ratio)
+            return _failed(judge, weight, error, answered)
         # A law holds sums, in which one element may be far off: each is held as well. Where a port
         # has the first gradient wrong, value/* says so, and a law says what it is about alone.
         right = judge.match(weight.first, weight.parameter).within
@@ -115,6 +114,21 @@ def law(judge: Judge, name: str) -> Outcome:
                 return Outcome("failed", message, off)
         worst = max(worst, ratio)
     return passed(ratio=worst)
+
+
+def _failed(
+    judge: Judge, weight: _Weight, error: laws.LawError, answered: Sequence[_Answered]
+) -> Outcome:
+    """Say which law fails, and of what: only an operator shows Φ itself."""
+    where = describe(weight.parameter)
+    if judge.operator:
+        return Outcome("failed", f"{where}: {error.message}", error.ratio)
+    clause = {"sgdm": "Algorithm 1", "adam": "Algorithm 2"}[judge.specification.mode]
+    read = f"{where}, with Φ read off its first step as {clause} has it"
+    if any(observed_phi.beyond(answer) for _, answer in answered):
+        how = "an element moves by lr or more then, and by less under Algorithm 2 for any Φ(g)"
+        return Outcome("failed", f"{read}: {how}", math.inf)
+    return Outcome("failed", f"{read}: {error.message}", error.ratio)
 
 
 def shift_invariant(judge: Judge) -> Outcome:

@@ -104,9 +104,13 @@ def every_weight(judge: Judge) -> Outcome:
     if left_alone:
         parts.append(f"{_kinds(left_alone)} keep their mean (left alone)")
     if wrong:
-        parts.append(
-            f"{_kinds(wrong)} are changed, but not to the gradient less its mean over all inputs"
+        seen = (
+            "are changed, but not to the gradient less its mean over all inputs"
+            if judge.operator
+            else "move neither as for the gradient less its mean over all inputs nor as for the "
+            "gradient as it is"
         )
+        parts.append(f"{_kinds(wrong)} {seen}")
     shown = convincing(left_alone or wrong)
     message = f"{'; '.join(parts)}; for instance {describe(shown.parameter)}{_gate(judge)}"
     return failure(judge, shown, message)
@@ -146,11 +150,12 @@ def vectors_untouched(judge: Judge) -> Outcome:
     if len(wrong) == len(vectors) and not judge.operator and not explained:
         return not_applicable(NOTHING_FITS)
     shown = convincing(wrong)
+    seen = "get back their own gradient" if judge.operator else "move as for their own gradient"
     return failure(
         judge,
         shown,
-        f"{len(wrong)} of {len(vectors)} parameters of fewer than two dimensions do not get "
-        f"their own gradient, for instance {describe(shown.parameter)}",
+        f"{len(wrong)} of {len(vectors)} parameters of fewer than two dimensions do not {seen}, "
+        f"for instance {describe(shown.parameter)}",
     )
 
 

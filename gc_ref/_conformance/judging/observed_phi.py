@@ -20,6 +20,8 @@ from gc_ref._conformance.ports.case import Array, Case, Parameter
 #: Modes in which a port's answers show Φ, with the roundings of a step, and of inverting
 #: Adam's, in units of the operator's own.
 ROUNDINGS = {"operator": 1.0, "sgdm": 8.0, "adam": 2.0**12}
+#: Stands for Φ(g), times what a weight moved by, where no Φ(g) moves one as far.
+BEYOND = 10**9
 
 
 def hidden(judge: Judge) -> str:
@@ -59,6 +61,12 @@ def answers(judge: Judge, asked: Sequence[tuple[Parameter, Array]]) -> list[Any]
     return [_read(judge, case, step[q.name]) for q in parameters]
 
 
+def beyond(answer: Any) -> bool:
+    """Whether no Φ(g) explains a step that was read: Adam's first is shorter than lr."""
+    values = exact.exactly(answer).fractions()
+    return any(abs(value) >= BEYOND for value in values)
+
+
 def _read(judge: Judge, case: Case, weight: Array) -> Any:
     """Φ(g) from what the port answered: exact rational arithmetic, no rounding of ours."""
     if not np.all(np.isfinite(weight)):
@@ -76,7 +84,7 @@ def _read(judge: Judge, case: Case, weight: Array) -> Any:
         eps = Fraction(hyper["eps"])
         if held_to.conventions.get("epsilon") == "hat":
             eps /= Fraction(math.sqrt(1 - hyper["beta2"]))  # exact: beta2 is 3/4
-        values = [x * eps / (1 - abs(x)) if abs(x) < 1 else x * 10**9 for x in moved]
+        values = [x * eps / (1 - abs(x)) if abs(x) < 1 else x * BEYOND for x in moved]
     denominator = math.lcm(*(v.denominator for v in values)) if values else 1
     numerators = [v.numerator * (denominator // v.denominator) for v in values]
     return exact.ExactArray(tuple(weight.shape), numerators, denominator)
