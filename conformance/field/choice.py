@@ -15,6 +15,8 @@ EXAMPLES = {
     "TensorFlow": "keras-sgd",
     "JavaScript": "tfjs-momentum",
 }
+#: Rows of a package that are named; the matrix has them all.
+MOST = 3
 
 
 def choice(files: Mapping[str, Records]) -> str:
@@ -26,16 +28,21 @@ def choice(files: Mapping[str, Records]) -> str:
         right = links(r for r in own if r.verdict == "conforms")
         wrong = links(r for r in own if r.verdict != "conforms")
         if framework == "PyTorch" and files[REGISTRY].rows:
-            wrong += "; [most others of pytorch_optimizer](#registry)"
+            wrong.append("[most others of pytorch_optimizer](#registry)")
         shown = f"[below](#in-{framework.lower()}), judged as [{example}](#{example})"
-        lines.append(line([framework, right or "none", wrong or "none known", shown]))
+        cells = [framework, "<br>".join(right) or "none", "<br>".join(wrong) or "none known", shown]
+        lines.append(line(cells))
     return "\n".join(lines) + "\n"
 
 
-def links(rows: Iterable[Row]) -> str:
-    """Return the rows of each package, with its version, as links into the matrix."""
-    packages: dict[str, list[str]] = {}
+def links(rows: Iterable[Row]) -> list[str]:
+    """Return a line for each package, with its version: links to the first of its rows."""
+    packages: dict[str, list[Row]] = {}
     for row in rows:
-        link = f"[{row.name}](#{row.name})"
-        packages.setdefault(f"{row.package} {row.version}", []).append(link)
-    return "; ".join(f"{package}: {', '.join(found)}" for package, found in packages.items())
+        packages.setdefault(f"{row.package} {row.version}", []).append(row)
+    found = []
+    for package, of_it in packages.items():
+        shown = ", ".join(f"[{row.name}](#{row.name})" for row in of_it[:MOST])
+        more = f" and {len(of_it) - MOST} more" if len(of_it) > MOST else ""
+        found.append(f"{package}: {shown}{more}")
+    return found

@@ -33,5 +33,6 @@ def sentences(row: Row, outcome: Outcome) -> tuple[str, str]:
         reason = re.split(r"\.? (?:Way out:|Give it )", outcome.said)[0]
         return f"could not be driven: {reason}", ""
     if ignores(row):
-        return "accepts use_gc=True and ignores it", "centralize if use_gc is set, or refuse it"
+        never = "" if "flag-ignored" in row.identified else "never centralizes: "
+        return f"{never}use_gc makes no difference", "centralize if use_gc is set, or refuse it"
     return outcome.said or "deviates in a way that is not known", "see the failed checks"
