@@ -137,8 +137,8 @@ def _step(mistake: str, algorithm: str = "adam", label: str = "", *, no_vector: 
 _ALL = (
     Deviation(
         "not-applied", "GC is never applied: nothing calls it", "Eq. 1",
-        "the Keras code example, gradient-centralization-tf, pytorch_optimizer's use_gc where it makes no "
-        "difference",
+        "the Keras code example, gradient-centralization-tf, most optimizers of pytorch_optimizer, "
+        "whose use_gc makes no difference",
         ("effect/on", *MEAN), (_at("none"),),
     ),
     Deviation(

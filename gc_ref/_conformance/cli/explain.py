@@ -44,6 +44,7 @@ def explain(id: str) -> str:
       seen in:  the authors' PlainRAdam
       to mend:  multiply by the learning rate once
       found by: value/exact, value/bounded, step/sgdm, step/adam
+      in code:  docs/deviations/lr-twice.md of a clone
     """
     if id in CHECKS:
         return _table(id, "check", _of_check(CHECKS[id]))
@@ -88,6 +89,7 @@ def _of_deviation(deviation: Deviation) -> Iterator[tuple[str, str]]:
     yield "found by", ", ".join(deviation.checks)
     if deviation.only:
         yield "one check", f"may be all that finds it: {deviation.only}"
+    yield "in code", f"docs/deviations/{deviation.id}.md of a clone"
 
 
 def _mends(deviation: str) -> str:

@@ -46,7 +46,11 @@ def add_port_arguments(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=_seconds, metavar="SECONDS", help="limit of a program's case (60)"
     )
     held = parser.add_argument_group("what it is held to")
-    held.add_argument("--algorithm", choices=("sgdm", "adam"), help="Algorithm 1 or 2 of the paper")
+    held.add_argument(
+        "--algorithm",
+        choices=("sgdm", "adam"),
+        help="Algorithm 1 or 2 of the paper; sgdm is plain SGD, too: its momentum is 0",
+    )
     held.add_argument(
         "--base",
         type=not_empty,

@@ -11,7 +11,7 @@ from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.findings.counterexample import Counterexample
 from gc_ref._conformance.reports.arithmetic import SHOWN, arithmetic
 from gc_ref._conformance.reports.model import ReportData
-from gc_ref._conformance.reports.summary import in_a_line
+from gc_ref._conformance.reports.summary import explain_command, in_a_line
 from gc_ref._conformance.writing.words import counted, short, wrapped
 
 LABELS = {"indeterminate": "UNDECIDED", "unexpected-pass": "UNEXPECTED PASS"}
@@ -34,7 +34,7 @@ def render_finding(check: CheckReport, report: ReportData | None = None) -> str:
 
 
 def diagnosed(report: ReportData) -> Iterator[str]:
-    """Yield what a port with failures does, if it is known, in sentences; and its mend."""
+    """Yield what a port with failures does, if it is known, its mend, and where more is said."""
     failing = report.with_status("failed", "indeterminate", "expected-failure")
     if report.verdict == "error" or not failing or not report.diagnosis:
         return
@@ -44,6 +44,8 @@ def diagnosed(report: ReportData) -> Iterator[str]:
         yield from wrapped("  ", words)
     for words in report.mend:
         yield from wrapped("To mend: ", words)
+    if command := explain_command(report):
+        yield f"More: {command}"
 
 
 def heading(check: CheckReport) -> str:

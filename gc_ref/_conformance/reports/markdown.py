@@ -95,6 +95,9 @@ def _diagnosis(report: ReportData) -> Iterator[str]:
     for words in report.mend:
         yield f"**To mend:** {escape(words)}"
         yield ""
+    if command := summary.explain_command(report):
+        yield f"**More:** `{command}`"
+        yield ""
 
 
 def _failed(report: ReportData) -> Iterator[str]:

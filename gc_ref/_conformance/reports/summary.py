@@ -27,6 +27,8 @@ STATUS = {
     "not-applicable": ("–", "not checked"),
 }
 VERDICT = {"conforms": "✓", "deviates": "✗", "error": "‼"}
+#: Said beside the verdict of a port that conforms to another placement of Φ than the paper's.
+ON_UPDATE = "with Φ on the update (the paper: on the gradient)"
 #: Ids between backticks, as our own sentences have them.
 IDS = re.compile(r"`([a-z0-9./-]+)`")
 
@@ -50,16 +52,30 @@ def headline(report: ReportData) -> str:
     known = len(report.with_status("expected-failure"))
     but = f" but for {counted(known, 'known failure')}" if known else ""
     if narrowed := narrowing(report):
-        return f"{name} conforms{but} {narrowed} ({counted(ran, 'check')} ran)"
+        return f"{name} conforms{but} {narrowed}{elsewhere(report)} ({counted(ran, 'check')} ran)"
     if known:
-        return f"{name} conforms{but} ({ran} checks ran)"
+        return f"{name} conforms{but}{elsewhere(report)} ({ran} checks ran)"
     return f"{name} conforms{variant(report)}: it passes {counted(ran, 'check')}"
 
 
 def variant(report: ReportData) -> str:
-    """Return " as GCC" for a port that conforms with its GC on convolutions only, else nothing."""
+    """Return in which way a port conforms that is not the paper's, as " as GCC"; or nothing."""
     conv_only = report.conventions.get("scope", {}).get("value") == "conv-only"
-    return " as GCC" if conv_only and report.verdict == "conforms" else ""
+    gcc = " as GCC" if conv_only and report.verdict == "conforms" else ""
+    return gcc + elsewhere(report)
+
+
+def elsewhere(report: ReportData) -> str:
+    """Say of a port that conforms that its Φ is not where the paper has it; or nothing."""
+    sgdm = any(c.id == "step/sgdm" and c.status != "not-applicable" for c in report.checks)
+    placed = report.verdict == "conforms" and on_update(report.conventions, sgdm=sgdm)
+    return f" {ON_UPDATE}" if placed else ""
+
+
+def on_update(conventions: Mapping[str, Mapping[str, str]], *, sgdm: bool) -> bool:
+    """Whether Φ acts on the update, where that is another algorithm: SGDM is linear."""
+    value = conventions.get("placement", {}).get("value")
+    return value in ("update", "decayed-update") and not sgdm
 
 
 def narrowing(report: ReportData) -> str:
@@ -184,7 +200,8 @@ def counts(report: ReportData) -> str:
 def render_badge(report: ReportData, *, least: int = 1) -> str:
     """Return the badge as an endpoint of shields.io has it: green only if ``least`` checks ran.
 
-    It is yellow for known failures, and for weights left alone by a choice that nobody declared.
+    It is yellow for known failures, and for weights left alone, or a Φ on the update, by a choice
+    that nobody declared.
     """
     ran = report.checks_run
     known = len(report.with_status("expected-failure"))
@@ -200,7 +217,9 @@ def render_badge(report: ReportData, *, least: int = 1) -> str:
         color = "yellow"
     else:
         message = f"conforms{variant(report)} ({checks})"
-        color = "yellow" if narrowing(report) else "brightgreen"
+        declared = report.conventions.get("placement", {}).get("source") == "declared"
+        undeclared = narrowing(report) or (elsewhere(report) and not declared)
+        color = "yellow" if undeclared else "brightgreen"
     label = "gradient centralization"
     badge = {"schemaVersion": 1, "label": label, "message": message, "color": color}
     return json.dumps(badge, indent=2) + "\n"
@@ -236,6 +255,11 @@ def named_deviations(report: ReportData) -> list[tuple[str, str, str, str]]:
     """
     known = [(clean(id), DEVIATIONS.get(id)) for id in report.identified]
     return [(id, d.sentence, d.clause, d.seen) if d else (id, "", "", "") for id, d in known]
+
+
+def explain_command(report: ReportData) -> str:
+    """Return the command that says more of what was identified; nothing where nothing was."""
+    return "; ".join(f"gc-ref explain {id}" for id in report.identified if id in DEVIATIONS)
 
 
 def convention_meaning(field: str, value: str) -> str:

@@ -9,6 +9,7 @@ from gc_ref._conformance.reports.findings_text import diagnosed, finding, replay
 from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.reports.summary import (
     convention_meaning,
+    elsewhere,
     narrowing,
     not_checked,
     scope,
@@ -151,7 +152,7 @@ def _verdict(report: ReportData) -> str:
     but = f" with {counted(known, 'expected failure')}" if known else ""
     passes = f"{name} passes {ran - known} of {ran} checks"
     if narrowed := narrowing(report):
-        words = f"CONFORMS{but} {narrowed}. {passes}"
+        words = f"CONFORMS{but} {narrowed}{elsewhere(report)}. {passes}"
     else:
         words = f"CONFORMS{but}{variant(report)}: {passes}"
     if not report.recognized:

@@ -12,7 +12,7 @@ from gc_ref._conformance.known_failures.expectations import Expectations
 from gc_ref._conformance.known_failures.holding import hold_check, hold_report
 from gc_ref._conformance.ports.port import Port
 from gc_ref._conformance.reports.report import Report
-from gc_ref._conformance.reports.summary import narrowed
+from gc_ref._conformance.reports.summary import ON_UPDATE, narrowed, on_update
 from gc_ref._conformance.running.compose import compose_report, scope_of
 from gc_ref._conformance.running.judge_port import RunOptions, report_of_check, rerun_command
 
@@ -90,7 +90,12 @@ class JudgedPort:
         """Say which weights inferred conventions leave alone, of a port that the checks passed."""
         if any(c.status in ("failed", "indeterminate", "error") for c in self.found.values()):
             return ""
-        return narrowed(self.judge.specification.conventions.to_json(), scope_of(self.judge))
+        held_to = self.judge.specification
+        chosen = held_to.conventions.to_json()
+        words = [narrowed(chosen, scope_of(self.judge))]
+        if on_update(chosen, sgdm=held_to.mode == "sgdm"):
+            words.append("" if chosen["placement"]["source"] == "declared" else ON_UPDATE)
+        return "; ".join(filter(None, words))
 
     def report_if_cheap(self) -> Report | None:
         """Return the report of the whole port, where it is there or costs little."""

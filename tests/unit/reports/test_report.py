@@ -300,7 +300,7 @@ def test_what_matters_comes_first(reports):
     report = reports["doubled"]
     head, first, *rest = report.to_text().split("\n\n")
     lines = [line.partition(":")[0] for line in head.splitlines() if not line.startswith(" ")]
-    assert lines == ["DEVIATES", "Identified", "To mend", "Scope", "Not checked (7)"]
+    assert lines == ["DEVIATES", "Identified", "To mend", "More", "Scope", "Not checked (7)"]
     smallest = report.smallest
     assert first.startswith(f"FAILED  {smallest.id}  [")
     assert "at index" in first
@@ -332,6 +332,11 @@ def test_the_mend_is_said_where_the_deviation_is_identified(reports):
     assert f"\n{said}\n" in reports["vectors"].to_text()
     assert f"\n{said}\n" in reports["vectors"].to_text(identify=True)
     assert "To mend" not in reports["nan"].to_text()
+    more = "gc-ref explain vectors-too"
+    assert reports["vectors"].to_text().count(f"\nMore: {more}\n") == 1
+    assert reports["vectors"].to_markdown().count(f"**More:** `{more}`\n") == 1
+    assert reports["vectors"].to_html().count(f"<code>{more}</code>") == 1
+    assert "gc-ref explain" not in reports["nan"].to_text() + reports["plain"].to_text()
     assert "mend" not in reports["nan"].to_dict()
     assert reports["vectors"].to_dict()["mend"] == [words]
 

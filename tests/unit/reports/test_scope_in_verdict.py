@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 from _numpy_optimizers import phi
 
-from gc_ref.conformance import Report, check, operator_port
+from gc_ref._conformance.catalogue.execution import training_loop
+from gc_ref._conformance.catalogue.semantics import Semantics
+from gc_ref.conformance import Report, check, numpy_port, operator_port
 
 
 def conv_only(g):
@@ -90,3 +92,30 @@ def test_nothing_is_narrowed():
 @pytest.mark.parametrize("wrong", [lambda g: g, lambda g: conv_only(g) / 2 if g.ndim > 2 else g])
 def test_a_port_that_deviates_conforms_in_no_way(wrong):
     assert "GCC:" not in report_on(wrong).to_text().splitlines()[0]
+
+
+def placed(algorithm, value, **conventions):
+    run = training_loop(Semantics(algorithm=algorithm, conventions={"placement": value}), LAYOUT)
+    port = numpy_port(run, name="mine", algorithm=algorithm, conventions=conventions)
+    return check(port, max_examples=0)
+
+
+LAYOUT = "output-last"
+ELSEWHERE = "with Φ on the update (the paper: on the gradient)"
+
+
+@pytest.mark.parametrize(("declared", "color"), [(False, "yellow"), (True, "brightgreen")])
+def test_the_update_is_not_what_the_paper_centralizes_under_adam(declared, color):
+    found = placed("adam", "update", **({"placement": "update"} if declared else {}))
+    assert found.to_text().startswith(f"CONFORMS {ELSEWHERE}: mine passes ")
+    assert found.to_markdown().startswith(f"## ✓ mine conforms {ELSEWHERE}: it passes ")
+    assert ELSEWHERE in found.to_html()
+    badge = json.loads(found.to_badge())
+    assert badge["message"].startswith(f"conforms {ELSEWHERE} (")
+    assert badge["color"] == color
+
+
+@pytest.mark.parametrize(("algorithm", "value"), [("adam", "gradient"), ("sgdm", "update")])
+def test_where_it_is_the_same_nothing_is_said(algorithm, value):
+    declared = {"placement": value} if algorithm == "sgdm" else {}
+    assert placed(algorithm, value, **declared).to_text().startswith("CONFORMS: mine passes ")

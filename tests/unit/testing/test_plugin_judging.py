@@ -50,6 +50,7 @@ def test_a_wrong_port_and_what_is_printed(run):
         "--gc-ref-max-examples=0",
         "  Identified: averages the first axis only (`partial-axes`)",
         "  To mend: average over all inputs at once: axis=tuple(range(g.ndim - 1))",
+        "  More: gc-ref explain partial-axes",
         "  replay, without gc-ref:",
         "    from my_gc import first_axis",
         "    assert abs(got - expected) <= bound, *",

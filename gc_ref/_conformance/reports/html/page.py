@@ -99,6 +99,7 @@ def _part(report: ReportData, prefix: str, *, level: int) -> dict[str, Any]:
         "not_checked": summary.not_checked(report),
         "diagnosis": _diagnosis(report),
         "deviations": _deviations_table(report),
+        "explain": summary.explain_command(report),
         "smallest": check,
         "sentences": worked_example(shown) if shown else [],
         "neuron": neuron_figure(shown, prefix) if shown else None,
