@@ -10,7 +10,7 @@ import difflib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from gc_ref._conformance.catalogue.deviations import CONTROL, UNSEEN
 from gc_ref._conformance.catalogue.mends import INPUT_AXES, MENDS
+from gc_ref._conformance.reports.findings_text import worked
 from gc_ref.conformance import (
     DEVIATIONS,
     Case,
@@ -25,8 +26,10 @@ from gc_ref.conformance import (
     Port,
     Report,
     check,
+    keras_port,
     numpy_port,
     operator_port,
+    optax_port,
     torch_port,
 )
 
@@ -78,9 +81,11 @@ def _namespace(framework: str) -> dict[str, Any]:
 
         names["torch"] = torch
     elif framework == "optax":
+        import jax
         import jax.numpy as jnp
+        import optax
 
-        names["jnp"] = jnp
+        names |= {"jax": jax, "jnp": jnp, "optax": optax}
     elif framework == "keras":
         import keras
 
@@ -89,14 +94,17 @@ def _namespace(framework: str) -> dict[str, Any]:
 
 
 def port_of(key: Key, code: str) -> Port:
-    """Make a port of a section for NumPy or PyTorch."""
+    """Make a port of a section, of one for optax or Keras that is no function of a gradient."""
     framework, what = key
     found = load(key, code)
     if what == "centralize":
         layout = "output-last" if framework == "numpy" else "output-first"
         arrays = framework.removesuffix("-first")
         return operator_port(found, name=what, framework=arrays, layout=layout)
-    algorithm = "sgdm" if what.startswith("SGD") else "adam"
+    algorithm = "sgdm" if "SGD" in what else "adam"
+    if framework in ("optax", "keras"):
+        make = {"optax": optax_port, "keras": keras_port}[framework]
+        return make(found, name=what, algorithm=algorithm)
     if framework == "torch":
         switch = {"use_gc": True} if "use_gc" in inspect.signature(found).parameters else {}
         return torch_port(found, name=what, algorithm=algorithm, settings=switch)
@@ -197,27 +205,23 @@ def _difference(wrong: str, right: str) -> str:
 def _said(id: str, report: Report) -> Iterator[str]:
     """Yield what the report of the first of these ports says."""
     failed = report.with_status("failed")
-    first = failed[0]
     title = FRAMEWORKS[next(iter(sections(id)))[0]]
     yield (
         f"The wrong lines for {title} fail {len(failed)} of {report.checks_run} checks. The "
-        f"report names the mistake: {_plain('; '.join(report.diagnosis))}. The first check that "
-        f"fails, `{first.id}` ({first.clause}), says:"
+        "report begins:"
     )
-    yield f"> {_plain(first.message)}"
-    if first.counterexample and first.counterexample.worst:
-        yield _counterexample(first.counterexample)
+    yield _block(report.to_text().partition("\nScope: ")[0].splitlines())
+    shown = report.smallest or failed[0]
+    if shown.counterexample is None:
+        yield f"`{shown.id}` ({shown.clause}) says:"
+        yield f"> {_plain(shown.message)}"
+        return
+    yield f"Its smallest counterexample is that of `{shown.id}` ({shown.clause}):"
+    yield _block(line.removeprefix("  ") for line in worked(shown.counterexample))
 
 
-def _counterexample(found: Any) -> str:
-    worst = found.worst
-    inputs = ", ".join(f"{g:g}" for g in worst.gradient[-1][:8])
-    more = ", …" if len(worst.gradient[-1]) > 8 else ""
-    return (
-        f"Its smallest counterexample is element {worst.index} of `{found.parameter}` after step "
-        f"{worst.step}: the gradients of that neuron's inputs are {inputs}{more}; expected "
-        f"{worst.expected:.9g}, got {worst.got:.9g}."
-    )
+def _block(lines: Iterable[str]) -> str:
+    return "\n".join(["```text", *lines, "```"])
 
 
 def index() -> str:
@@ -231,17 +235,17 @@ HEAD = """# Deviations
 A *deviation* is a way of being wrong that the kit knows by name: reports name it, and
 `gc-ref selftest` plants it into ports of each framework. Ids never change once they are released.
 
-Each page has the wrong lines beside the right ones, and what a report says of them. A test judges
-all lines for NumPy and PyTorch: wrong ones must be found and named, right ones must conform. Those
-for optax and Keras must give what those for NumPy give. A function `centralize(g)` takes one
-gradient. It is called
+Each page has the wrong lines beside the right ones, and what a report says of them. Tests judge all
+lines: wrong ones must be found and named, right ones must conform; a function `centralize(g)` for
+optax or Keras must give what that for NumPy gives. Such a function takes one gradient. It is called
 
 - in PyTorch on each `p.grad`, between `backward()` and the step;
 - in Keras on each gradient that `apply` of the optimizer is given;
 - in optax by `optax.stateless(lambda updates, params: jax.tree.map(centralize, updates))`, which
   stands before the optimizer in a chain.
 
-`np` is NumPy, `jnp` is `jax.numpy`, and `ops` is `keras.ops`.
+`np` is NumPy, `jnp` is `jax.numpy`, and `ops` is `keras.ops`. In all other code `centralize` is the
+right one.
 """
 
 

@@ -95,8 +95,8 @@ def registry(records: Records) -> str:
         '<a id="registry"></a>',
         f"<details><summary>pytorch_optimizer {records.rows[0].version}, all {len(records.rows)} "
         f"optimizers of its list with <code>use_gc=True</code>: {n['conforms']} conform, "
-        f"{n['deviates']} deviate (to {ignored} of them it makes no difference), {n['undriven']} refuse it or "
-        "could not be driven</summary>",
+        f"{n['deviates']} deviate (to {ignored} of them it makes no difference), {n['undriven']} "
+        "refuse it or could not be driven</summary>",
         "",
         "| optimizer | verdict | what it really does | failed |",
         "|---|---|---|---|",

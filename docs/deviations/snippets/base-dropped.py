@@ -29,3 +29,16 @@ class SGD(torch.optim.Optimizer):
                 buffer = state.get("buffer", 0) * group["momentum"] + g
                 state["buffer"] = buffer
                 p.sub_(g, alpha=group["lr"])
+
+
+# %% optax: adam
+def adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8):
+    gc = optax.stateless(lambda updates, params: jax.tree.map(centralize, updates))
+    return optax.chain(gc, optax.scale_by_learning_rate(learning_rate))
+
+
+# %% keras: GCAdam
+class GCAdam(keras.optimizers.Adam):
+    def apply(self, grads, trainable_variables=None):
+        for g, variable in zip(grads, self._trainable_variables, strict=True):
+            variable.assign_sub(self.learning_rate * centralize(g))

@@ -37,3 +37,31 @@ class AdamW(torch.optim.Optimizer):
                 v = state["v"].mul_(beta2).addcmul_(g, g, value=1 - beta2)
                 p.mul_(1 - lr * group["weight_decay"])
                 p.sub_(m / (v.sqrt() + eps), alpha=lr)
+
+
+# %% optax: adam_by_hand
+def adam_by_hand(learning_rate, b1=0.9, b2=0.999, eps=1e-8):
+    def init(params):
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return 0, zeros, zeros
+
+    def update(updates, state, params=None):
+        t, m, v = state
+        t, g = t + 1, jax.tree.map(centralize, updates)
+        m = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, m, g)
+        v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, v, g)
+        step = jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + eps), m, v)
+        return jax.tree.map(lambda s: -learning_rate * s, step), (t, m, v)
+
+    return optax.GradientTransformation(init, update)
+
+
+# %% keras: Adam
+class Adam(keras.optimizers.Adam):
+    def update_step(self, gradient, variable, learning_rate):
+        i = self._get_variable_index(variable)
+        m, v, g = self._momentums[i], self._velocities[i], centralize(gradient)
+        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)
+        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * g * g)
+        step = m / (ops.sqrt(v) + self.epsilon)
+        self.assign_sub(variable, learning_rate * step)

@@ -28,3 +28,16 @@ class SGD(torch.optim.Optimizer):
                 buffer = state.get("buffer", 0) * group["momentum"] + g
                 state["buffer"] = buffer
                 p.sub_(group["lr"] * buffer, alpha=group["lr"])
+
+
+# %% optax: adam
+def adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8):
+    gc = optax.stateless(lambda updates, params: jax.tree.map(centralize, updates))
+    return optax.chain(gc, optax.adam(learning_rate, b1, b2, eps), optax.scale(learning_rate))
+
+
+# %% keras: GCSGD
+class GCSGD(keras.optimizers.SGD):
+    def apply(self, grads, trainable_variables=None):
+        grads = [self.learning_rate * g for g in grads]
+        return super().apply([centralize(g) for g in grads], trainable_variables)

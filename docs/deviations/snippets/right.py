@@ -145,3 +145,45 @@ class AdamW(torch.optim.Optimizer):
                 m, v = m / (1 - beta1 ** state["t"]), v / (1 - beta2 ** state["t"])
                 p.mul_(1 - lr * group["weight_decay"])
                 p.sub_(m / (v.sqrt() + eps), alpha=lr)
+
+
+# %% optax: adam
+def adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8):
+    gc = optax.stateless(lambda updates, params: jax.tree.map(centralize, updates))
+    return optax.chain(gc, optax.adam(learning_rate, b1, b2, eps))
+
+
+# %% optax: adam_by_hand
+def adam_by_hand(learning_rate, b1=0.9, b2=0.999, eps=1e-8):
+    def init(params):
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return 0, zeros, zeros
+
+    def update(updates, state, params=None):
+        t, m, v = state
+        t, g = t + 1, jax.tree.map(centralize, updates)
+        m = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, m, g)
+        v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, v, g)
+        c1, c2 = 1 - b1**t, 1 - b2**t
+        step = jax.tree.map(lambda m, v: m / c1 / (jnp.sqrt(v / c2) + eps), m, v)
+        return jax.tree.map(lambda s: -learning_rate * s, step), (t, m, v)
+
+    return optax.GradientTransformation(init, update)
+
+
+# %% keras: GCAdam
+class GCAdam(keras.optimizers.Adam):
+    def apply(self, grads, trainable_variables=None):
+        return super().apply([centralize(g) for g in grads], trainable_variables)
+
+
+# %% keras: Adam
+class Adam(keras.optimizers.Adam):
+    def update_step(self, gradient, variable, learning_rate):
+        t, i = self.iterations + 1, self._get_variable_index(variable)
+        m, v, g = self._momentums[i], self._velocities[i], centralize(gradient)
+        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)
+        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * g * g)
+        c1, c2 = 1 - ops.power(self.beta_1, t), 1 - ops.power(self.beta_2, t)
+        step = m / c1 / (ops.sqrt(v / c2) + self.epsilon)
+        self.assign_sub(variable, learning_rate * step)

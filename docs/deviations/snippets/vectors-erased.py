@@ -6,6 +6,12 @@ def centralize(g):
     return g - g.mean(axis=inputs, keepdims=True)
 
 
+# %% torch: centralize
+def centralize(g):
+    rows = g.reshape(g.shape[:1].numel(), -1)
+    return (rows - rows.mean(dim=1, keepdim=True)).reshape(g.shape)
+
+
 # %% keras: centralize
 def centralize(g):
     inputs = tuple(range(len(g.shape) - 1))

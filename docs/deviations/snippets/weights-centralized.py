@@ -29,3 +29,19 @@ class SGD(torch.optim.Optimizer):
                 p.sub_(buffer, alpha=group["lr"])
                 if self.use_gc:
                     p.copy_(centralize(p))
+
+
+# %% optax: adam
+def adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8):
+    def after(updates, params):
+        return jax.tree.map(lambda u, w: centralize(w + u) - w, updates, params)
+
+    return optax.chain(optax.adam(learning_rate, b1, b2, eps), optax.stateless(after))
+
+
+# %% keras: GCSGD
+class GCSGD(keras.optimizers.SGD):
+    def apply(self, grads, trainable_variables=None):
+        super().apply(grads, trainable_variables)
+        for variable in self._trainable_variables:
+            variable.assign(centralize(variable))

@@ -1,8 +1,8 @@
 """Write the list of known failures from a run (``gc-ref check ... --accept FILE.toml``).
 
 The file keeps its comments and its layout, what it says of other ports, and the reasons of what
-still fails; entries of what fails no more go. New entries have the reason ``""``: until it is filled
-in, ``--expected`` refuses the file. The exit status of the run is not changed by it, so that
+still fails; entries of what fails no more go. New entries have the reason ``""``: until it is
+filled in, ``--expected`` refuses the file. The exit status of the run is not changed by it, so that
 accepting is never green by itself. What cannot be accepted or written is an `ExpectationError`, and
 the file is left as it is.
 """

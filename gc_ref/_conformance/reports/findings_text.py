@@ -63,7 +63,7 @@ def finding(check: CheckReport) -> Iterator[str]:
     yield heading(check)
     yield from wrapped("  ", check.message)
     if check.counterexample:
-        yield from _counterexample(check.counterexample)
+        yield from worked(check.counterexample)
     yield from _error(check)
 
 
@@ -102,7 +102,8 @@ def replayed(check: CheckReport) -> Iterator[str]:
     yield from (f"    {line}" for line in replay.text.splitlines())
 
 
-def _counterexample(shown: Counterexample) -> Iterator[str]:
+def worked(shown: Counterexample) -> Iterator[str]:
+    """Yield a counterexample with all that its arithmetic needs: gradients, weight, settings."""
     axes, worst = shown.output_axis, shown.worst
     outputs = "not in GC's scope" if axes is None else f"output axis {', '.join(map(str, axes))}"
     yield (

@@ -20,7 +20,7 @@ LIBRARIES = {
 
 
 class MissingExtraError(ImportError):
-    """A library is missing that is needed for what was asked for; the message says how to get it."""
+    """A library is missing that is needed for what was asked for: what it is, how to get it."""
 
 
 def is_installed(module: str) -> bool:

@@ -81,7 +81,7 @@ def test_a_comment_after_an_entry_that_goes_is_on_what_follows():
 
 def test_a_port_of_which_nothing_is_left_goes():
     text = rewritten(TABLES, "mine", {})
-    assert text == TABLES[: TABLES.index("[ports.\"mine")] + TABLES[TABLES.index("# about last") :]
+    assert text == TABLES[: TABLES.index('[ports."mine')] + TABLES[TABLES.index("# about last") :]
 
 
 LAYOUTS = {
