@@ -133,8 +133,6 @@ class RunOptions:
 
     def judge(self, port: Port, **more: Any) -> Judge:
         """Return a judge of a port that runs as much."""
-        if self.examples and port.per_run_cost == "cheap":
-            require("hypothesis", "Fuzzing", "; without it: --max-examples 0 (max_examples=0)")
         return Judge(port, **{**asdict(self), "max_examples": self.examples, **more})
 
     def chosen(self) -> dict[str, Any]:
@@ -163,6 +161,8 @@ def judge_port(
     counterexample is looked for in the checks of ``unshrunk``, or that are expected to fail.
     """
     options = options or RunOptions()
+    if options.examples and port.per_run_cost == "cheap":
+        require("hypothesis", "Fuzzing", "; without it: --max-examples 0 (max_examples=0)")
     progress = progress or Progress()
     given = given or UserVectors()
     judge = options.judge(

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from gc_ref.conformance import PortError, PortLoadError, torch_port
+from gc_ref.conformance import PortError, PortLoadError, check, torch_port
 
 from ._adapter_cases import same
 from ._torch_probe import Centralizing, case_of, erase_means
@@ -22,6 +22,27 @@ class InPlace(torch.optim.SGD):
             for p in group["params"]:
                 p.grad.copy_(erase_means(p.grad))
         return super().step(closure)
+
+
+class Plain(torch.optim.Optimizer):
+    """Gradient descent with GC: it has no momentum to be set."""
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p -= group["lr"] * erase_means(p.grad)
+
+
+def test_plain_sgd_is_algorithm_1_with_a_momentum_of_0():
+    port = torch_port(Plain, algorithm="sgdm")
+    report = check(port, max_examples=0)
+    assert "momentum" not in port.takes
+    assert report.verdict == "conforms"
+    assert "step/sgdm" in [c.id for c in report.with_status("passed")]
 
 
 class TestNotes:

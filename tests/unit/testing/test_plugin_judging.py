@@ -16,6 +16,29 @@ def first_axis(g):
     return g if g.ndim < 2 else g - g.mean(axis=0, keepdims=True)
 
 
+UPDATE = """
+from gc_ref._conformance.catalogue.execution import training_loop
+from gc_ref._conformance.catalogue.semantics import Semantics
+from gc_ref.conformance import numpy_port, parametrize_with_checks
+
+on_update = Semantics(algorithm="adam", conventions={"placement": "update"})
+adam = training_loop(on_update, "output-last")
+
+@parametrize_with_checks([numpy_port(adam, name="adam", algorithm="adam", conventions=DECLARED)])
+def test_gc(port, check):
+    check(port)
+"""
+
+
+@pytest.mark.parametrize("declared", [{}, {"placement": "update"}])
+def test_a_placement_that_nobody_declared_is_in_the_summary(project, plugin, declared):
+    project.makepyfile(test_mine=UPDATE.replace("DECLARED", repr(declared)))
+    result = project.runpytest_inprocess(*plugin, "--gc-ref-max-examples=0", "-k", "scope")
+    lines = [x for x in result.outlines if x.startswith("gc-ref:")]
+    said = "gc-ref: adam is judged with Φ on the update (the paper: on the gradient)"
+    assert lines == ([] if declared else [said])
+
+
 def test_each_check_is_a_test_with_its_id(run):
     result = run("right first_axis", "--collect-only", "-q")
     assert result.ret == 0
