@@ -20,7 +20,11 @@ from gc_ref._conformance.findings.outcome import Outcome, failed, not_applicable
 from gc_ref._conformance.judging.base_law import base_couples, compare_arrays
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.judging.matching import Match, match
-from gc_ref._conformance.judging.own_centering import base_centralizes, weights_without_mean
+from gc_ref._conformance.judging.own_centering import (
+    base_centralizes,
+    ignores_mean,
+    weights_without_mean,
+)
 from gc_ref._conformance.judging.scope_inference import rules_followed
 from gc_ref._conformance.judging.telling import telling
 from gc_ref._conformance.judging.trial import Trial
@@ -166,7 +170,10 @@ def effect_on(judge: Judge) -> Outcome:
         if response.blind or not response.seeing:
             return passed()
         if weights_without_mean(judge, judge.integers):
-            return passed("a mean is removed, but not that over all inputs of each output neuron")
+            return passed(
+                "a mean is removed, but not that of the given gradient over all inputs of each "
+                "output neuron"
+            )
         return failed(
             "the step depends on the mean of every weight's gradient: GC is never applied"
         )
@@ -232,11 +239,14 @@ def _bitwise_equal(one: Trajectory, other: Trajectory) -> bool:
 
 def _either_way(judge: Judge, centralized: Sequence[Parameter]) -> str:
     """Say which weights lose a mean with the switch on and off."""
-    weights = [p for p in judge.integers.parameters if judge.fan_in(p) > 1]
-    return (
-        f"Either way a constant that is added to the whole gradient of {len(centralized)} of "
-        f"{len(weights)} weights changes nothing: they lose a mean, on or off"
-    )
+    case = judge.integers
+    weights = [p for p in case.parameters if judge.fan_in(p) > 1]
+    many = f"{len(centralized)} of {len(weights)} weights"
+    if all(ignores_mean(judge, case, p) for p in centralized):
+        how = f"a constant that is added to the whole gradient of {many} changes nothing"
+    else:
+        how = f"{many} move alike for any gradient that is one constant, whatever comes before"
+    return f"Either way {how}: they lose a mean, on or off"
 
 
 def slices_isolated(judge: Judge) -> Outcome:

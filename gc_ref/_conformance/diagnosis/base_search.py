@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,12 +15,17 @@ from gc_ref._conformance.catalogue.execution import model_mean
 from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, parameter_infos
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.judging.judge import Judge
-from gc_ref._conformance.ports.case import Array, Case
+from gc_ref._conformance.judging.response import paths, roundings
+from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory
 
 __all__ = ["explanations_by_base"]
 
-#: Room for the rounding of Φ to act on the base's state; semantics are further apart.
-ROOM = 2.0**-13
+Steps = Sequence[Mapping[str, Array]]
+
+#: Room for the rounding of Φ to act on the base's state, as a share of the weights and of the way
+#: that they went, whichever is less; semantics are further apart.
+ROOM, ROOM_ON_THE_WAY = 2.0**-13, 2.0**-6
+RAW = Semantics(centering="none")
 #: What is tried of a port that changes the gradients of vectors.
 CHANGING_VECTORS = (
     Semantics(centering="mean", vectors="mean"),
@@ -37,16 +43,31 @@ def explanations_by_base(judge: Judge) -> list[Semantics]:
     They are without the conventions of the optimizer, which are those of the base.
     """
     case = _plain_layers(judge.integers)
-    got = judge.run(case).steps
+    got = judge.run(case)
+    unit = judge.profile(case.dtype).unit_roundoff
+
+    def by_base(semantics: Semantics) -> Trajectory:
+        return judge.run(_fed(case, semantics, judge.layout), port=judge.port.base)
+
+    def same(one: Trajectory, other: Trajectory, names: set[str]) -> set[str]:
+        """Names of the parameters that two runs move alike."""
+        return {
+            p.name
+            for p in case.parameters
+            if p.name in names and _alike(p, one.steps, other.steps, unit)
+        }
 
     def alike(semantics: Semantics, names: set[str]) -> set[str]:
         """Names of the parameters that the base, fed by a semantics, moves as the port does."""
-        fed = judge.run(_fed(case, semantics, judge.layout), port=judge.port.base).steps
-        return {k for k in names if _alike([s[k] for s in got], [s[k] for s in fed])}
+        return same(got, by_base(semantics), names)
 
     infos = _infos(case, judge.layout)
     weights = {k for k, p in infos.items() if p.rank > 1 and p.fan_in > 1}
-    untouched = alike(Semantics(centering="none"), set(infos))
+    # A weight whose steps are lost in its rounding tells no Φ from none.
+    weights -= same(by_base(RAW), by_base(Semantics()), weights)
+    if not weights:
+        return []
+    untouched = alike(RAW, set(infos))
     if any(k not in untouched for k, p in infos.items() if p.rank < 2):
         found = (
             s
@@ -57,7 +78,7 @@ def explanations_by_base(judge: Judge) -> list[Semantics]:
         )
         return list(itertools.islice(found, 1))  # each is one more run of the base
     if weights <= untouched:
-        return [Semantics(centering="none")]
+        return [RAW]
     for rule in RULES.values():
         if rule.fit or rule.amounts != (0.0,):
             continue
@@ -103,11 +124,13 @@ def _fed(case: Case, semantics: Semantics, layout: str) -> Case:
     return replace(case, id=id, gradients=tuple(gradients))
 
 
-def _alike(left: list[Array], right: list[Array]) -> bool:
-    """Whether two trajectories agree but for rounding."""
-    for a, b in zip(left, right, strict=True):
-        want = np.asarray(b, dtype=np.float64)
-        allowed = ROOM * (np.abs(want) + np.abs(want).max(initial=0.0))
-        if not np.all(np.abs(np.asarray(a, dtype=np.float64) - want) <= allowed):
+def _alike(p: Parameter, left: Steps, right: Steps, unit: float) -> bool:
+    """Whether two runs move a parameter alike, but for rounding."""
+    steps = [np.asarray(step[p.name], dtype=np.float64) for step in right]
+    own, ways = roundings(p.value, steps, unit), paths(p.value, steps)
+    for a, want, tau, way in zip(left, steps, own, ways, strict=True):
+        room = ROOM * (np.abs(want) + np.abs(want).max(initial=0.0))
+        allowed = np.minimum(room, ROOM_ON_THE_WAY * way.max(initial=0.0)) + tau
+        if not np.all(np.abs(np.asarray(a[p.name], dtype=np.float64) - want) <= allowed):
             return False
     return True

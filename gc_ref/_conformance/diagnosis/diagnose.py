@@ -40,6 +40,8 @@ RIGHT_BASE = (
     "in Dense and convolution layers on integer gradients the base optimizer fed with Φ(g) moves "
     "as the port does"
 )
+#: What its base does itself to a gradient, a comparison with it does not show.
+RAW_BASE = "it moves as its base optimizer does with the gradient as it is"
 UNKNOWN_BASE = (
     "no known deviation explains it: for each, the base optimizer fed with the gradient that it "
     "would make moves otherwise than the port"
@@ -66,15 +68,17 @@ def diagnose(judge: Judge, checks: Sequence[CheckReport]) -> Diagnosis:
         return Diagnosis()
     if "hygiene/deterministic" in failed:
         return Diagnosis(words=(NOT_REPEATABLE,))
+    by_checks: dict[str, str] = {}
     try:
         if not failed:
             return Diagnosis(words=_right(judge))
-        by_checks = _shown_by_checks(judge, failed)
+        by_checks |= _shown_by_checks(judge, failed)
         if judge.specification.mode == "base":
             return _against_base(judge, failed, by_checks)
         return _against_paper(judge, failed, by_checks)
     except (PortError, SkippedError) as error:  # in a case of the search's own
-        return Diagnosis(words=(str(error),))
+        shown = _known((), by_checks, judge.layout)
+        return replace(shown, words=(*shown.words, str(error)))
 
 
 def _right(judge: Judge) -> tuple[str, ...]:
@@ -142,7 +146,7 @@ def _against_base(
     explained = search.by_kind(explanations_by_base(judge)) or search.explanations()
     found = [s for s in explained if s.deviations]
     if found or by_checks:
-        return _known(found, by_checks, judge.layout)
+        return _known(found, by_checks, judge.layout, raw=RAW_BASE)
     if explained and "step/base-law" not in failed:
         return Diagnosis(words=(f"{UNKNOWN}; {RIGHT_BASE}; it fails {', '.join(failed)}",))
     return Diagnosis(words=(UNKNOWN_BASE,))
@@ -224,12 +228,22 @@ def _distorted_decay(judge: Judge, search: SemanticsSearch, semantics: Semantics
     return f"the weight decay is {times} times lr * weight_decay * w at the first steps"
 
 
-def _known(found: Sequence[Semantics], by_checks: Mapping[str, str], layout: str) -> Diagnosis:
-    """Name the deviations of the semantics found, and those that checks show."""
+def _known(
+    found: Sequence[Semantics],
+    by_checks: Mapping[str, str],
+    layout: str,
+    raw: str = RULES["none"].words,
+) -> Diagnosis:
+    """Name the deviations of the semantics found, and those that checks show.
+
+    With ``raw`` it says of a port what is known if it does no more than its optimizer.
+    """
     said = [SEVERAL] if len(found) > 1 else []
     for semantics in found:
         if semantics.deviations or not by_checks:
-            said.append("; ".join(semantics.words(layout)) + _seen(semantics))
+            bare = semantics.deviations == ("not-applied",)
+            words = raw if bare else "; ".join(semantics.words(layout))
+            said.append(words + _seen(semantics))
     said += [f"{words} ({_named(i, _seen_so(i))})" for i, words in by_checks.items()]
     ids = dict.fromkeys([*(i for s in found for i in s.deviations), *by_checks])
     return Diagnosis(tuple(ids), tuple(said), ambiguous=len(found) > 1)

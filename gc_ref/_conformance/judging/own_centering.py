@@ -1,11 +1,14 @@
 """Whether an optimizer removes a mean from the gradients of its weights, whatever the axes.
 
 A constant that is added to the whole gradient of a weight goes with the mean over any axes. An
-optimizer that moves the weight as before removes one; a plain optimizer does not.
+optimizer that moves the weight as before removes one; a plain optimizer does not. Where something
+else comes first, such as a clipping, that constant may act through it; but a gradient that is a
+constant leaves nothing.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -49,6 +52,45 @@ def ignores_mean(trial: Trial, case: Case, p: Parameter, *, port: Port | None = 
     return bool(moved.any() and np.mean(alike[moved]) > 0.5)
 
 
+@kept
+def steady(trial: Trial, case: Case, value: float, waves: bool) -> Case:
+    """Return a case whose weights have one gradient at all steps: a constant, or waves of mean 0."""
+    gradients = tuple(
+        {
+            p.name: g[p.name] if len(p.shape) < 2
+            else _waves(p, value) if waves
+            else np.full_like(g[p.name], value)
+            for p in case.parameters
+        }
+        for g in case.gradients
+    )  # fmt: skip
+    return replace(
+        case, id=f"{case.id}-{'waves' if waves else 'constant'}-{value:g}", gradients=gradients
+    )
+
+
+def erases_constants(trial: Trial, case: Case, p: Parameter, *, port: Port | None = None) -> bool:
+    """Whether a port, its base, or it with GC off moves a weight alike for any constant gradient.
+
+    Nothing but a mean that is removed does that, whatever is done to the gradient before. Waves of
+    that size, which have no mean, must move it otherwise; decay may move it too. Alike is what
+    differs by the last bits of the weight, and little beside the way it went.
+    """
+    most = max(float(np.abs(g[p.name]).max(initial=1.0)) for g in case.gradients)
+    size = 2.0 ** math.ceil(math.log2(most))
+    one, other, waves = (
+        trial.steps(steady(trial, case, *gradient), p, port=port)[-1].astype(np.float64)
+        for gradient in ((size, False), (-2 * size, False), (size, True))
+    )
+    unit = trial.profile(case.dtype).unit_roundoff
+    with np.errstate(invalid="ignore"):
+        path = np.abs(waves - one)
+        moved = path > 0
+        room = np.minimum(path * 2.0**-12, 8 * unit * np.abs(one))
+        alike = np.isfinite(path) & (np.abs(one - other) <= room)
+    return bool(moved.any() and np.mean(alike[moved]) > 0.5)
+
+
 def weights_without_mean(trial: Trial, case: Case, *, port: Port | None = None) -> list[Parameter]:
     """Return the weights of an integer case from which a port removes a mean, over any axes.
 
@@ -57,15 +99,27 @@ def weights_without_mean(trial: Trial, case: Case, *, port: Port | None = None) 
     return [
         p
         for p in case.parameters
-        if trial.fan_in(p) > 1 and ignores_mean(trial, case, p, port=port)
+        if trial.fan_in(p) > 1
+        and (
+            ignores_mean(trial, case, p, port=port) or erases_constants(trial, case, p, port=port)
+        )
     ]
 
 
 @kept
 def base_centralizes(trial: Trial) -> bool:
     """Whether the port's base centralizes some weight by itself: then the base law says nothing."""
-    base = trial.port.base
-    return base is not None and bool(weights_without_mean(trial, trial.small, port=base))
+    base, case = trial.port.base, trial.small
+    if base is None:
+        return False
+    weights = [p for p in case.parameters if trial.fan_in(p) > 1]
+    if any(ignores_mean(trial, case, p, port=base) for p in weights):
+        return True
+    # Where the port moves as its base does, either neither centralizes or both do.
+    runs = zip(trial.run(case).steps, trial.run(case, port=base).steps, strict=True)
+    return all(np.array_equal(a[k], b[k], equal_nan=True) for a, b in runs for k in a) and any(
+        erases_constants(trial, case, p, port=base) for p in weights
+    )
 
 
 @kept
@@ -82,7 +136,7 @@ def mean_free(trial: Trial, case: Case) -> Case:
     return replace(case, id=f"{case.id}-mean-free", gradients=gradients)
 
 
-def _waves(p: Parameter, factor: int) -> Array:
+def _waves(p: Parameter, factor: float) -> Array:
     """A product of waves along each axis, each of which sums to zero, one of length 1 excepted."""
     found = np.asarray(float(factor))
     for n in p.shape:

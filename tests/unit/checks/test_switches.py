@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from _numpy_optimizers import identity, phi, rmsprop, sgdm, sign_momentum, trainer
 
@@ -63,6 +64,31 @@ def test_one_that_makes_no_difference(optimizer):
     assert "they lose a mean, on or off; name with --base" in off.message
     assert found["effect/on"].status == "passed"
     assert "plain optimizer" not in off.message
+
+
+def cut(g):
+    """Each neuron's gradient at a norm of 1: a mean that is added acts through it."""
+    norm = np.sqrt((g * g).sum(axis=tuple(range(g.ndim - 1)), keepdims=True))
+    return g / np.maximum(norm, g.dtype.type(1)) if g.ndim > 1 else g
+
+
+def test_one_that_makes_no_difference_as_gc_is_always_on_behind_a_clipping():
+    port = dead(rmsprop(lambda g: phi(cut(g))))
+    found = outcomes(port, "effect/on", "effect/off", "scope/every-weight")
+    assert found["effect/on"].status == "passed"
+    assert "move alike for any gradient that is one constant" in found["effect/off"].message
+    assert "they lose a mean, on or off; name with --base" in found["effect/off"].message
+    assert "left alone" not in found["scope/every-weight"].message
+    report = check(port, max_examples=0)
+    assert report.identified == ("flag-ignored",)
+    assert report.verdict == "deviates"
+
+
+def test_a_base_that_clips_does_not_centralize():
+    port = dead(rmsprop(cut))
+    found = outcomes(port, "effect/on", "effect/off")
+    assert found["effect/on"].status == "failed"
+    assert found["effect/off"].status == "passed"
 
 
 @pytest.mark.parametrize("make", [rmsprop, sign_momentum, tiny_steps])

@@ -1,5 +1,6 @@
 """The diagnosis as a whole, of ports whose checks have failed or passed."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import _numpy_optimizers as steps
@@ -7,7 +8,13 @@ import numpy as np
 import pytest
 from _reports import plain, sgdm, swapped
 
-from gc_ref._conformance.diagnosis.diagnose import SEVERAL, UNKNOWN, UNKNOWN_BASE, diagnose
+from gc_ref._conformance.diagnosis.diagnose import (
+    RAW_BASE,
+    SEVERAL,
+    UNKNOWN,
+    UNKNOWN_BASE,
+    diagnose,
+)
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref.conformance import numpy_port, operator_port
 
@@ -71,6 +78,44 @@ def test_against_its_base_a_known_deviation_is_named(operator, id):
     base = numpy_port(sgdm(lambda g: g), name="base")
     found = diagnosed(numpy_port(sgdm(operator), name="port", base=base), "step/base-law")
     assert found.identified == ((id,) if id else ())
+
+
+def small_steps(centralize):
+    """Steps far below the weights: another Φ changes little beside those."""
+
+    def step(w, g, state, h, t, name):
+        del state, t, name
+        return w - w.dtype.type(h["lr"] * 2e-6) * centralize(g)
+
+    return steps.trainer(step)
+
+
+@pytest.mark.parametrize(
+    ("operator", "identified"), [(swapped, ("layout-swapped",)), (steps.identity, ("not-applied",))]
+)
+def test_steps_that_are_small_beside_the_weights_name_nothing_else(operator, identified):
+    port = numpy_port(small_steps(operator), base=numpy_port(small_steps(steps.identity)))
+    assert diagnosed(port, "step/base-law").identified == identified
+
+
+def test_a_port_that_is_its_base_is_compared_with_it_and_not_said_to_leave_the_gradient():
+    base = numpy_port(steps.rmsprop(lambda g: g / 2), name="base")
+    found = diagnosed(numpy_port(steps.rmsprop(lambda g: g / 2), base=base), "step/base-law")
+    assert found.identified == ("not-applied",)
+    assert found.words[0].startswith(RAW_BASE)
+
+
+def test_what_a_check_shows_is_named_though_the_search_breaks_off():
+    def run(case):
+        if case.id == "telling":
+            raise ValueError("not this one")
+        return steps.sgdm()(case)
+
+    port = numpy_port(run, algorithm="sgdm")
+    port = replace(port, off=numpy_port(run), switch="use_gc=False")
+    found = diagnosed(port, "effect/off")
+    assert found.identified == ("flag-ignored",)
+    assert "not this one" in found.words[-1]
 
 
 DECAYED = steps.sgdm(decayed=lambda g, decay: steps.phi(g + decay))
