@@ -195,20 +195,36 @@ def _of_complements(trial: Trial, case: Case) -> float:
 
 @kept
 def error_of_phi(trial: Trial, case: Case, rule: Rules, placement: str) -> Case:
-    """Return a case whose gradients say how far those of a correct Φ(g), as they enter, are off."""
-    plain = fed(trial, case, rule, placement)
+    """Return a case whose gradients say how far those of a correct Φ(g), as they enter, are off.
+
+    Where the decay is inside of Φ, g + λw is what Φ rounds, and it is rounded before.
+    """
+    plain, entered = fed(trial, case, rule, placement), fed(trial, case, "none", placement)
     profile = trial.profile(case.dtype)
+    steps = zip(case.gradients, entered.gradients, plain.gradients, strict=True)
     gradients = []
-    for raw, step in zip(case.gradients, plain.gradients, strict=True):
+    for raw, entering, step in steps:
         off = {}
         for p in case.parameters:
-            g = np.asarray(raw[p.name], dtype=np.float64)
+            axes = _axes(trial, p, rule)
+            g = np.asarray(entering[p.name], dtype=np.float64)
             size = np.abs(np.asarray(step[p.name], dtype=np.float64))
             size = np.where(np.isfinite(size), size, 0.0)
-            tau = bounds.centralize(g, output_axis=_axes(trial, p, rule), profile=profile)
+            tau = bounds.centralize(g, output_axis=axes, profile=profile)
             off[p.name] = tau + OF_GRADIENT * profile.unit_roundoff * size
+            off[p.name] += _of_decayed(raw[p.name], g, axes, profile.unit_roundoff)
         gradients.append(off)
     return replace(plain, id=f"{plain.id}-off", gradients=tuple(gradients))
+
+
+def _of_decayed(grad: Array, decayed: Array, axes: Axes | None, unit: float) -> Array:
+    """What the rounding of g + λw leaves in Φ of it, in two evaluations: of λ, λw and the sum."""
+    size = np.where(decayed == grad, 0.0, np.abs(decayed) + np.abs(grad, dtype=np.float64))
+    size = np.where(np.isfinite(size), size, 0.0)
+    if axes is not None:
+        inputs = tuple(i for i in range(size.ndim) if i not in axes)
+        size = size + size.mean(axis=inputs, keepdims=True)
+    return 8 * unit * size
 
 
 def _rounded_anew(plain: Case, off: Case, p: Parameter, steps: Sequence[Array]) -> list[Array]:

@@ -54,7 +54,7 @@ def ignores_mean(trial: Trial, case: Case, p: Parameter, *, port: Port | None = 
 
 @kept
 def steady(trial: Trial, case: Case, value: float, waves: bool) -> Case:
-    """Return a case whose weights have one gradient at all steps: a constant, or waves of mean 0."""
+    """Return a case whose weights have one gradient at all steps: a constant, or waves."""
     gradients = tuple(
         {
             p.name: g[p.name] if len(p.shape) < 2
@@ -100,9 +100,7 @@ def weights_without_mean(trial: Trial, case: Case, *, port: Port | None = None) 
         p
         for p in case.parameters
         if trial.fan_in(p) > 1
-        and (
-            ignores_mean(trial, case, p, port=port) or erases_constants(trial, case, p, port=port)
-        )
+        and (ignores_mean(trial, case, p, port=port) or erases_constants(trial, case, p, port=port))
     ]
 
 

@@ -1,12 +1,13 @@
 """The base law: a port is its base optimizer fed with Φ(g), whatever the optimizer."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from _numpy_optimizers import identity, phi, rmsprop, sgdm, sign_momentum, trainer
 
-from gc_ref._conformance.judging.base_law import base_couples, compare_arrays
+from gc_ref._conformance.judging.base_law import base_couples, compare_arrays, compare_to_base
 from gc_ref._conformance.judging.base_law import phi as exact_phi
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref.conformance import check, numpy_port
@@ -186,3 +187,26 @@ def test_compare_arrays_and_nan():
     assert not compare_arrays(np.array([1.0]), nan, tau, "float32").within
     assert not compare_arrays(np.array([np.inf]), np.array([1.0]), tau, "float32").within
     assert compare_arrays(np.zeros(0), np.zeros(0), np.zeros(0), "float32").within
+
+
+@pytest.mark.parametrize("fan_in", [64, 1024])
+def test_gradients_that_are_small_beside_the_decay_inside_phi_accuse_no_right_port(fan_in):
+    def descent(centralize):
+        def step(w, g, state, h, t, name):
+            return w - 16 * h["lr"] * centralize(g + h.get("weight_decay", 0) * w)
+
+        return trainer(step)
+
+    port = numpy_port(descent(phi), base=numpy_port(descent(identity)))
+    trial = Judge(port, seed=0, suite="quick", max_examples=0)
+    rng = np.random.default_rng(0)
+    weight = (96 + rng.integers(0, 4, (fan_in, 3))).astype(np.float32)
+    p = replace(trial.decayed.parameters[0], value=weight)
+    gradients = tuple(
+        {p.name: (rng.normal(size=weight.shape) * 2.0**-20).astype(np.float32)} for _ in range(2)
+    )
+    case = replace(trial.decayed, id="small", parameters=(p,), gradients=gradients)
+    found = compare_to_base(trial, case, p, "by-rank", "decayed-gradient")
+    assert all(c.within for c in found), [c.ratio for c in found]
+    wrong = compare_to_base(trial, case, p, "by-rank", "gradient")
+    assert not any(c.within for c in wrong)
