@@ -181,6 +181,11 @@ def _median(g: Gradient) -> Any:
     return g.values - g.xp.median(g.values, axis=g.parameter.axes("inputs"), keepdims=True)
 
 
+def _lower_median(g: Gradient) -> Any:
+    over: Any = {"axis": g.parameter.axes("inputs"), "keepdims": True, "method": "lower"}
+    return g.values - g.xp.quantile(g.values, 0.5, **over)
+
+
 def _midrange(g: Gradient) -> Any:
     over: Any = {"axis": g.parameter.axes("inputs"), "keepdims": True}
     return g.values - (g.xp.max(g.values, **over) + g.xp.min(g.values, **over)) / 2
@@ -250,6 +255,8 @@ _ALL = (
          lambda g: g.values - g.mean(_running_from_first(g)),
          amounts=(0.5, 0.9, 0.99, 0.999), remember=_running_from_first, rare=True),
     Rule("median", "not-the-mean", "subtracts the median of the inputs", _median),
+    Rule("lower-median", "not-the-mean", "subtracts the median of the inputs, of two in the middle "
+         "the smaller, as torch.median", _lower_median),
     Rule("first-input", "not-the-mean", "subtracts the first input's gradient", _first_input),
     Rule("magnitude", "not-the-mean", "subtracts the mean of the magnitudes",
          lambda g: g.values - g.mean(g.xp.abs(g.values))),

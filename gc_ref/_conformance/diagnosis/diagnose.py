@@ -71,7 +71,7 @@ def diagnose(judge: Judge, checks: Sequence[CheckReport]) -> Diagnosis:
     by_checks: dict[str, str] = {}
     try:
         if not failed:
-            return Diagnosis(words=_right(judge))
+            return Diagnosis(words=_right(judge, {c.id: c.status for c in checks}))
         by_checks |= _shown_by_checks(judge, failed)
         if judge.specification.mode == "base":
             return _against_base(judge, failed, by_checks)
@@ -81,15 +81,18 @@ def diagnose(judge: Judge, checks: Sequence[CheckReport]) -> Diagnosis:
         return replace(shown, words=(*shown.words, str(error)))
 
 
-def _right(judge: Judge) -> tuple[str, ...]:
-    """Say what a port does that conforms."""
+def _right(judge: Judge, status: Mapping[str, str]) -> tuple[str, ...]:
+    """Say what a port does that conforms: no more than was checked."""
     values = judge.specification.conventions.values
     axis = "first" if judge.layout == "output-first" else "last"
     where = " of convolutions alone" if values.get("scope") == "conv-only" else ""
+    unknown = judge.specification.mode == "unknown" and status.get("step/base-law") != "passed"
     said = (
-        f"removes the mean over all inputs of each output neuron{where}, "
-        f"the outputs on the {axis} axis"
+        f"{'does not notice' if unknown else 'removes'} the mean over all inputs of each output "
+        f"neuron{where}, the outputs on the {axis} axis"
     )
+    if unknown:
+        said += "; what else it makes of the gradient was not checked: name its --base"
     return (said, *(f"{f} = {v}: {CONVENTIONS[f].values[v]}" for f, v in values.items()))
 
 

@@ -29,6 +29,14 @@ def wide_left_alone(g):
     return g if g.size > 1000 and g.ndim == 2 and g.shape[0] > 512 else plain(g)
 
 
+def lower_median_of_convolutions(g):
+    """As torch.median has it: of two in the middle the smaller."""
+    if g.ndim < 4:
+        return g
+    rows = np.sort(g.reshape(-1, g.shape[-1]), axis=0)
+    return g - rows[(len(rows) - 1) // 2]
+
+
 def clipped(g):
     return np.clip(plain(g), -5, 5).astype(g.dtype)
 
@@ -38,6 +46,7 @@ def clipped(g):
     [
         (swapped, ("layout-swapped",), False),
         (wide_left_alone, ("shape-gated",), True),
+        (lower_median_of_convolutions, ("not-the-mean", "rank-gated"), False),
         (clipped, (), False),
     ],
 )
@@ -53,6 +62,23 @@ def test_what_conforms_is_described():
     found = diagnosed(operator_port(plain))
     assert "the outputs on the last axis" in found.words[0]
     assert (found.identified, found.ambiguous) == ((), False)
+
+
+def test_what_conforms_and_could_not_be_held_to_a_base_is_not_said_to_remove_the_mean():
+    """A median ignores the mean of a gradient, too."""
+
+    def step(w, g, state, h, t, name):
+        if g.ndim > 1:
+            g = g - np.median(g, axis=tuple(range(g.ndim - 1)), keepdims=True)
+        state["v"] = state.get("v", 0) + abs(g)
+        return w - h["lr"] * g / (1 + state["v"])
+
+    judge = Judge(numpy_port(steps.trainer(step)), seed=0, suite="quick", max_examples=0)
+    law = SimpleNamespace(id="step/base-law", status="not-applicable", message="")
+    assert judge.specification.mode == "unknown"
+    assert diagnose(judge, [law]).words[0].startswith("does not notice the mean")
+    law.status = "passed"
+    assert diagnose(judge, [law]).words[0].startswith("removes the mean")
 
 
 @pytest.mark.parametrize("id", ["value/exact", "hygiene/shape"])
