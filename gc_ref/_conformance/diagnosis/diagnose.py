@@ -16,6 +16,7 @@ from gc_ref._conformance.catalogue.centering import RULES
 from gc_ref._conformance.catalogue.conditions import VALUE_GATES
 from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.catalogue.semantics import Semantics
+from gc_ref._conformance.diagnosis.base_moment import centralizes_moment
 from gc_ref._conformance.diagnosis.base_search import explanations_by_base
 from gc_ref._conformance.diagnosis.semantics_search import SemanticsSearch
 from gc_ref._conformance.diagnosis.step_patterns import decay_factors, left_as_it_was
@@ -148,6 +149,8 @@ def _against_base(
     search = SemanticsSearch(judge)
     explained = search.by_kind(explanations_by_base(judge)) or search.explanations()
     found = [s for s in explained if s.deviations]
+    if not found and "step/base-law" in failed and centralizes_moment(judge):
+        found = [Semantics(mistake="moment-centralized")]
     if found or by_checks:
         return _known(found, by_checks, judge.layout, raw=RAW_BASE)
     if explained and "step/base-law" not in failed:

@@ -131,6 +131,38 @@ def test_a_port_that_is_its_base_is_compared_with_it_and_not_said_to_leave_the_g
     assert found.words[0].startswith(RAW_BASE)
 
 
+def rectified(*, in_place, on_update=True, centralize=steps.phi, scale=1):
+    """RAdam in short: the direction is the moment itself, and from step 8 on another array."""
+
+    def step(w, g, state, h, t, name):
+        del name
+        m = state["m"] = (state.get("m", 0) + g) / 2
+        v = state["v"] = (3 * state.get("v", 0) + g * g) / 4
+        found = m if t < 8 else m / (np.sqrt(v) + 1)
+        if on_update and g.ndim > 1:
+            found = scale * centralize(found)
+            if in_place and t < 8:
+                state["m"] = found
+        return np.asarray(w - h["lr"] * found, w.dtype)
+
+    return steps.trainer(step)
+
+
+@pytest.mark.parametrize(
+    ("options", "identified"),
+    [
+        ({"in_place": True}, ("moment-centralized",)),
+        ({"in_place": False, "scale": 2}, ()),  # Φ of the update, wrong otherwise
+        ({"in_place": False, "scale": 0.5}, ()),
+        ({"in_place": True, "centralize": lambda g: g / 2}, ()),
+    ],
+)
+def test_against_its_base_a_moment_that_is_centralized_in_place_is_named(options, identified):
+    base = numpy_port(rectified(in_place=False, on_update=False), name="base")
+    port = numpy_port(rectified(**options), base=base)
+    assert diagnosed(port, "step/base-law").identified == identified
+
+
 def test_what_a_check_shows_is_named_though_the_search_breaks_off():
     def run(case):
         if case.id == "telling":
