@@ -220,6 +220,10 @@ def _distorted_decay(judge: Judge, search: SemanticsSearch, semantics: Semantics
         return ""
     observed = [o for o in search.observe(judge.decayed).values() if o.info.rank > 1]
     factors = decay_factors(observed, semantics)
+    where = ""
+    if factors is None and semantics.conventions.get("placement") == "update":
+        factors = decay_factors(observed, semantics, inside=True)
+        where = ", inside of Φ"
     if factors is None or all(abs(f - 1) < 1e-3 or abs(f) < 1e-3 for f in factors):
         return ""
     if semantics.algorithm == "adam":
@@ -228,10 +232,10 @@ def _distorted_decay(judge: Judge, search: SemanticsSearch, semantics: Semantics
         if np.allclose(factors, corrected, rtol=1e-3):
             return (
                 "the weight decay is divided by Adam's first bias correction, 1 - beta1^t, as in "
-                "the authors' AdamW"
+                f"the authors' AdamW{where}"
             )
     times = ", ".join(f"{f:.4g}" for f in factors)
-    return f"the weight decay is {times} times lr * weight_decay * w at the first steps"
+    return f"the weight decay is {times} times lr * weight_decay * w at the first steps{where}"
 
 
 def _known(

@@ -105,11 +105,14 @@ def left_as_it_was(observed: ObservedParameter, semantics: Semantics, where: Arr
     return bool(where.any() and np.all(np.abs(seen - value) <= allowed))
 
 
-def decay_factors(listed: Iterable[ObservedParameter], semantics: Semantics) -> list[float] | None:
+def decay_factors(
+    listed: Iterable[ObservedParameter], semantics: Semantics, *, inside: bool = False
+) -> list[float] | None:
     """Fit, step by step, how many times lr λ w a decoupled decay takes off the weight.
 
-    The semantics is what the port does without weight decay. Returns None where at some step no
-    factor fits all elements.
+    The semantics is what the port does without weight decay. With ``inside`` it is Φ(w) that is
+    taken off: the decay is in the update that Φ acts on. Returns None where at some step no factor
+    fits all elements.
     """
     factors: dict[int, list[Array]] = {}
     slack: dict[int, list[Array]] = {}
@@ -120,7 +123,8 @@ def decay_factors(listed: Iterable[ObservedParameter], semantics: Semantics) -> 
         for one in observed.steps:
             predicted = _predict(bare, one, state, semantics)
             state, w = predicted.state, one.before
-            unit = -hyper["lr"] * hyper["weight_decay"] * w
+            decayed = semantics.phi(np, w, observed.info, one.number) if inside else w
+            unit = -hyper["lr"] * hyper["weight_decay"] * decayed
             large = np.abs(unit) > 1e-3
             removed = (one.after - predicted.value)[large] / unit[large]
             allowed = np.broadcast_to(predicted.allowance(w), w.shape)[large]

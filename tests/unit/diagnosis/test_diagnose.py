@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from _reports import plain, sgdm, swapped
 
+from gc_ref._conformance.catalogue.deviations import Form
+from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.diagnosis.diagnose import (
     RAW_BASE,
     SEVERAL,
@@ -16,6 +18,7 @@ from gc_ref._conformance.diagnosis.diagnose import (
     diagnose,
 )
 from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.wrong_ports.make import make_port
 from gc_ref.conformance import numpy_port, operator_port
 
 
@@ -129,6 +132,15 @@ def test_a_port_that_is_its_base_is_compared_with_it_and_not_said_to_leave_the_g
     found = diagnosed(numpy_port(steps.rmsprop(lambda g: g / 2), base=base), "step/base-law")
     assert found.identified == ("not-applied",)
     assert found.words[0].startswith(RAW_BASE)
+
+
+@pytest.mark.parametrize("placement", ["decayed-update", "update"])
+def test_a_distorted_decay_is_named_inside_of_phi_too(placement):
+    conventions = {"decay": "decoupled", "placement": placement}
+    semantics = Semantics(mistake="decay-distorted", algorithm="adam", conventions=conventions)
+    found = diagnosed(make_port(Form("", semantics), "numpy", name="port"), "step/adam")
+    assert found.identified == ("decay-distorted",)
+    assert ("inside of Φ" in found.words[0]) is (placement == "decayed-update")
 
 
 def rectified(*, in_place, on_update=True, centralize=steps.phi, scale=1):
