@@ -26,11 +26,12 @@ def mean(xp: Any, values: Any, axes: tuple[int, ...]) -> Any:
 
 @dataclass(frozen=True)
 class Memory:
-    """What some wrong rules know beyond the gradient: the one before it, and the whole model's."""
+    """What some wrong rules know beyond the gradient: that before it, the model's, the weight."""
 
     before: Any = None
     model_mean: Any = 0.0
     model_norm: Any = 1.0
+    weight: Any = None  # the parameter itself; None for a bare function of the gradient
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,23 @@ def _cut_to(g: Gradient, norm: Any) -> Any:
     ratio = g.amount / (norm + 1e-30)
     scale = g.xp.where(ratio < 1.0, ratio, 1.0 + 0.0 * ratio)
     return scale * _of_any_rank(g)
+
+
+def _cut_adaptively(g: Gradient) -> Any:
+    """Scale each row of a gradient down to a share of the weight's norm, then centralize."""
+    w = g.memory.weight
+    if w is None:  # then no port does so
+        return g.values + np.nan
+    rank = g.parameter.rank
+    axes = g.parameter.axes("inputs") if rank > 1 else (0,) * rank
+    if rank == 3:  # so published code has it, which takes these for several matrices
+        axes = (1,) if g.parameter.axis == 0 else (0,)
+    norm, most = (
+        g.xp.sqrt(g.xp.sum(x * x, axis=axes, keepdims=True)) if axes else g.xp.abs(x)
+        for x in (g.values, w)
+    )
+    most = g.amount * g.xp.where(most > 1e-3, most, 1e-3 + 0.0 * most)
+    return _of_any_rank(g, g.values * g.xp.where(norm > most, most / (norm + 1e-30), 1.0))
 
 
 def _of_any_rank(g: Gradient, values: Any = None) -> Any:
@@ -340,6 +358,9 @@ _ALL = (
          Fit(lambda gradient, mean, given, norm: _shrunk(gradient, given, norm),
              right=(0.0,), on_vectors=True), amounts=_CLIPS, crosses=True, on_vectors=True,
              rare=True),
+    Rule("clipped-adaptively", "clipped-first", "clips every gradient adaptively, to {amount:.6g} "
+         "times the norms of the weights, then centralizes" + _CHOICE,
+         _cut_adaptively, amounts=(0.01, 0.001, 0.02, 0.04, 0.08, 0.1), on_vectors=True, rare=True),
     Rule("nan-leak", "nan-leak", "a NaN in one output neuron reaches the others",
          lambda g: g.centralized + 0.0 * g.mean(axes="whole"), amounts=(), crosses=True),
 )  # fmt: skip

@@ -247,7 +247,7 @@ def step(
     hyper = {**hyper, **semantics.built_in}
     lr, decay = hyper["lr"], hyper.get("weight_decay", 0.0)
     how, placement = choice.get("decay", "none"), choice.get("placement", "gradient")
-    memory = Memory(state.before, model_mean, model_norm)
+    memory = Memory(state.before, model_mean, model_norm, w)
     l2 = decay * w if how == "l2" else 0.0 * w
     if placement == "gradient":
         used = semantics.phi(xp, g, parameter, t, memory) + l2

@@ -11,7 +11,7 @@ import numpy as np
 from gc_ref._conformance.cases.layers import UNAMBIGUOUS
 from gc_ref._conformance.catalogue.centering import RULES, Memory
 from gc_ref._conformance.catalogue.conditions import BY_SHAPE, separating
-from gc_ref._conformance.catalogue.execution import model_mean
+from gc_ref._conformance.catalogue.execution import model_mean, model_norm
 from gc_ref._conformance.catalogue.parameters import OUTPUT_AXIS, ParameterInfo, parameter_infos
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.judging.judge import Judge
@@ -36,6 +36,14 @@ CHANGING_VECTORS = (
     Semantics(centering="model", vectors="mean"),
 )
 
+#: What is clipped, and to what, before it is centralized.
+CLIPPING = tuple(
+    Semantics(centering=rule.name, amount=amount)
+    for rule in RULES.values()
+    if rule.deviation == "clipped-first"
+    for amount in rule.amounts
+)
+
 
 def explanations_by_base(judge: Judge) -> list[Semantics]:
     """Return the semantics under which the base, fed with their Φ(g), moves as the port does.
@@ -47,7 +55,7 @@ def explanations_by_base(judge: Judge) -> list[Semantics]:
     unit = judge.profile(case.dtype).unit_roundoff
 
     def by_base(semantics: Semantics) -> Trajectory:
-        return judge.run(_fed(case, semantics, judge.layout), port=judge.port.base)
+        return judge.run(_fed(case, semantics, judge.layout, got), port=judge.port.base)
 
     def same(one: Trajectory, other: Trajectory, names: set[str]) -> set[str]:
         """Names of the parameters that two runs move alike."""
@@ -71,7 +79,7 @@ def explanations_by_base(judge: Judge) -> list[Semantics]:
     if any(k not in untouched for k, p in infos.items() if p.rank < 2):
         found = (
             s
-            for s in CHANGING_VECTORS
+            for s in (*CHANGING_VECTORS, *(CLIPPING if judge.port.per_run_cost == "cheap" else ()))
             # Where vectors lose their mean, a scalar is erased with them or not.
             if (names := {k for k, p in infos.items() if p.shape or s.vectors != "mean"})
             and alike(s, names) == names
@@ -92,6 +100,8 @@ def explanations_by_base(judge: Judge) -> list[Semantics]:
             return [Semantics(centering=rule.name)]
         gates = separating(BY_SHAPE, [infos[k] for k in acting], [infos[k] for k in idle])
         return [Semantics(centering=rule.name, gate=gate, gate_number=k) for gate, k in gates]
+    if judge.port.per_run_cost == "cheap":  # a base that clips too shows it in weights alone
+        return list(itertools.islice((s for s in CLIPPING if alike(s, weights) == weights), 1))
     return []
 
 
@@ -106,21 +116,26 @@ def _plain_layers(case: Case) -> Case:
     return replace(case, id="plain-layers", parameters=kept, gradients=gradients)
 
 
-def _fed(case: Case, semantics: Semantics, layout: str) -> Case:
-    """Return the case with what a semantics makes of them in place of the gradients."""
+def _fed(case: Case, semantics: Semantics, layout: str, got: Trajectory) -> Case:
+    """Return the case with what a semantics makes of them in place of the gradients.
+
+    What the port got is where its weights were at each step.
+    """
     infos = _infos(case, layout)
     before = {p.name: np.zeros(p.shape) for p in case.parameters}
     gradients = []
-    for step in case.gradients:
-        total = float(model_mean(step))
+    start = {p.name: p.value for p in case.parameters}
+    for step, weights in zip(case.gradients, (start, *got.steps), strict=False):
+        total, norm = float(model_mean(step)), float(model_norm(step))
         wide = {k: g.astype(np.float64) for k, g in step.items()}
         fed = {}
         for k, g in wide.items():
-            phi = semantics.phi(np, g, infos[k], 1, Memory(before[k], total))
+            memory = Memory(before[k], total, norm, np.asarray(weights[k], dtype=np.float64))
+            phi = semantics.phi(np, g, infos[k], 1, memory)
             fed[k] = np.asarray(phi, dtype=step[k].dtype)
         gradients.append(fed)
         before = wide
-    id = f"fed-{semantics.centering}-{semantics.vectors}"
+    id = f"fed-{semantics.centering}-{semantics.amount:g}-{semantics.vectors}"
     return replace(case, id=id, gradients=tuple(gradients))
 
 

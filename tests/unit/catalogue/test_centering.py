@@ -17,7 +17,7 @@ SQUARE = {"broadcast": (4, 2, 5, 4)}
 def applied(rule, gradient, amount=0.5, **more):
     info = ParameterInfo(gradient.shape, **{**INFO, **more})
     norm = np.sqrt((gradient * gradient).sum())
-    memory = Memory(before=gradient[::-1], model_mean=gradient.mean(), model_norm=norm)
+    memory = Memory(gradient[::-1], gradient.mean(), norm, weight=np.ones_like(gradient))
     return RULES[rule].apply(Gradient(np, gradient, info, amount, memory))
 
 

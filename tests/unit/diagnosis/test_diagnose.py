@@ -134,6 +134,39 @@ def test_a_port_that_is_its_base_is_compared_with_it_and_not_said_to_leave_the_g
     assert found.words[0].startswith(RAW_BASE)
 
 
+def cut_to_norm(g, w):
+    del w
+    return g / np.maximum(np.sqrt((g * g).sum()), g.dtype.type(1))
+
+
+def cut_adaptively(g, w):
+    """The weights' norms, as published code takes them of one to five dimensions."""
+    axes = None if g.ndim < 2 else (0,) if g.ndim == 3 else tuple(range(g.ndim - 1))
+    norm, most = (np.sqrt((x * x).sum(axis=axes, keepdims=g.ndim > 1)) for x in (g, w))
+    most = np.maximum(most, 1e-3) / 100
+    return np.where(norm > most, g * most / np.maximum(norm, 1e-6), g).astype(g.dtype)
+
+
+@pytest.mark.parametrize(
+    ("cut", "base_clips"), [(cut_to_norm, True), (cut_to_norm, False), (cut_adaptively, False)]
+)
+def test_against_its_base_a_clipping_before_phi_is_named(cut, base_clips):
+    """Where the base clips too, only the order of the two is another."""
+
+    def clipping(centralize, clips):
+        def step(w, g, state, h, t, name):
+            del t, name
+            g = centralize(cut(g, w) if clips else g)
+            state["v"] = state.get("v", 0) + abs(g)
+            return np.asarray(w - h["lr"] * g / (1 + state["v"]), w.dtype)
+
+        return steps.trainer(step)
+
+    base = numpy_port(clipping(steps.identity, base_clips), name="base")
+    port = numpy_port(clipping(steps.phi, True), base=base)
+    assert diagnosed(port, "step/base-law").identified == ("clipped-first",)
+
+
 @pytest.mark.parametrize("placement", ["decayed-update", "update"])
 def test_a_distorted_decay_is_named_inside_of_phi_too(placement):
     conventions = {"decay": "decoupled", "placement": placement}
