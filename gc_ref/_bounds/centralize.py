@@ -117,7 +117,7 @@ def _rounding(
         twice = twice + at_mean * (common + averaged + work_2) + at_zero
         twice = twice + store * (deviation + twice) + 3 * eta
         worst = np.maximum(worst, np.maximum(common + private, twice))
-    most = 2 * n * np.max(size, axis=axes, keepdims=True)  # a sum of differences
+    most = 2 * n * np.maximum.reduce(size, axis=axes, keepdims=True)  # a sum of differences
     fits = (most < p.accumulator_largest) & (deviation + worst < p.largest)
     return np.where(fits, worst, np.inf)
 
@@ -128,7 +128,7 @@ def _working(
     """Error of one pass in the accumulator, nothing stored: by a mean, and by Eq. 2."""
     a = p.accumulator
     mean_size = _mean(size, axes)
-    apart = _mean(deviation, axes) + 2 * np.max(deviation, axis=axes, keepdims=True)
+    apart = _mean(deviation, axes) + 2 * np.maximum.reduce(deviation, axis=axes, keepdims=True)
     shifted = growth(n + 4, a) * apart + growth(2, a) * mean_size
     by_mean = np.maximum(growth(3 * n + 4, a) * mean_size, shifted)
     by_matrix = growth(n + 6, a) * (size + mean_size)
@@ -141,5 +141,6 @@ def _fan_in(values: Array, axes: tuple[int, ...]) -> int:
 
 
 def _mean(values: Array, axes: tuple[int, ...]) -> Array:
-    mean: Array = np.mean(values, axis=axes, keepdims=True)
-    return mean
+    # What np.mean computes, without what it looks up at every call.
+    total: Array = np.add.reduce(values, axis=axes, keepdims=True)
+    return total / _fan_in(values, axes)

@@ -58,17 +58,16 @@ class Expected:
         above = p * self.upper.denominator - self.upper.numerators[position] * q
         return _quotient(above, q * self.upper.denominator) if above > 0 else 0.0
 
+    def unreduced(self, position: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return numerator and denominator of both ends of the enclosure of one element."""
+        at = self._place(position)
+        low = self.lower.numerators[at], self.lower.denominator
+        return low, (self.upper.numerators[at], self.upper.denominator)
+
     def ends(self, position: int) -> tuple[Fraction, Fraction]:
         """Return the ends of the enclosure of one element."""
-        position = self._place(position)
-        return (
-            Fraction(self.lower.numerators[position], self.lower.denominator),
-            Fraction(self.upper.numerators[position], self.upper.denominator),
-        )
-
-    def middle(self, position: int) -> Fraction:
-        """Return the exact value of one element, or the middle of its enclosure."""
-        return sum(self.ends(position), Fraction(0)) / 2
+        low, high = self.unreduced(position)
+        return Fraction(*low), Fraction(*high)
 
 
 def compare(got: Array, want: Expected, dtype: str, *, useless: Array | None = None) -> Comparison:
@@ -98,7 +97,7 @@ def compare(got: Array, want: Expected, dtype: str, *, useless: Array | None = N
     used = np.ones(values.shape, bool) if useless is None else ~np.ravel(useless)
     undecided = int(values.size - used.sum())
     if not used.any():
-        return Comparison(0.0, 0.0, 0, math.nan, Fraction(0), 0.0, 0, undecided)
+        return Comparison.of_nothing(dtype, undecided=undecided)
     low, high, sharp = want.floats
     away, near = (values < low) | (values > high) | ~np.isfinite(values), used.copy()
     near &= ~away & ~(sharp & (values == low))  # only exact arithmetic tells these from 0
@@ -113,10 +112,16 @@ def compare(got: Array, want: Expected, dtype: str, *, useless: Array | None = N
         ratio = math.inf if hopeless else error / float(taus[i]) if error else 0.0
         if ratio > worst:
             worst, worst_error, at = ratio, error, i
-    expected = want.middle(at)
-    ulps = worst_error / float_ulp(expected, dtype)
     return Comparison(
-        worst, ulps, at, float(values[at]), expected, float(taus[at]), inexact, undecided
+        ratio=worst,
+        error=worst_error,
+        position=at,
+        got=float(values[at]),
+        ends=want.unreduced(at),
+        tau=float(taus[at]),
+        dtype=dtype,
+        inexact=inexact,
+        undecided=undecided,
     )
 
 
@@ -154,8 +159,3 @@ def _quotient(p: int, q: int) -> float:
         return p / q or math.ulp(0.0)
     except OverflowError:
         return math.inf
-
-
-def float_ulp(x: Fraction, dtype: str) -> float:
-    """Return the distance between the numbers of ``dtype`` around ``x``."""
-    return float(exact.ulp(x, dtype))

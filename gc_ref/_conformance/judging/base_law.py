@@ -11,12 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 
 from gc_ref import bounds, exact
-from gc_ref._conformance.cases.comparison import float_ulp
 from gc_ref._conformance.findings.outcome import Comparison
 from gc_ref._conformance.judging.response import (
     OF_GRADIENT,
@@ -252,17 +250,18 @@ def compare_arrays(got: Array, want: Array, tau: Array, dtype: str) -> Compariso
     both_nan = np.isnan(value) & np.isnan(want)
     ratio = np.where(both_nan, 0.0, np.where(np.isnan(ratio), math.inf, ratio))
     if not ratio.size:
-        return Comparison(0.0, 0.0, 0, math.nan, Fraction(0), 0.0, 0)
+        return Comparison.of_nothing(dtype)
     at = int(np.argmax(ratio))
     expected = want.ravel()[at]
-    exactly = Fraction(float(expected)) if math.isfinite(expected) else Fraction(0)
+    exactly = float(expected).as_integer_ratio() if math.isfinite(expected) else (0, 1)
     return Comparison(
         ratio=float(ratio.ravel()[at]),
-        ulps=float(error.ravel()[at]) / float_ulp(exactly, dtype),
+        error=float(error.ravel()[at]),
         position=at,
         got=float(value.ravel()[at]),
-        expected=exactly,
+        ends=(exactly, exactly),
         tau=float(np.broadcast_to(tau, want.shape).ravel()[at]),
+        dtype=dtype,
         inexact=int(np.sum((error != 0) & ~both_nan)),
     )
 

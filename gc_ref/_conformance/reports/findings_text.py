@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 
-from gc_ref._conformance.cases.comparison import float_ulp
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.findings.counterexample import Counterexample
+from gc_ref._conformance.findings.outcome import float_ulp
 from gc_ref._conformance.reports.arithmetic import SHOWN, arithmetic
 from gc_ref._conformance.reports.model import ReportData
 from gc_ref._conformance.reports.summary import explain_command, in_a_line

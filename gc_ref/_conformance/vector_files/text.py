@@ -63,7 +63,7 @@ def _verdict(found: Verified) -> str:
 
 
 def _diagnosis(found: Verified) -> Iterator[str]:
-    share, names = found.explained()
+    share, names = found.explained
     if not names:
         yield "Not identified: no known deviation fails these vectors and no others"
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections import Counter
@@ -80,8 +81,9 @@ class Verified:
         """``"conforms"``, or ``"deviates"``: also where an answer is missing."""
         return "deviates" if self.missed or self.missing else "conforms"
 
+    @functools.cached_property
     def explained(self) -> tuple[float, tuple[str, ...]]:
-        """Return the deviations that fail the same vectors, and how well that agrees (0 to 1).
+        """Deviations that fail the same vectors, and how well that agrees (0 to 1).
 
         The agreement is the number of vectors that both fail, over those that either does.
         Of several that agree alike, those remain whose answers are nearest to the port's.
@@ -119,7 +121,7 @@ class Verified:
     @property
     def identified(self) -> tuple[str, ...]:
         """Ids of the deviations that explain the failures, nearly all and nearly nothing else."""
-        share, names = self.explained()
+        share, names = self.explained
         return names if share >= NAMED else ()
 
     def to_json(self) -> str:
