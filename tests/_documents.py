@@ -5,7 +5,7 @@ HTML comments on the lines before a block say what to do with it:
 ``file: NAME``      write the block to this file; later blocks of the page use it
 ``run: status=N``   a shell block: run it, and expect this exit status
 ``needs: NAMES``    frameworks that the block needs: markers of conftest.py
-``ci: KIND``        a recipe for a CI system: tests/unit/test_ci_recipes.py runs what it says
+``ci: KIND``        a recipe for a CI system: tests/project/test_ci_recipes.py runs what it says
 ``not run: WHY``    leave it alone
 
 Python blocks without ``file:`` are run as programs. A ``text`` block is the output of the
@@ -18,7 +18,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 #: Pages that a program writes, with blocks that it has run.
 WRITTEN = ("docs/_build/", "docs/benchmarks/", "docs/deviations/")
 DOCUMENTS = (
