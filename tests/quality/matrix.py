@@ -74,6 +74,10 @@ def cells(name: str, options: argparse.Namespace) -> list[Cell]:
         for mode in options.modes
         if (mode != "algorithm" or optimizer in framework.algorithms)
         and (mode != "alone" or VARIANTS[variant].correct)
+        and not (
+            optimizer in framework.matrices_only
+            and (mode == "alone" or VARIANTS[variant].long_vectors)
+        )
     ]
 
 

@@ -26,8 +26,6 @@ _GRAPH = "differentiates the gradient, and the loss of the probe is linear"
 
 EXCUSED: Mapping[str, Mapping[str, str]] = {
     "torch": {
-        "LBFGS": _LOSS,
-        "Muon": "takes matrices only: no convolution, and no bias",
         "SparseAdam": "takes sparse gradients only",
     },
     "pytorch_optimizer": {
@@ -64,6 +62,10 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "MultiOptimizer": "hands variables to other optimizers, and has no learning rate",
     },
 }
+
+#: Optimizers that refuse vectors and convolutions. Beside their base, which shows what they refuse,
+#: the rest is judged; what is done to vectors they cannot show.
+MATRICES_ONLY: Mapping[str, tuple[str, ...]] = {"torch": ("Muon",)}
 
 
 def made_otherwise(framework: str) -> dict[str, Factory]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from gc_ref.conformance import Port, keras_port, numpy_port, optax_port, torch_port
 
-from .matrix_exceptions import EXCUSED, SETTINGS, made_otherwise
+from .matrix_exceptions import EXCUSED, MATRICES_ONLY, SETTINGS, made_otherwise
 from .matrix_variants import Arrays, Variant, counting
 
 Factory = Callable[..., Any]
@@ -43,6 +43,8 @@ class Framework:
         Constructor arguments without which an optimizer is no base, or cannot be made.
     excused : mapping
         Optimizers that cannot be driven, and why; one that can be is a mistake in this list.
+    matrices_only : sequence of str
+        Optimizers that refuse vectors and convolutions.
     prepare : callable
         Called before the framework is imported.
     float64 : callable
@@ -56,6 +58,7 @@ class Framework:
     algorithms: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     excused: Mapping[str, str] = field(default_factory=dict)
+    matrices_only: Sequence[str] = ()
     prepare: Callable[[], object] = tuple
     float64: Callable[[bool], object] = bool
 
@@ -373,6 +376,7 @@ FRAMEWORKS = {
         torch_port,
         algorithms={"SGD": "sgdm", "Adam": "adam", "AdamW": "adam"},
         excused=EXCUSED["torch"],
+        matrices_only=MATRICES_ONLY["torch"],
     ),
     "pytorch_optimizer": Framework(
         ("torch", "pytorch_optimizer"),

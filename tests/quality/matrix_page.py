@@ -157,6 +157,12 @@ def _section(name: str, entry: Mapping[str, Any]) -> list[str]:
     if entry["not judged"]:
         lines += ["", "| not judged | why |", "|---|---|"]
         lines += [f"| {who} | {_cell(why)} |" for who, why in entry["not judged"].items()]
+    if only := [o for o in entry["optimizers"] if o in FRAMEWORKS[name].matrices_only]:
+        lines += [
+            "",
+            f"{', '.join(only)}: takes matrices only, and is held to the plain optimizer; "
+            "what is done to vectors it cannot show.",
+        ]
     if entry["wrong"]:
         lines += ["", "| judged wrongly | Φ | held to | seed | outcome | checks |"]
         lines += ["|---|---|---|---:|---|---|"]
