@@ -31,8 +31,6 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
     "pytorch_optimizer": {
         "AdaHessian": _GRAPH,
         "AdaLOMO": _MODEL,
-        "AdamMini": _MODEL,
-        "AliG": _LOSS,
         "DeMo": "needs einops and several processes",
         "DistributedMuon": "wants a group of processes",
         "GSAM": "wants the model, and a schedule of its radius",
@@ -40,12 +38,8 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "LoRARite": "takes pairs of matrices of LoRA only",
         "PCGrad": "takes the losses of several tasks",
         "Ranger21": "centralizes by itself, and nothing switches that off",
-        "SCION": "its norms are for matrices and convolutions in two dimensions only",
-        "SCIONLight": "its norms are for matrices and convolutions in two dimensions only",
         "SafeFP16Optimizer": "scales the loss of a model in half precision",
         "SophiaH": _GRAPH,
-        "SpectralSphere": "takes matrices only: no convolution, and no bias",
-        "TRAC": "fails on a parameter without dimensions",
         "WSAM": "wants the model",
     },
     "optax": {
@@ -55,7 +49,6 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "contrib.sophia": "wants the loss as a function, to estimate its curvature",
         "lbfgs": _LOSS,
         "polyak_sgd": _LOSS,
-        "sm3": "fails on a parameter without dimensions",
     },
     "keras": {
         "LossScaleOptimizer": "scales the loss for another optimizer, and has no learning rate",
@@ -63,9 +56,12 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
     },
 }
 
-#: Optimizers that refuse vectors and convolutions. Beside their base, which shows what they refuse,
-#: the rest is judged; what is done to vectors they cannot show.
-MATRICES_ONLY: Mapping[str, tuple[str, ...]] = {"torch": ("Muon",)}
+#: Optimizers that refuse vectors or some convolutions. Beside their base, which shows what they
+#: refuse, the rest is judged; what is done to vectors they cannot show.
+MATRICES_ONLY: Mapping[str, tuple[str, ...]] = {
+    "torch": ("Muon",),
+    "pytorch_optimizer": ("SCION", "SCIONLight", "SpectralSphere"),
+}
 
 
 def made_otherwise(framework: str) -> dict[str, Factory]:

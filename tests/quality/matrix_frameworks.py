@@ -385,6 +385,7 @@ FRAMEWORKS = {
         torch_port,
         settings=SETTINGS["pytorch_optimizer"],
         excused=EXCUSED["pytorch_optimizer"],
+        matrices_only=MATRICES_ONLY["pytorch_optimizer"],
     ),
     "optax": Framework(
         ("jax", "optax"),

@@ -160,7 +160,7 @@ def _section(name: str, entry: Mapping[str, Any]) -> list[str]:
     if only := [o for o in entry["optimizers"] if o in FRAMEWORKS[name].matrices_only]:
         lines += [
             "",
-            f"{', '.join(only)}: takes matrices only, and is held to the plain optimizer; "
+            f"{', '.join(only)}: refuses some parameters, and is held to the plain optimizer; "
             "what is done to vectors it cannot show.",
         ]
     if entry["wrong"]:

@@ -41,15 +41,18 @@ def ignores_mean(trial: Trial, case: Case, p: Parameter, *, port: Port | None = 
     """Whether a port, its base, or it with GC off moves a weight as before in the mirrored case.
 
     What a mean that is not removed does there is as large as the step itself. What rounding does
-    may be so too, but in few elements: that most of those that move at all move alike decides.
+    may be so too, but in few elements: that most of those that move move alike decides, where most
+    move.
     """
     plain = trial.steps(case, p, port=port)[-1].astype(np.float64)
     other = trial.steps(mirrored(trial, case), p, port=port)[-1].astype(np.float64)
     path = np.abs(plain - p.value) + np.abs(other - p.value)
+    unit = trial.profile(case.dtype).unit_roundoff
     with np.errstate(invalid="ignore"):
-        moved = path > 0  # a step below the spacing of the weights is no answer
+        # Steps of about the spacing of the weights are no answer: rounding makes them alike.
+        moved = path > 16 * unit * np.abs(p.value)
         alike = np.isfinite(path) & (np.abs(plain - other) <= path / 64)
-    return bool(moved.any() and np.mean(alike[moved]) > 0.5)
+    return bool(np.mean(moved) > 0.5 and np.mean(alike[moved]) > 0.5)
 
 
 @kept
@@ -88,7 +91,7 @@ def erases_constants(trial: Trial, case: Case, p: Parameter, *, port: Port | Non
         moved = path > 0
         room = np.minimum(path * 2.0**-12, 8 * unit * np.abs(one))
         alike = np.isfinite(path) & (np.abs(one - other) <= room)
-    return bool(moved.any() and np.mean(alike[moved]) > 0.5)
+    return bool(np.mean(moved) > 0.5 and np.mean(alike[moved]) > 0.5)
 
 
 def weights_without_mean(trial: Trial, case: Case, *, port: Port | None = None) -> list[Parameter]:

@@ -10,6 +10,7 @@ from _numpy_optimizers import identity, phi, rmsprop, sgdm, sign_momentum, train
 from gc_ref._conformance.judging.base_law import base_couples, compare_arrays, compare_to_base
 from gc_ref._conformance.judging.base_law import phi as exact_phi
 from gc_ref._conformance.judging.judge import Judge
+from gc_ref._conformance.judging.own_centering import base_centralizes
 from gc_ref.conformance import check, numpy_port
 
 BASE = numpy_port(rmsprop(identity), name="base")
@@ -125,6 +126,21 @@ def test_a_base_that_centralizes_by_itself_is_refused():
     assert report.verdict == "deviates"
     assert found["effect/off"].status == "failed"
     assert "centralizes by itself" in found["effect/off"].message
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+@pytest.mark.parametrize("rate", [1e-8, 1.25e-8, 1e-7])
+@pytest.mark.parametrize("direction", [lambda m: m / (np.abs(m).max(initial=0) + 1), np.sign])
+def test_steps_of_about_the_spacing_of_the_weights_show_no_centralization(direction, rate, seed):
+    """As of DAdaptation and Prodigy, which begin with a rate of 1e-6: rounding makes them alike."""
+
+    def crawl(w, g, state, h, t, name):
+        state["m"] = state.get("m", 0) + g
+        return w - w.dtype.type(rate) * direction(state["m"])
+
+    base = numpy_port(trainer(crawl), name="base")
+    port = numpy_port(trainer(crawl), name="port", base=base)
+    assert not base_centralizes(Judge(port, seed=seed, suite="quick", max_examples=0))
 
 
 def by_global_norm(centralize):
