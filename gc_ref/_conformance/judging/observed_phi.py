@@ -63,8 +63,9 @@ def answers(judge: Judge, asked: Sequence[tuple[Parameter, Array]]) -> list[Any]
 
 def beyond(answer: Any) -> bool:
     """Whether no Φ(g) explains a step that was read: Adam's first is shorter than lr."""
-    values = exact.exactly(answer).fractions()
-    return any(abs(value) >= BEYOND for value in values)
+    if not isinstance(answer, exact.ExactArray):  # `_read` found something not finite
+        return False
+    return any(abs(value) >= BEYOND for value in answer.fractions())
 
 
 def _read(judge: Judge, case: Case, weight: Array) -> Any:
