@@ -289,7 +289,7 @@ def error_words(ratio: float | None) -> str:
     """Say how large an error is beside its bound; nothing where there is none."""
     if ratio == math.inf:
         return "an error where rounding allows none"
-    return f"error {short(ratio, 3)} of its bound" if ratio else ""
+    return f"error {short(ratio, 3)} times its bound" if ratio else ""
 
 
 def beyond(ratio: float) -> bool:
