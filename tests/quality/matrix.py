@@ -75,7 +75,7 @@ def cells(name: str, options: argparse.Namespace) -> list[Cell]:
         if (mode != "algorithm" or optimizer in framework.algorithms)
         and (mode != "alone" or VARIANTS[variant].correct)
         and not (
-            optimizer in framework.matrices_only
+            optimizer in framework.refusing_some
             and (mode == "alone" or VARIANTS[variant].long_vectors)
         )
     ]

@@ -58,7 +58,7 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
 
 #: Optimizers that refuse vectors or some convolutions. Beside their base, which shows what they
 #: refuse, the rest is judged; what is done to vectors they cannot show.
-MATRICES_ONLY: Mapping[str, tuple[str, ...]] = {
+REFUSING_SOME: Mapping[str, tuple[str, ...]] = {
     "torch": ("Muon",),
     "pytorch_optimizer": ("SCION", "SCIONLight", "SpectralSphere"),
 }

@@ -17,7 +17,7 @@ import numpy as np
 
 from gc_ref.conformance import Port, keras_port, numpy_port, optax_port, torch_port
 
-from .matrix_exceptions import EXCUSED, MATRICES_ONLY, SETTINGS, made_otherwise
+from .matrix_exceptions import EXCUSED, REFUSING_SOME, SETTINGS, made_otherwise
 from .matrix_variants import Arrays, Variant, counting
 
 Factory = Callable[..., Any]
@@ -43,8 +43,8 @@ class Framework:
         Constructor arguments without which an optimizer is no base, or cannot be made.
     excused : mapping
         Optimizers that cannot be driven, and why; one that can be is a mistake in this list.
-    matrices_only : sequence of str
-        Optimizers that refuse vectors and convolutions.
+    refusing_some : sequence of str
+        Optimizers that refuse vectors or some convolutions.
     prepare : callable
         Called before the framework is imported.
     float64 : callable
@@ -58,7 +58,7 @@ class Framework:
     algorithms: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     excused: Mapping[str, str] = field(default_factory=dict)
-    matrices_only: Sequence[str] = ()
+    refusing_some: Sequence[str] = ()
     prepare: Callable[[], object] = tuple
     float64: Callable[[bool], object] = bool
 
@@ -376,7 +376,7 @@ FRAMEWORKS = {
         torch_port,
         algorithms={"SGD": "sgdm", "Adam": "adam", "AdamW": "adam"},
         excused=EXCUSED["torch"],
-        matrices_only=MATRICES_ONLY["torch"],
+        refusing_some=REFUSING_SOME["torch"],
     ),
     "pytorch_optimizer": Framework(
         ("torch", "pytorch_optimizer"),
@@ -385,7 +385,7 @@ FRAMEWORKS = {
         torch_port,
         settings=SETTINGS["pytorch_optimizer"],
         excused=EXCUSED["pytorch_optimizer"],
-        matrices_only=MATRICES_ONLY["pytorch_optimizer"],
+        refusing_some=REFUSING_SOME["pytorch_optimizer"],
     ),
     "optax": Framework(
         ("jax", "optax"),

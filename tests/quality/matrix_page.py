@@ -1,6 +1,6 @@
 """Write docs/quality-matrix.json and docs/quality-matrix.md from what matrix.py has left.
 
-    python tests/quality/matrix_page.py torch.jsonl optax.jsonl …
+    python tests/quality/matrix_page.py --date "$(date -I)" torch.jsonl optax.jsonl …
 
 Of a verdict that several files have, the last counts. The page is made of the JSON file alone, so
 that no figure is written by hand.
@@ -40,7 +40,7 @@ made by
 <!-- not run: it takes hours -->
 ```sh
 python tests/quality/matrix.py --framework torch --seeds 5 --resume torch.jsonl
-python tests/quality/matrix_page.py torch.jsonl
+python tests/quality/matrix_page.py --date "$(date -I)" torch.jsonl
 ```
 
 and so on for each framework; `tests/quality/test_matrix.py` judges a part of it every time.
@@ -157,7 +157,7 @@ def _section(name: str, entry: Mapping[str, Any]) -> list[str]:
     if entry["not judged"]:
         lines += ["", "| not judged | why |", "|---|---|"]
         lines += [f"| {who} | {_cell(why)} |" for who, why in entry["not judged"].items()]
-    if only := [o for o in entry["optimizers"] if o in FRAMEWORKS[name].matrices_only]:
+    if only := [o for o in entry["optimizers"] if o in FRAMEWORKS[name].refusing_some]:
         lines += [
             "",
             f"{', '.join(only)}: refuses some parameters, and is held to the plain optimizer; "

@@ -49,7 +49,8 @@ def ignores_mean(trial: Trial, case: Case, p: Parameter, *, port: Port | None = 
     path = np.abs(plain - p.value) + np.abs(other - p.value)
     unit = trial.profile(case.dtype).unit_roundoff
     with np.errstate(invalid="ignore"):
-        # Steps of about the spacing of the weights are no answer: rounding makes them alike.
+        # Steps of about the spacing of the weights are no answer, as rounding makes them alike: by
+        # unit·|w| at each of a few steps of both runs.
         moved = path > 16 * unit * np.abs(p.value)
         alike = np.isfinite(path) & (np.abs(plain - other) <= path / 64)
     return bool(np.mean(moved) > 0.5 and np.mean(alike[moved]) > 0.5)
