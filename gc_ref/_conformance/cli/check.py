@@ -139,11 +139,13 @@ def judge(options: argparse.Namespace, *, identify: bool) -> int:
             unshrunk=CHECKS if options.accept else (),
             expectations=sections.get(port.name),
         )
-    if outputs.stdout is None:
-        write(report.to_text(identify=identify, verbose=options.verbose))
-        if not (identify or options.verbose or report.verdict == "error"):
-            write(MORE)
-    outputs.write(lambda name: FORMATS[name].one(report, options.min_checks))
+    try:
+        if outputs.stdout is None:
+            write(report.to_text(identify=identify, verbose=options.verbose))
+            if not (identify or options.verbose or report.verdict == "error"):
+                write(MORE)
+    finally:  # a reader of the text who has gone loses no file
+        outputs.write(lambda name: FORMATS[name].one(report, options.min_checks))
     if options.accept and report.verdict != "error":
         with usage_error_for(ExpectationError):
             complain(CONFORMS, accept(report, options.accept))

@@ -216,7 +216,9 @@ def test_a_standard_output_that_takes_nothing(capsys, monkeypatch, words, number
     assert capsys.readouterr().err == said
 
 
-@pytest.mark.parametrize("words", [("explain",), quick("operator:ports.py:half")])
+@pytest.mark.parametrize(
+    "words", [("explain",), quick("operator:ports.py:half", "--json", "out.json")]
+)
 def test_a_pipe_that_is_closed(here, words):
     reader, writer = os.pipe()
     os.close(reader)
@@ -226,6 +228,8 @@ def test_a_pipe_that_is_closed(here, words):
     )  # fmt: skip
     os.close(writer)
     assert (ran.returncode, ran.stderr) == (141, b"")
+    if "--json" in words:  # the file is whole all the same
+        assert json.loads((here / "out.json").read_text("utf-8"))["verdict"] == "deviates"
 
 
 def test_a_device_that_is_full(here):
