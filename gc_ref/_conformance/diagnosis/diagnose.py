@@ -280,16 +280,28 @@ def _named(id: str, seen: str) -> str:
 
 
 def _unknown(search: SemanticsSearch, layout: str) -> Diagnosis:
-    """Say what comes nearest to a port that nothing explains."""
-    near = search.nearest()
-    if near is None:
-        return Diagnosis(words=(UNKNOWN,))
-    semantics, off = near
-    ids = ", ".join(f"`{i}`" for i in semantics.deviations)
-    label = f" ({ids})" if ids else ""
-    where = f"it differs at {_names(off)}" if off else _now_and_then(search, semantics)
-    return Diagnosis(
-        words=(UNKNOWN, f"nearest: {'; '.join(semantics.words(layout))}{label}; {where}")
+    """Say what comes nearest to a port that nothing explains, and what would tell more."""
+    near, fixed = search.nearest(), _fixed_constants(search.judge)
+    said = [UNKNOWN]
+    if near is not None:
+        semantics, off = near
+        ids = ", ".join(f"`{i}`" for i in semantics.deviations)
+        label = f" ({ids})" if ids else ""
+        where = f"it differs at {_names(off)}" if off else _now_and_then(search, semantics)
+        said.append(f"nearest: {'; '.join(semantics.words(layout))}{label}; {where}")
+    return Diagnosis(words=(*said, *filter(None, [fixed])))
+
+
+def _fixed_constants(judge: Judge) -> str:
+    """Say which constants of Adam gc-ref cannot choose; nothing where it can choose all."""
+    if judge.specification.mode != "adam":
+        return ""
+    lacking = [name for name in ("beta1", "beta2", "eps") if name not in judge.port.takes]
+    if not lacking:
+        return ""
+    return (
+        f"gc-ref cannot choose {', '.join(lacking)} of this port, and Adam's own defaults hide how "
+        "large Φ(g) is: let the port take them as arguments, and more mistakes can be told apart"
     )
 
 

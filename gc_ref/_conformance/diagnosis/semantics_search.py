@@ -111,7 +111,11 @@ class SemanticsSearch:
                 *_long_vectors(observed, optimizer),
             ]
             vectors = [s for s in treatments if _explains_vectors(observed, s)]
+            # Where the raw gradient explains all weights, no rule is shown by any.
+            raw = _patterns(observed, replace(optimizer, centering="none")) is not None
             for rule in _rules(observed, optimizer, rare=rare):
+                if raw and rule.centering != "mean":
+                    continue
                 if rule.centering == "model" or RULES[rule.centering].on_vectors:
                     candidates = [rule] if _explains_vectors(observed, rule) else []
                 else:

@@ -6,7 +6,7 @@ may have used Φ(g) or the raw gradient: both are tried, since some ports centra
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,10 @@ ROUNDINGS = 32.0
 UNIT = 2.0**-24
 #: Largest rounding that is granted to a step: 2^-10 of the learning rate.
 WIDEST = 2.0**-10 / (ROUNDINGS * UNIT)
+#: Roundings of a mean, in units of u times the largest gradient, that a vanishing Φ(g) consists of.
+OF_A_MEAN = 4.0
+#: Elements whose Φ(g) is all rounding need not agree, if they are less than this share.
+FEW = 0.5
 
 #: For each step True (as the semantics says), False (with the raw gradient), or None where
 #: both look the same.
@@ -39,11 +43,12 @@ class _Predicted:
     value: Array
     state: State
     summed: Any  # magnitude of what is summed on the way, whose rounding shows in the value
+    lost: Any = False  # elements whose step is made of rounding alone
 
     def allowance(self, value: Array) -> Array:
         """How far rounding may take a value off."""
         allowed: Array = (ROUNDINGS + self.info.fan_in) * UNIT * (self.summed + np.abs(value))
-        return allowed
+        return np.where(self.lost, np.inf, allowed)
 
     def agrees(self, seen: Array) -> bool:
         """Whether what was seen is the predicted value, but for rounding."""
@@ -74,6 +79,7 @@ def _predict(
 ) -> _Predicted:
     w, g, t, info = one.before, one.gradient, one.number, observed.info
     hyper = observed.settings(semantics)
+    lost: Any = False
     with np.errstate(all="ignore"):
         if semantics.algorithm == "operator":
             memory = Memory(state.before, one.model_mean, one.model_norm)
@@ -88,10 +94,25 @@ def _predict(
             # Where Adam magnifies rounding without end, no agreement says anything.
             slope = 1 / (np.sqrt(now.second / c2) + hyper["eps"])
             history = np.minimum(slope * history, WIDEST)
+            lost = slope * one.largest * OF_A_MEAN * UNIT > 2.0**-10
+            lost &= np.mean(lost) < FEW
+            history = history + np.abs(value - w) / hyper["lr"] * _of_corrections(hyper, t)
         summed = np.abs(w) + hyper["lr"] * history
         if semantics.mistake == "weights-centralized":
             summed = np.full_like(w, np.max(summed, initial=0.0))
-    return _Predicted(info, value, now, summed)
+    return _Predicted(info, value, now, summed, lost)
+
+
+def _of_corrections(hyper: Mapping[str, float], t: int) -> float:
+    """Rounding of Adam's bias corrections, as a share of the step, in units of ROUNDINGS u.
+
+    A beta, its power and the difference from 1 are rounded. With beta2 = 0.999 they make the first
+    1 - beta2^t in float32 wrong by thousands of roundings, of which the root halves the share.
+    """
+    first, second = (
+        (t * hyper[beta] ** t + 2) / (1 - hyper[beta] ** t) for beta in ("beta1", "beta2")
+    )
+    return (first + second / 2) / ROUNDINGS
 
 
 def left_as_it_was(observed: ObservedParameter, semantics: Semantics, where: Array) -> bool:

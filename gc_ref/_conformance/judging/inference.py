@@ -35,7 +35,7 @@ from gc_ref._conformance.judging.scope_inference import (
 from gc_ref._conformance.judging.specification import Specification
 from gc_ref._conformance.judging.trial import Trial
 from gc_ref._conformance.ports.case import Case, Parameter
-from gc_ref._conformance.ports.conventions import Conventions
+from gc_ref._conformance.ports.conventions import CONVENTIONS, Conventions
 from gc_ref._layouts import is_convolution
 
 #: Share of the weights that an algorithm must explain to be assumed.
@@ -50,12 +50,21 @@ UNCORRECTED = (
 )
 NO_ALGORITHM = "neither Algorithm 1 nor Algorithm 2 explains the steps: see step/base-law"
 OPEN_PLACEMENT = "Φ of the gradient and Φ of the update give the same steps of this optimizer"
+PAPERS_PLACEMENT = next(iter(CONVENTIONS["placement"].values))
+ANOTHER_PLACEMENT = (
+    "placement = {0} is what the port does, and nobody declared it: "
+    f"--convention placement={PAPERS_PLACEMENT} requires the paper's, "
+    "--convention placement={0} settles it"
+)
 NO_BASE = "the base centralizes by itself, so the port was judged without it: see effect/off"
 
 
 def infer(trial: Trial) -> Specification:
     """Return what a port is held to: declared, or inferred from what it does."""
     found = _inferred(trial)
+    placement = found.conventions.values.get("placement", PAPERS_PLACEMENT)
+    if placement != PAPERS_PLACEMENT and found.conventions.sources["placement"] == "inferred":
+        found = found.remark(ANOTHER_PLACEMENT.format(placement))
     nearest = found.conventions.nearest
     if not nearest:
         return found
@@ -233,7 +242,9 @@ def _best_reading(
             rivals.append(reading)
     telling = [p for p in small if trial.fan_in(p) > 1]
     share = sum(p in explained for p in telling) / len(telling) if telling else 0.0
-    best = _visible(trial, _told_apart(trial, [best, *rivals]), conventions)
+    # Where no weight is explained, longer runs of the weights tell no more.
+    longer = (trial.long, trial.bounded) if share else ()
+    best = _visible(trial, _told_apart(trial, [best, *rivals], longer), conventions)
     return replace(best, conventions=_settled(best.conventions, explained, trial)), share
 
 
@@ -242,20 +253,24 @@ def _settled(conventions: Conventions, explained: Sequence[Parameter], trial: Tr
     fields = set()
     if not any(len(p.shape) < 2 or trial.fan_in(p) > 1 for p in explained):
         fields |= {"momentum", "first_momentum", "epsilon", "decay"}
-    if not any(trial.fan_in(p) > 1 for p in explained):
-        fields |= {"placement"}  # vectors tell nothing about it
     unsure = {f for f in fields if conventions.sources.get(f) == "inferred"}
     nearest = {f: conventions.values[f] for f in unsure}
-    return conventions.without(unsure).with_inferred(nearest, "nearest")
+    kept = conventions.without(unsure).with_inferred(nearest, "nearest")
+    told = any(trial.fan_in(p) > 1 for p in explained)  # vectors tell nothing about the placement
+    if told or conventions.sources.get("placement") != "inferred":
+        return kept
+    return kept.without({"placement"})  # the port is held to the paper's own
 
 
-def _told_apart(trial: Trial, readings: Sequence[Specification]) -> Specification:
+def _told_apart(
+    trial: Trial, readings: Sequence[Specification], longer: Sequence[Case]
+) -> Specification:
     """Return the one of several readings that longer cases decide for.
 
     What none of them tells apart is open: it is left out, and makes no difference to a verdict.
     """
     kept = list(readings)
-    for case in (trial.long, trial.bounded):  # the port is held to these anyway
+    for case in longer:  # the port is held to these anyway
         if len(kept) == 1:
             break
         small = [p for p in case.parameters if trial.fan_in(p) > 1 and p.value.size <= 4 * SMALL]
@@ -301,7 +316,7 @@ def _base_reading(trial: Trial, conventions: Conventions) -> Specification:
     ]
     counts = [sum(nearest_rule(trial, p, r)[1] <= 1 for p in weights) for r in readings]
     kept = [r for r, count in zip(readings, counts, strict=True) if count == max(counts)]
-    found = _told_apart(trial, kept)
+    found = _told_apart(trial, kept, (trial.long, trial.bounded))
     if "placement" not in found.conventions.values:
         return found.remark(OPEN_PLACEMENT) if max(counts) else found
     return found

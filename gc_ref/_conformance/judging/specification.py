@@ -70,6 +70,11 @@ class Specification:
         """Whether Φ acts on the update instead of the gradient."""
         return self.placement in ("update", "decayed-update")
 
+    @property
+    def settled(self) -> Specification:
+        """Return the same without the conventions that only come nearest."""
+        return replace(self, conventions=self.conventions.without(self.conventions.nearest))
+
     def remark(self, *remarks: str) -> Specification:
         """Return the same with something said of it."""
         return replace(self, remarks=(*self.remarks, *remarks))

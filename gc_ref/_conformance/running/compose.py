@@ -32,9 +32,13 @@ def versions() -> dict[str, str]:
 
 
 def scope_of(judge: Judge) -> dict[str, int]:
-    """Return how many weights the port has, and how many of them it is held to leave alone."""
+    """Return how many weights the port has, and how many of them are no concern of GC.
+
+    A choice of the port that is not settled exempts none.
+    """
     weights = [p for p in judge.integers.parameters if len(p.shape) >= 2]
-    left_alone = [p for p in weights if judge.specification.rule(p) == "none"]
+    settled = judge.specification.settled
+    left_alone = [p for p in weights if settled.rule(p) == "none"]
     return {"weights": len(weights), "left_alone": len(left_alone)}
 
 

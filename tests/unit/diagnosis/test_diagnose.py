@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from _reports import plain, sgdm, swapped
 
-from gc_ref._conformance.catalogue.deviations import Form
+from gc_ref._conformance.catalogue.deviations import DEVIATIONS, Form
+from gc_ref._conformance.catalogue.execution import training_loop
 from gc_ref._conformance.catalogue.semantics import Semantics
 from gc_ref._conformance.diagnosis.diagnose import (
     RAW_BASE,
@@ -249,3 +250,44 @@ def test_right_declarations_explain_no_failure():
     port = numpy_port(DECAYED, algorithm="sgdm", conventions={"placement": "decayed-gradient"})
     [words] = diagnosed(port, "law/linear").words
     assert words.startswith(UNKNOWN)
+
+
+class Beta(float):
+    """A beta whose power is taken in float32, as optax does, and 1 - beta^t with it."""
+
+    def __pow__(self, t):
+        return np.float32(self) ** np.float32(t)
+
+
+def constants_of_its_own(semantics):
+    """Adam that lets nobody choose its constants."""
+    constants = {"beta1": Beta(0.9), "beta2": Beta(0.999), "eps": 1e-8, "weight_decay": 0.0}
+    train = training_loop(replace(semantics, algorithm="adam", conventions={}), "output-last")
+
+    def run(case):
+        chosen = {"lr": case.hyperparameters["lr"], **constants}
+        return train(replace(case, hyperparameters=chosen))
+
+    port = numpy_port(run, name="adam", algorithm="adam")
+    return replace(port, takes=frozenset({"lr"}))
+
+
+@pytest.mark.parametrize(
+    "id", ["not-applied", "layout-swapped", "whole-tensor", "vectors-too", "second-moment-raw"]
+)
+def test_adam_with_constants_of_its_own_is_named(id):
+    """With beta2 = 0.999 the rounding of 1 - beta2 in float32 is thousands of roundings."""
+    found = diagnosed(constants_of_its_own(DEVIATIONS[id].forms[0].semantics), "value/exact")
+    assert found.identified == (id,)
+
+
+def test_what_hides_the_size_of_phi_is_told_of_a_port_without_a_name():
+    port = constants_of_its_own(Semantics())
+
+    def run(case):
+        seen = port.run(case)
+        return replace(seen, steps=[{k: 1.5 * w for k, w in step.items()} for step in seen.steps])
+
+    found = diagnosed(replace(port, run=run), "value/exact")
+    assert found.identified == ()
+    assert "gc-ref cannot choose beta1, beta2, eps of this port" in found.words[-1]
