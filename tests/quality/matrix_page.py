@@ -2,8 +2,8 @@
 
     python tests/quality/matrix_page.py --date "$(date -I)" torch.jsonl optax.jsonl …
 
-Of a verdict that several files have, the last counts. The page is made of the JSON file alone, so
-that no figure is written by hand.
+Of a verdict that several files have, the last counts. Frameworks that the files say nothing of stay
+as the JSON file has them. The page is made of that file alone, so that no figure is written by hand.
 """
 
 from __future__ import annotations
@@ -48,14 +48,11 @@ and so on for each framework; `tests/quality/test_matrix.py` judges a part of it
 
 
 def figures(entries: Iterable[Mapping[str, Any]], date: str) -> dict[str, Any]:
-    """Condense the entries of all frameworks."""
+    """Condense the entries of each framework, run until a date."""
     by_framework: dict[str, list[Any]] = {}
     for entry in entries:
         by_framework.setdefault(entry["framework"], []).append(entry)
-    return {
-        "date": date,
-        "frameworks": {name: _of_framework(name, found) for name, found in by_framework.items()},
-    }
+    return {n: {"date": date, **_of_framework(n, found)} for n, found in by_framework.items()}
 
 
 def _of_framework(name: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -108,15 +105,21 @@ def added(*counts: Mapping[str, int]) -> dict[str, int]:
     return dict(total)
 
 
-def page(found: Mapping[str, Any]) -> str:
-    """Write the page of these figures."""
-    frameworks = found["frameworks"]
+def page(frameworks: Mapping[str, Any]) -> str:
+    """Write the page of the figures of all frameworks."""
     lines = [HEAD, "| way of writing Φ | | |", "|---|---|---|"]
     for v in VARIANTS.values():
         lines.append(f"| `{v.name}` | {'right' if v.correct else 'wrong'} | {v.words} |")
-    lines += ["", f"Run until {found['date']}:", ""]
-    lines += ["| framework | optimizers | seeds | right ports | accused | wrong ports | missed |"]
-    lines += ["|---|---:|---:|---:|---:|---:|---:|"]
+    columns = (
+        "optimizers",
+        "seeds",
+        "right ports",
+        "accused",
+        "wrong ports",
+        "missed",
+        "run until",
+    )
+    lines += ["", f"| framework | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
     lines += [_row(name, entry) for name, entry in frameworks.items()]
     for name, entry in frameworks.items():
         lines += ["", *_section(name, entry)]
@@ -133,6 +136,7 @@ def _row(name: str, entry: Mapping[str, Any]) -> str:
         sum(n for what, n in right.items() if what != "passed"),
         sum(wrong.values()),
         sum(n for what, n in wrong.items() if what != "caught"),
+        entry["date"],
     )
     return f"| {' | '.join(map(str, cells))} |"
 
@@ -190,10 +194,10 @@ def main() -> None:
     parser.add_argument("--date", required=True, help="when the runs ended: 2026-11-26")
     options = parser.parse_args()
     entries = {cell: e for path in options.results for cell, e in recorded(path).items()}
-    found = figures(entries.values(), options.date)
-    DOCS.mkdir(exist_ok=True)
-    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
-    (DOCS / "quality-matrix.json").write_text(text, encoding="utf-8")
+    kept = DOCS / "quality-matrix.json"
+    before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    found = {**before, **figures(entries.values(), options.date)}
+    kept.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (DOCS / "quality-matrix.md").write_text(page(found), encoding="utf-8")
 
 

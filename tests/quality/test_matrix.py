@@ -258,7 +258,7 @@ def test_the_page_is_made_of_its_figures_and_of_nothing_else():
     figures = json.loads((matrix_page.DOCS / "quality-matrix.json").read_text(encoding="utf-8"))
     page = (matrix_page.DOCS / "quality-matrix.md").read_text(encoding="utf-8")
     assert page == matrix_page.page(figures)
-    for entry in figures["frameworks"].values():
+    for entry in figures.values():
         counted = {}
         for variants in entry["optimizers"].values():
             for counts in variants.values():
@@ -277,7 +277,7 @@ def test_the_page_says_what_was_judged_wrongly_and_what_was_not_run():
         {**_entry("B", "not driven"), "commit": "c0ffee"},
     ]
     text = matrix_page.page(matrix_page.figures(entries, "2026-11-26"))
-    assert "| numpy | 1 of 6 | 1 | 1 | 1 | 1 | 0 |" in text
+    assert "| numpy | 1 of 6 | 1 | 1 | 1 | 1 | 0 | 2026-11-26 |" in text
     assert "| `plain` | 1 | 1 | 1 |" in text
     assert "| `eq-2` | 0 | 0 | 0 |" in text
     assert "| A | `plain` | base | 0 | accused |  |" in text
