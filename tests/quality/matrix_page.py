@@ -2,8 +2,8 @@
 
     python tests/quality/matrix_page.py --date "$(date -I)" torch.jsonl optax.jsonl …
 
-Of a verdict that several files have, the last counts. Frameworks that the files say nothing of stay
-as the JSON file has them. The page is made of that file alone, so that no figure is written by hand.
+Of a verdict that several files have, the last counts. Frameworks of which the files say nothing
+stay as the JSON file has them. The page is made of that file alone: no figure is written by hand.
 """
 
 from __future__ import annotations
