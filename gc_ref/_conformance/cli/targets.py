@@ -27,7 +27,15 @@ from gc_ref._conformance.cli.usage import UsageError, usage_error_for
 from gc_ref._conformance.ports.port import Port, PortLoadError
 from gc_ref._conformance.writing.words import did_you_mean
 
-__all__ = ["KINDS", "Kind", "files_of_target", "load_attribute", "make_port", "parse_target"]
+__all__ = [
+    "KINDS",
+    "Kind",
+    "files_of_target",
+    "import_path_kept",
+    "load_attribute",
+    "make_port",
+    "parse_target",
+]
 
 OPTIMIZER = frozenset({"algorithm", "base"})
 FACTORY = OPTIMIZER | {"switch"}
@@ -103,7 +111,8 @@ def make_port(target: str, *, here: Path | None = None, **arguments: Any) -> Por
     """Make the port that a target names, with arguments of its adapter such as ``settings``.
 
     Its file or module is looked for in ``here``, the working directory by default: a base that
-    was loaded before may have changed that one.
+    was loaded before may have changed that one. Its folders stay on the import path, as a port may
+    import its neighbours when it is called: `import_path_kept` gives the path back.
     """
     kind, where, attribute = parse_target(target)
     arguments |= {"target": target}
@@ -181,8 +190,8 @@ def _load_file(where: str, here: Path | None) -> Any:
         places = [str(resolved.parent)]
         with contextlib.suppress(OSError):  # somebody deleted it
             places.append(str((here or Path()).resolve()))
-        with _first_on_path(*places):
-            spec.loader.exec_module(module)
+        _put_first_on_path(*places)
+        spec.loader.exec_module(module)
     except BaseException:
         sys.modules.pop(name, None)
         raise
@@ -191,18 +200,21 @@ def _load_file(where: str, here: Path | None) -> Any:
 
 def _load_module(name: str, here: Path | None) -> Any:
     place = str(here or Path.cwd())
-    if place in sys.path:
-        return importlib.import_module(name)
-    with _first_on_path(place):
-        return importlib.import_module(name)
+    if place not in sys.path:
+        _put_first_on_path(place)
+    return importlib.import_module(name)
+
+
+def _put_first_on_path(*places: str) -> None:
+    """Let a port import from these folders, while it is loaded and later, when it is called."""
+    sys.path[:] = [*places, *(p for p in sys.path if p not in places)]
 
 
 @contextlib.contextmanager
-def _first_on_path(*places: str) -> Iterator[None]:
-    sys.path[:0] = places
+def import_path_kept() -> Iterator[None]:
+    """Give back the folders that Python imports from, once the ports of a run are done with."""
+    kept = list(sys.path)
     try:
         yield
     finally:
-        for place in places:
-            with contextlib.suppress(ValueError):  # the module may have changed the path
-                sys.path.remove(place)
+        sys.path[:] = kept

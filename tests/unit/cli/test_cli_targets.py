@@ -215,6 +215,38 @@ def test_a_file_elsewhere_imports_from_the_working_directory_too(run, here):
     assert sys.path == before
 
 
+LAZY = """
+def centralize(g):
+    from {} import plain
+
+    return plain(g)
+
+
+def sgdm(case):
+    from {} import sgdm
+
+    return sgdm(case)
+"""
+
+
+@pytest.mark.parametrize("target", ["sub/lazy.py", "lazy.py", "lazy"])
+@pytest.mark.parametrize("name", ["operator", "numpy"])
+def test_a_port_may_import_its_neighbours_when_it_is_called(run, here, target, name, monkeypatch):
+    """As ``python FILE.py`` lets it, from its own folder, and ``python -m`` from this one."""
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(here))])
+    folder = here / target.rpartition("/")[0]
+    folder.mkdir(exist_ok=True)
+    near = f"near_{abs(hash((target, name)))}"  # a module is loaded once
+    (folder / f"{near}.py").write_text("from ports2 import *\n", "utf-8")
+    monkeypatch.delitem(sys.modules, "lazy", raising=False)
+    (folder / "lazy.py").write_text(LAZY.format(near, near), "utf-8")
+    before = list(sys.path)
+    attribute = {"operator": "centralize", "numpy": "sgdm"}[name]
+    status, out, err = run(*quick(f"{name}:{target}:{attribute}"))
+    assert (status, err) == (0, ""), out
+    assert sys.path == before
+
+
 @pytest.mark.parametrize("name", ["keepdim", "dim"])
 def test_a_function_of_another_framework_is_told_the_option(run, here, name):
     body = {"keepdim": "g - g.mean(0, keepdim=True)", "dim": "g if g.dim() < 2 else g - g.mean()"}
