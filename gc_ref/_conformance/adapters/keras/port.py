@@ -149,6 +149,7 @@ def _load(
         per_run_cost="dear",
         usual_epsilon="hat",
         environment=environment,
+        variables={"KERAS_BACKEND": backend} if home.__name__ == "keras" else {},
         construction=construction if home.__name__ == "keras" else None,
     )
 
