@@ -101,9 +101,9 @@ def check_of(item: Any) -> Any:
 
 
 def _begin_with_the_diagnosis(report: Any, call: pytest.CallInfo[None]) -> None:
-    """Leave the name of the exception out of the line of the short summary, which is cut at its end.
+    """Leave the name of the exception out of the line of the short summary.
 
-    That name, "Failed", is what the line begins with already.
+    The line is cut at its end, and begins with that name, FAILED, already.
     """
     raised = call.excinfo.value if call.excinfo else None
     crash = getattr(report.longrepr, "reprcrash", None)

@@ -9,7 +9,11 @@ from gc_ref._conformance.adapters.shared.calls import process_kept
 from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.cli.output import write
 from gc_ref._conformance.cli.output_files import FORMATS, OutputFiles, add_output_options
-from gc_ref._conformance.cli.port_arguments import add_port_arguments, port_of
+from gc_ref._conformance.cli.port_arguments import (
+    add_port_arguments,
+    port_of,
+    refuse_base_without_kind,
+)
 from gc_ref._conformance.cli.targets import KINDS, files_of_target, import_path_kept
 from gc_ref._conformance.cli.usage import (
     CONFORMS,
@@ -116,6 +120,7 @@ def run(options: argparse.Namespace) -> int:
 
 def judge(options: argparse.Namespace, *, identify: bool) -> int:
     """Judge the port that the options name, and print the report or the diagnosis alone."""
+    refuse_base_without_kind(options)
     named = {"TARGET": options.target, "--base": options.base}
     outputs = OutputFiles(options, {n: files_of_target(t) for n, t in named.items() if t})
     with usage_error_for(ValueError):

@@ -1,11 +1,11 @@
 """Write the list of known failures from a run (``gc-ref check ... --accept FILE.toml``).
 
 The file keeps its comments and its layout, what it says of other ports, and the reasons of what
-still fails; entries of what fails no more go. Where none is left, the heading of the port's section
-stays: ``--expected`` takes it for a port of which no failure is known. New entries have the reason ``""``: until it is
-filled in, ``--expected`` refuses the file. The exit status of the run is not changed by it, so that
-accepting is never green by itself. What cannot be accepted or written is an `ExpectationError`, and
-the file is left as it is.
+still fails; entries of what fails no more go. Where none is left, the heading of the port's
+section stays: ``--expected`` takes it for a port of which no failure is known. New entries have the
+reason ``""``: until it is filled in, ``--expected`` refuses the file. The exit status of the run is
+not changed by it, so that accepting is never green by itself. What cannot be accepted or written is
+an `ExpectationError`, and the file is left as it is.
 """
 
 from __future__ import annotations

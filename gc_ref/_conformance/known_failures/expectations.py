@@ -9,7 +9,8 @@ A port that is known to fail some checks is judged as strictly as any other::
 
 Where only the reason is given, ``"scope/every-weight" = "…"`` under ``[ports."my-sgd"]`` does.
 ``[ports."my-sgd"]`` with nothing under it says that nothing is known to fail of this port, as
-``--accept`` leaves it where all was mended. Each entry says that this check of this port fails, and must stay true:
+``--accept`` leaves it where all was mended. Each entry says that this check of this port fails,
+and must stay true:
 
 - It fails: the check is an ``expected-failure``, and the port conforms.
 - It passes: ``unexpected-pass``. The port deviates until the entry is removed.

@@ -161,7 +161,8 @@ def _used(
     yield f"{said}."
     if 1 < len(gradient) <= 12:
         instead = listed([rounded(u) for u in all_used])
-        yield f"At all inputs of that neuron: as if it were {instead}, where it is {listed(wanted)}."
+        right = listed(wanted)
+        yield f"At all inputs of that neuron: as if it were {instead}, where it is {right}."
 
 
 def _whole(gradient: Sequence[float]) -> bool:
