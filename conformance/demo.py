@@ -38,7 +38,7 @@ def main(expected):
     print(
         f"Not as it should be: {surprises} of {len(expected)} verdicts, see UNEXPECTED above."
         if surprises
-        else "Both verdicts are as they should be: the right function conforms, the wrong one deviates."
+        else "Both are as they should be: the right function conforms, the wrong one deviates."
     )
     print(
         "The report of the last in full, all ids, and how to judge your own:\n"
