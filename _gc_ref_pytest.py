@@ -100,6 +100,17 @@ def check_of(item: Any) -> Any:
     return next((v for v in values if getattr(v, "gc_ref_check", False) is True), None)
 
 
+def _begin_with_the_diagnosis(report: Any, call: pytest.CallInfo[None]) -> None:
+    """Leave the name of the exception out of the line of the short summary.
+
+    The line is cut at its end, and begins with that name, FAILED, already.
+    """
+    raised = call.excinfo.value if call.excinfo else None
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None and isinstance(raised, pytest.fail.Exception) and raised.msg:
+        crash.message = raised.msg
+
+
 class Session:
     """What this process knows of the checks; under xdist the workers tell the controller."""
 
@@ -152,6 +163,7 @@ class Session:
             entry = check.entry()
             if entry is not None:
                 report.gc_ref = json.dumps(entry)
+                _begin_with_the_diagnosis(report, call)
                 hidden = report.passed or (report.skipped and not hasattr(report, "wasxfail"))
                 if hidden and entry["check"]["status"] in FAILED:
                     from gc_ref._conformance.writing.words import shown

@@ -36,8 +36,12 @@ def main(expected):
             print(f"UNEXPECTED: {name} should be judged {verdict!r}, not {report.verdict!r}")
         print()
     print(
-        f"{len(expected) - surprises} of {len(expected)} verdicts are as expected. The last in "
-        "full, all ids, and how to judge your own:\n"
+        f"Not as it should be: {surprises} of {len(expected)} verdicts, see UNEXPECTED above."
+        if surprises
+        else "Both are as they should be: the right function conforms, the wrong one deviates."
+    )
+    print(
+        "The report of the last in full, all ids, and how to judge your own:\n"
         f"  {command()} check {target}\n"
         f"  {command()} explain\n"
         f"  {command()} check --help"

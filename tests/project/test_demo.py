@@ -32,6 +32,8 @@ def test_it_is_short_and_says_what_happened(demo):
     assert "[4, 6]; its mean is 5" in text
     assert "Expected [-1, 1], got [-3, 5]" in text
     assert "Mistake: the mean is taken over the axes of the other layout (layout-swapped)" in text
+    right = "as they should be: the right function conforms, the wrong one deviates.\n"
+    assert right in text
     assert "To mend: average over the inputs of this layout: axis=tuple(range(g.ndim - 1))" in text
 
 

@@ -9,8 +9,12 @@ from gc_ref._conformance.adapters.shared.calls import process_kept
 from gc_ref._conformance.catalogue.checks import CHECKS
 from gc_ref._conformance.cli.output import write
 from gc_ref._conformance.cli.output_files import FORMATS, OutputFiles, add_output_options
-from gc_ref._conformance.cli.port_arguments import add_port_arguments, port_of
-from gc_ref._conformance.cli.targets import KINDS, files_of_target
+from gc_ref._conformance.cli.port_arguments import (
+    add_port_arguments,
+    port_of,
+    refuse_base_without_kind,
+)
+from gc_ref._conformance.cli.targets import KINDS, files_of_target, import_path_kept
 from gc_ref._conformance.cli.usage import (
     CONFORMS,
     DEVIATES,
@@ -116,6 +120,7 @@ def run(options: argparse.Namespace) -> int:
 
 def judge(options: argparse.Namespace, *, identify: bool) -> int:
     """Judge the port that the options name, and print the report or the diagnosis alone."""
+    refuse_base_without_kind(options)
     named = {"TARGET": options.target, "--base": options.base}
     outputs = OutputFiles(options, {n: files_of_target(t) for n, t in named.items() if t})
     with usage_error_for(ValueError):
@@ -126,7 +131,11 @@ def judge(options: argparse.Namespace, *, identify: bool) -> int:
         known = None if options.expected is None else read_file(options.expected)
         if options.accept:
             refuse_early(options.accept)
-    with process_kept(), show_progress(sys.stderr, lines=options.verbose) as progress:
+    with (
+        process_kept(),
+        import_path_kept(),
+        show_progress(sys.stderr, lines=options.verbose) as progress,
+    ):
         port = port_of(options)
         with usage_error_for(ExpectationError):
             sections = sections_of([port.name], known, options.expected) if known else {}
@@ -145,10 +154,12 @@ def judge(options: argparse.Namespace, *, identify: bool) -> int:
             if not (identify or options.verbose or report.verdict == "error"):
                 write(MORE)
     finally:  # a reader of the text who has gone loses no file
-        outputs.write(lambda name: FORMATS[name].one(report, options.min_checks))
-    if options.accept and report.verdict != "error":
-        with usage_error_for(ExpectationError):
-            complain(CONFORMS, accept(report, options.accept))
+        try:
+            outputs.write(lambda name: FORMATS[name].one(report, options.min_checks))
+        finally:
+            if options.accept and report.verdict != "error":
+                with usage_error_for(ExpectationError):
+                    complain(CONFORMS, accept(report, options.accept))
     return _status(report, options.min_checks)
 
 

@@ -51,6 +51,8 @@ def run() -> int:
 
 
 def _main() -> int:
+    # Hypothesis caches what it has seen of the sources: not in a folder of the user's.
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", os.path.join(os.devnull, "nowhere"))
     module = importlib.import_module("gc_ref._conformance.cli.main")  # loads NumPy
     status: int = module.main()
     return status

@@ -123,6 +123,11 @@ def parse_words(words: Sequence[str]) -> argparse.Namespace:
         )
         if name in words:
             _module(name).add_options(command)
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        parser.error(
+            f"there is no command {words[0]!r}; the commands are {', '.join(COMMANDS)}"
+            f"{did_you_mean(words[0], COMMANDS)}"
+        )
     options, rest = parser.parse_known_args(words)
     if rest:
         target = getattr(options, "target", None) or ""

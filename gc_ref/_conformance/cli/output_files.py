@@ -122,8 +122,8 @@ class OutputFiles:
                 )
 
     def write(self, render: Callable[[str], str]) -> None:
-        """Write what ``render`` makes for each format that was asked for."""
-        for name, shown in self.named.items():
+        """Write what ``render`` makes for each format: files first, as a reader may have gone."""
+        for name, shown in sorted(self.named.items(), key=lambda item: item[0] == self.stdout):
             text = render(name)
             try:
                 if name == self.stdout:

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from gc_ref._conformance.cli.reference_port import reference_port
-from gc_ref._conformance.cli.targets import KINDS, make_port, parse_target
+from gc_ref._conformance.cli.targets import KINDS, base_named, make_port, parse_target
 from gc_ref._conformance.cli.usage import UsageError, not_empty, usage_error_for
 from gc_ref._conformance.ports.conventions import parse_conventions, refuse_meaningless
 from gc_ref._conformance.ports.port import Port
 
-__all__ = ["add_port_arguments", "parse_settings", "port_of"]
+__all__ = ["add_port_arguments", "parse_settings", "port_of", "refuse_base_without_kind"]
 
 #: Options that are repeated in the command that gives the same report again.
 ONCE = ("framework", "layout", "algorithm", "base", "switch", "timeout")
+ALGORITHMS = ("sgdm", "adam")
 MANY = ("set", "base_set", "convention")
 
 
@@ -48,7 +49,8 @@ def add_port_arguments(parser: argparse.ArgumentParser) -> None:
     held = parser.add_argument_group("what it is held to")
     held.add_argument(
         "--algorithm",
-        choices=("sgdm", "adam"),
+        type=_algorithm,
+        metavar="{sgdm,adam}",
         help="Algorithm 1 or 2 of the paper; sgdm is plain SGD, too: its momentum is 0",
     )
     held.add_argument(
@@ -182,6 +184,35 @@ def _working_directory() -> Path:
         return Path.cwd()
     except OSError:  # somebody deleted it
         return Path()
+
+
+def refuse_base_without_kind(options: argparse.Namespace) -> None:
+    """Refuse a ``--base`` that names no kind of port: say how it is named (`UsageError`)."""
+    if options.target and options.base:
+        kind, _, _ = parse_target(options.target)
+        if "base" in KINDS[kind].takes and (words := base_named(options.base, kind)):
+            raise UsageError(words)
+
+
+def _algorithm(text: str) -> str:
+    if text in ALGORITHMS:
+        return text
+    if text.lower() == "adamw":
+        way = (
+            "AdamW is adam with a decoupled weight decay: --algorithm adam --convention "
+            "decay=decoupled, or --base torch:torch.optim:AdamW for a port in PyTorch"
+        )
+    elif text.lower() == "sgd":
+        way = "plain SGD is sgdm with a momentum of 0: --algorithm sgdm"
+    else:
+        way = (
+            "hold a port of another optimizer to that optimizer without GC: "
+            "--base torch:torch.optim:RMSprop, for instance"
+        )
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no algorithm of the paper, which has sgdm (Algorithm 1) and adam "
+        f"(Algorithm 2); {way}"
+    )
 
 
 def _seconds(text: str) -> float:

@@ -61,7 +61,6 @@ def run(options: argparse.Namespace) -> int:
     named = [_named(word) for word in options.files]
     options.files = [path for _, path in named]
     outputs = OutputFiles(options)
-    require("jsonschema", "gc-ref report")
     reports = read_reports(options.files, [name for name, _ in named])
 
     def render(name: str) -> str:
@@ -94,8 +93,10 @@ def read_reports(paths: Sequence[str], names: Sequence[str] = ()) -> list[Report
     """
     seen: dict[str, str] = {}
     found = []
-    for path, name in zip(paths, names or [""] * len(paths), strict=True):
-        several = _read(path)
+    read = [(path, _read(path)) for path in paths]
+    require("jsonschema", "gc-ref report")  # now: what is no JSON at all is said before
+    for (path, data), name in zip(read, names or [""] * len(paths), strict=True):
+        several = _held_to_schema(path, data)
         for report in several:
             key, own = json.dumps(report, sort_keys=True), report["port"]["name"]
             if key in seen:
@@ -107,7 +108,7 @@ def read_reports(paths: Sequence[str], names: Sequence[str] = ()) -> list[Report
     return found
 
 
-def _read(path: str) -> list[Mapping[str, Any]]:
+def _read(path: str) -> Any:
     """Read the report of one port, or the list that ``pytest --gc-ref-json`` writes."""
     try:
         data = read_regular(path)
@@ -120,17 +121,29 @@ def _read(path: str) -> list[Mapping[str, Any]]:
     except RecursionError as error:
         raise UsageError(f"{path}: is nested too deeply for a report") from error
     except ValueError as error:
-        raise UsageError(f"{path}: is no JSON: {clean(error)}") from error
-    if found == []:
-        raise UsageError(f"{path}: is an empty list: no port was judged in that session")
-    reports = found if isinstance(found, list) else [found]
-    for number, report in enumerate(reports, 1):
-        where = f"{path}: report {number}" if isinstance(found, list) else f"{path}:"
+        raise UsageError(
+            f"{path}: is no JSON, so no report that gc-ref check --json wrote: {clean(error)}"
+        ) from error
+    for where, report in _each(path, found):
         if not isinstance(report, dict) or "schema" not in report:
             raise UsageError(f"{where} is no report of gc-ref (it has no field 'schema')")
+    if found == []:
+        raise UsageError(f"{path}: is an empty list: no port was judged in that session")
+    return found
+
+
+def _each(path: str, found: Any) -> list[tuple[str, Any]]:
+    """Return the reports that were read from a file, each with the words that say where it is."""
+    if not isinstance(found, list):
+        return [(f"{path}:", found)]
+    return [(f"{path}: report {number}", report) for number, report in enumerate(found, 1)]
+
+
+def _held_to_schema(path: str, found: Any) -> list[Mapping[str, Any]]:
+    for where, report in _each(path, found):
         if wrong := problem(report):
             raise UsageError(f"{where} {clean(wrong)}")
-    return reports
+    return [report for _, report in _each(path, found)]
 
 
 def _refuse(word: str) -> NoReturn:

@@ -27,7 +27,16 @@ from gc_ref._conformance.cli.usage import UsageError, usage_error_for
 from gc_ref._conformance.ports.port import Port, PortLoadError
 from gc_ref._conformance.writing.words import did_you_mean
 
-__all__ = ["KINDS", "Kind", "files_of_target", "load_attribute", "make_port", "parse_target"]
+__all__ = [
+    "KINDS",
+    "Kind",
+    "base_named",
+    "files_of_target",
+    "import_path_kept",
+    "load_attribute",
+    "make_port",
+    "parse_target",
+]
 
 OPTIMIZER = frozenset({"algorithm", "base"})
 FACTORY = OPTIMIZER | {"switch"}
@@ -43,6 +52,8 @@ class Kind:
     purpose: str
     #: Which of the options framework, algorithm, base, switch and timeout go with it.
     takes: frozenset[str] = OPTIMIZER
+    #: The --base that is an optimizer of the framework, with {} for its name, and such names.
+    base: tuple[str, tuple[str, ...]] = ("", ())
     #: Called before the object is imported.
     prepare: Callable[[], object] | None = None
 
@@ -57,19 +68,28 @@ KINDS: Mapping[str, Kind] = {
         torch_port,
         "a torch.optim.Optimizer class, or a factory (params, **hyperparameters)",
         FACTORY,
+        ("torch:torch.optim:{}", ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "NAdam")),
     ),
     "keras": Kind(
         keras_port,
         "a keras Optimizer class, or a factory (**hyperparameters)",
         FACTORY,
+        ("keras:keras.optimizers:{}", ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Nadam")),
         prepare=select_backend,  # keras reads its backend when it is imported
     ),
     "optax": Kind(
-        optax_port, "a factory (**hyperparameters) -> optax.GradientTransformation", FACTORY
+        optax_port,
+        "a factory (**hyperparameters) -> optax.GradientTransformation",
+        FACTORY,
+        ("optax:optax:{}", ("sgd", "adam", "adamw", "rmsprop", "adagrad", "nadam")),
     ),
-    "numpy": Kind(numpy_port, "a function run(case) -> trajectory"),
-    "exec": Kind(exec_port, "", OPTIMIZER | {"timeout"}),
+    "numpy": Kind(
+        numpy_port, "a function run(case) -> trajectory", base=("numpy:my_base.py:{}", ("run",))
+    ),
+    "exec": Kind(exec_port, "", OPTIMIZER | {"timeout"}, base=("exec:./my_base", ("",))),
 }
+#: Names that a message lists at most.
+MOST = 12
 NAMED = [kind for kind in KINDS if kind != "exec"]
 
 
@@ -81,6 +101,13 @@ def parse_target(target: str) -> tuple[str, str, str]:
     """
     kind, _, rest = target.partition(":")
     where, _, attribute = rest.rpartition(":")
+    if kind not in KINDS and _names_no_kind(target):
+        where, _, attribute = target.partition(":")
+        raise UsageError(
+            f"target {target!r} names no kind of port; for a PyTorch optimizer it is "
+            f"torch:{where}:{attribute or 'NAME'}. The kinds are {', '.join(NAMED)}, and "
+            "exec:COMMAND (gc-ref check --help)"
+        )
     if kind not in KINDS:
         raise UsageError(
             f"target {target!r}: unknown kind {kind!r}; a target is "
@@ -99,11 +126,36 @@ def parse_target(target: str) -> tuple[str, str, str]:
     return kind, where, attribute
 
 
+def base_named(base: str, kind: str) -> str:
+    """Say how the base of a port of this kind is named; nothing where it names a kind.
+
+    >>> base_named("torch:torch.optim:SGD", "torch"), base_named("adam", "torch")
+    ('', '--base adam names no kind of port; write --base torch:torch.optim:Adam, for instance')
+    """
+    if base.partition(":")[0] in KINDS or not _names_no_kind(base):
+        return ""
+    pattern, names = KINDS[kind].base
+    word = base.rpartition(":")[2].lower()
+    name = next((n for n in names if n.lower() == word), names[0])
+    if _is_file(base.partition(":")[0]):
+        pattern, name = f"{kind}:{{}}", base
+    example = pattern.format(name)
+    return f"--base {base} names no kind of port; write --base {example}, for instance"
+
+
+def _names_no_kind(target: str) -> bool:
+    """Whether a target begins with its module or file, or is a bare name: its kind was left out."""
+    first, _, rest = target.partition(":")
+    spelled = not first or (first.isidentifier() and did_you_mean(first, KINDS))
+    return ":" not in rest and not spelled
+
+
 def make_port(target: str, *, here: Path | None = None, **arguments: Any) -> Port:
     """Make the port that a target names, with arguments of its adapter such as ``settings``.
 
     Its file or module is looked for in ``here``, the working directory by default: a base that
-    was loaded before may have changed that one.
+    was loaded before may have changed that one. Its folders stay on the import path, as a port may
+    import its neighbours when it is called: `import_path_kept` gives the path back.
     """
     kind, where, attribute = parse_target(target)
     arguments |= {"target": target}
@@ -131,7 +183,8 @@ def load_attribute(where: str, attribute: str, *, here: Path | None = None) -> A
         with quietly(), raising(PortLoadError, f"{where}: {attribute!r}", through=PortLoadError):
             if not hasattr(found, part):
                 names = [n for n in dir(found) if not n.startswith("_")]
-                known = ", ".join(names[:12]) or "nothing public"
+                more = ", ..." if len(names) > MOST else ""
+                known = ", ".join(names[:MOST]) + more or "nothing public"
                 raise PortLoadError(
                     f"{where} has no attribute {attribute!r}; it has: {known}"
                     f"{did_you_mean(part, names)}"
@@ -164,7 +217,11 @@ def _is_file(where: str) -> bool:
 def _load_file(where: str, here: Path | None) -> Any:
     path = (here or Path()) / where
     if not path.is_file():
-        raise PortLoadError(f"no file {where}: a target names a file that exists, or a module")
+        near = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        raise PortLoadError(
+            f"no file {where}: a target names a file that exists, or a module"
+            f"{did_you_mean(path.name, sorted(near))}"
+        )
     resolved = path.resolve()  # now: the module may change the working directory
     # One module per file, whatever its name: it may be called like an installed package.
     digest = hashlib.sha256(str(resolved).encode()).hexdigest()[:12]
@@ -181,8 +238,8 @@ def _load_file(where: str, here: Path | None) -> Any:
         places = [str(resolved.parent)]
         with contextlib.suppress(OSError):  # somebody deleted it
             places.append(str((here or Path()).resolve()))
-        with _first_on_path(*places):
-            spec.loader.exec_module(module)
+        _put_first_on_path(*places)
+        spec.loader.exec_module(module)
     except BaseException:
         sys.modules.pop(name, None)
         raise
@@ -191,18 +248,21 @@ def _load_file(where: str, here: Path | None) -> Any:
 
 def _load_module(name: str, here: Path | None) -> Any:
     place = str(here or Path.cwd())
-    if place in sys.path:
-        return importlib.import_module(name)
-    with _first_on_path(place):
-        return importlib.import_module(name)
+    if place not in sys.path:
+        _put_first_on_path(place)
+    return importlib.import_module(name)
+
+
+def _put_first_on_path(*places: str) -> None:
+    """Let a port import from these folders, while it is loaded and later, when it is called."""
+    sys.path[:] = [*places, *(p for p in sys.path if p not in places)]
 
 
 @contextlib.contextmanager
-def _first_on_path(*places: str) -> Iterator[None]:
-    sys.path[:0] = places
+def import_path_kept() -> Iterator[None]:
+    """Give back the folders that Python imports from, once the ports of a run are done with."""
+    kept = list(sys.path)
     try:
         yield
     finally:
-        for place in places:
-            with contextlib.suppress(ValueError):  # the module may have changed the path
-                sys.path.remove(place)
+        sys.path[:] = kept

@@ -1,10 +1,11 @@
 """Write the list of known failures from a run (``gc-ref check ... --accept FILE.toml``).
 
 The file keeps its comments and its layout, what it says of other ports, and the reasons of what
-still fails; entries of what fails no more go. New entries have the reason ``""``: until it is
-filled in, ``--expected`` refuses the file. The exit status of the run is not changed by it, so that
-accepting is never green by itself. What cannot be accepted or written is an `ExpectationError`, and
-the file is left as it is.
+still fails; entries of what fails no more go. Where none is left, the heading of the port's
+section stays: ``--expected`` takes it for a port of which no failure is known. New entries have the
+reason ``""``: until it is filled in, ``--expected`` refuses the file. The exit status of the run is
+not changed by it, so that accepting is never green by itself. What cannot be accepted or written is
+an `ExpectationError`, and the file is left as it is.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ def accept(report: ReportData, path: str) -> str:
         words += f"; removed, as they fail no more: {', '.join(gone)}"
     if undecided:
         words += f"; kept, as this run could not decide: {', '.join(undecided)}"
-    if not new and before.keys() == {name}:
-        words += "; it lists nothing now, and --expected refuses it: leave both out"
+    if not new:
+        words += "; its section stays, with no entry: --expected holds the port to all checks"
     if other := [id for id, entry in new.items() if id in old and _explained_anew(old[id], entry)]:
         words += "; now explained by another deviation, see whether the reason holds of "
         words += ", ".join(other)

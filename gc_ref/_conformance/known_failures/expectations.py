@@ -8,7 +8,9 @@ A port that is known to fail some checks is judged as strictly as any other::
     deviation = "rank-gated"                    # optional: `gc-ref explain rank-gated`
 
 Where only the reason is given, ``"scope/every-weight" = "…"`` under ``[ports."my-sgd"]`` does.
-Each entry says that this check of this port fails, and must stay true:
+``[ports."my-sgd"]`` with nothing under it says that nothing is known to fail of this port, as
+``--accept`` leaves it where all was mended. Each entry says that this check of this port fails,
+and must stay true:
 
 - It fails: the check is an ``expected-failure``, and the port conforms.
 - It passes: ``unexpected-pass``. The port deviates until the entry is removed.
@@ -118,8 +120,8 @@ def parse_file(
     parsed = {}
     for port, entries in ports.items():
         where = f"{name}: ports.{_quoted(port)}"
-        if not isinstance(entries, dict) or not entries:
-            raise ExpectationError(f"{where} lists no check: remove it, or fill it in")
+        if not isinstance(entries, dict):
+            raise ExpectationError(f'{where} is no table; entries are [ports."PORT"."CHECK"]')
         parsed[port] = parse_entries(entries, where)
     if not unfinished:
         _refuse_blank({f"{p} {c}": e for p, es in parsed.items() for c, e in es.items()}, name)

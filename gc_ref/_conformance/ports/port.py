@@ -125,6 +125,8 @@ class Port:
         Whether the command line made it (the reference has no target).
     options : tuple of str
         Further command-line words that make the same port again.
+    variables : mapping
+        Variables of the environment that those words need, with their values.
     own_kinds : mapping
         Kinds of layer that the framework stores otherwise, with the names of its own kinds
         (see `gc_ref._layouts.FLAX_KINDS`).
@@ -175,6 +177,7 @@ class Port:
     target: str | None = None
     by_command: bool = False
     options: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
     own_kinds: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     operator: bool = False

@@ -117,8 +117,11 @@ def _from_file(where: str, attribute: str) -> Imported:
         return _from_folder(*_package(path), attribute)
     if not path.stem.isidentifier() or path.suffix != ".py":
         first, dot, rest = attribute.partition(".")
-        lines = ("import runpy", "", f"port = runpy.run_path({where!r})[{first!r}]")
-        return Imported(lines, f"port{dot}{rest}")
+        run = f"port = runpy.run_path({where!r})[{first!r}]"
+        if path.parent == Path():  # where the program lies: Python looks there by itself
+            return Imported(("import runpy", "", run), f"port{dot}{rest}")
+        place = f"sys.path.insert(0, {str(path.parent)!r})"
+        return Imported(("import runpy", "import sys", "", place, run), f"port{dot}{rest}")
     return _from_folder(path.parent, path.stem, attribute)
 
 

@@ -14,7 +14,7 @@ from gc_ref._conformance.catalogue.deviations import DEVIATIONS
 from gc_ref._conformance.findings.check_report import CheckReport
 from gc_ref._conformance.ports.conventions import CONVENTIONS
 from gc_ref._conformance.reports.model import ReportData
-from gc_ref._conformance.writing.words import clean, counted, short
+from gc_ref._conformance.writing.words import clean, counted, finite, short
 
 #: Symbol and words of each status: never color alone.
 STATUS = {
@@ -180,12 +180,19 @@ def in_a_line(check: CheckReport, report: ReportData | None = None) -> str:
 
 
 def told_apart(one: float, other: float) -> tuple[str, str]:
-    """Write two numbers with as few digits as tell them apart, three or more."""
+    """Write two numbers: exactly where six digits do, else rounded as far as tells them apart."""
     for digits in range(3, 18):
         texts = short(one, digits), short(other, digits)
         if texts[0] != texts[1]:
             break
-    return texts
+    return _exact_or_about(one, texts[0]), _exact_or_about(other, texts[1])
+
+
+def _exact_or_about(value: float, rounded: str) -> str:
+    whole = short(value)
+    if not finite(value) or float(whole) == value:
+        return whole
+    return rounded if float(rounded) == value else f"about {rounded}"
 
 
 def counts(report: ReportData) -> str:
@@ -225,6 +232,13 @@ def render_badge(report: ReportData, *, least: int = 1) -> str:
     return json.dumps(badge, indent=2) + "\n"
 
 
+def suite(report: ReportData) -> str:
+    """Return what was run: the suite, its version, and how many of its vectors the port passed."""
+    passed = counted(report.vectors, "vector")
+    of_it = "" if report.verdict == "error" else f" ({passed} passed)"
+    return f"suite {report.suite} {report.suite_version}{of_it}"
+
+
 def provenance(report: ReportData) -> str:
     """Return what was run on what, one line."""
     port, environment = report.port, report.environment
@@ -236,7 +250,7 @@ def provenance(report: ReportData) -> str:
     )
     return (
         f"gc-ref {clean(environment['gc_ref'])}, {port['kind']} port{target}, "
-        f"suite {report.suite}, seed {report.seed}; {versions}"
+        f"{suite(report)}, seed {report.seed}; {versions}"
     )
 
 

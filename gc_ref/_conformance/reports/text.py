@@ -13,6 +13,7 @@ from gc_ref._conformance.reports.summary import (
     narrowing,
     not_checked,
     scope,
+    suite,
     variant,
 )
 from gc_ref._conformance.writing.words import counted, wrapped
@@ -180,9 +181,7 @@ def _context(report: ReportData) -> str:
     environment = report.environment
     versions = [f"{k} {v}" for k, v in environment.items() if k not in HIDDEN]
     target = f" {report.port['target']}" if report.port["target"] else ""
-    vectors = f" ({report.vectors} vectors passed)" if report.vectors else ""
     return (
         f"gc-ref {environment['gc_ref']}, {report.port['kind']} port{target}, "
-        f"suite {report.suite} {report.suite_version}{vectors}, "
-        f"seed {report.seed}; {', '.join(versions)}"
+        f"{suite(report)}, seed {report.seed}; {', '.join(versions)}"
     )

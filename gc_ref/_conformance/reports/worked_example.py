@@ -135,15 +135,19 @@ def _used(
         return 0.0 if abs(value) <= slack else value
 
     used = rounded((element.got - weight) / factor)
-    said = f"The port moved as if {short(wanted[at])} were {short(used)}"
+    what = "the gradient" if shown.output_axis is None else "Φ(g)"
+    said = (
+        f"The port moved this weight as if {what} were {short(used)} there, where it is "
+        f"{short(wanted[at])}"
+    )
     if not len(expected) == len(got) == len(gradient) or not finite(*expected, *got):
         yield f"{said}."
         return
     # Every weight began where the exact step, taken back, leads.
     all_used = [w + (g - e) / factor for w, e, g in zip(wanted, expected, got, strict=True)]
     readings = {
-        "in every input it used the gradient itself, its mean not taken off": gradient,
-        "it is 0 everywhere: the whole gradient is erased": [0.0] * len(gradient),
+        "at every input it used the gradient itself, its mean not taken off": gradient,
+        "at every input it used 0: the whole gradient is erased": [0.0] * len(gradient),
         "": wanted,
     }
     fit = [
@@ -157,7 +161,8 @@ def _used(
     yield f"{said}."
     if 1 < len(gradient) <= 12:
         instead = listed([rounded(u) for u in all_used])
-        yield f"In all inputs of that neuron, as if {listed(wanted)} were {instead}."
+        right = listed(wanted)
+        yield f"At all inputs of that neuron: as if it were {instead}, where it is {right}."
 
 
 def _whole(gradient: Sequence[float]) -> bool:

@@ -241,7 +241,8 @@ def rerun_command(
         if files:
             chosen["vectors"] = list(files)
         return f"check(port, {', '.join(f'{k}={v!r}' for k, v in chosen.items())})"
-    words = ["gc-ref", "check", *([port.target] if port.target else []), *port.options]
+    words = [f"{name}={value}" for name, value in port.variables.items()]
+    words += ["gc-ref", "check", *([port.target] if port.target else []), *port.options]
     for name, value in chosen.items():
         words += [f"--{name.replace('_', '-')}", str(value)]
     for file in files:

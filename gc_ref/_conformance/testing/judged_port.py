@@ -134,7 +134,8 @@ class JudgedPort:
             for name, value in chosen.items()
             if value != defaults.get(name)
         ]
-        return shlex.join(["pytest", test if place == "." else f"{place}/{test}", *words])
+        before = [f"{name}={value}" for name, value in self.port.variables.items()]
+        return shlex.join([*before, "pytest", test if place == "." else f"{place}/{test}", *words])
 
 
 def name_of_test(id: str, check: str, test: str) -> str:

@@ -93,6 +93,13 @@ def test_a_terminal_that_knows_ascii_only_is_no_reason_to_fail():
         assert b"Traceback" not in ran.stderr
 
 
+def test_fuzzing_leaves_no_folder_behind(here):
+    before = {path.name for path in here.iterdir()}
+    ran = command("check", "operator:ports.py:plain", "--max-examples", "3")
+    assert ran.returncode == 0, ran.stderr
+    assert {path.name for path in here.iterdir()} - before <= {"__pycache__"}
+
+
 def test_a_port_that_changes_the_directory(run, here):
     status, _, err = run(*quick("operator:ports.py:moves", "--json", "report.json"))
     assert (status, err) == (0, "")

@@ -22,7 +22,28 @@ NOT_LOADED = [
     ("operator:attributes_exit.py:f", ["attributes_exit.py", "'f'", "SystemExit"]),
     ("operator:attributes_need.py:f", ["attributes_need.py", "gc_ref_no_such_module"]),
     ("operator:empty.py:f", ["empty.py", "'f'"]),
-    ("operator:ports.py:plane", ["ports.py", "'plane'", "it has:"]),
+    ("operator:ports.py:plane", ["ports.py", "'plane'", "it has:", ", ...; did you mean 'plain'?"]),
+    ("operator:prots.py:plain", ["no file prots.py", "did you mean 'ports.py'?"]),
+    ("operator:no/ports.py:plain", ["no file no/ports.py"]),
+    pytest.param(
+        "keras:torch.optim:SGD",
+        [
+            "SGD is the class of a PyTorch optimizer",
+            "keras is for a Keras",
+            "kind torch (torch:...",
+        ],
+        marks=[pytest.mark.torch, pytest.mark.keras],
+    ),
+    pytest.param(
+        "torch:keras.optimizers:SGD",
+        ["SGD is the class of a Keras optimizer", "name the kind keras (keras:..."],
+        marks=[pytest.mark.torch, pytest.mark.keras],
+    ),
+    pytest.param(
+        "optax:torch.optim:SGD",
+        ["SGD is the class of a PyTorch optimizer", "optax is for a factory of optax trans"],
+        marks=[pytest.mark.torch, pytest.mark.optax],
+    ),
     ("operator:ports.py:plain.nothing", ["'plain.nothing'"]),
     ("operator:ports.py:number", ["3", "not a function"]),
     ("numpy:ports.py:number", ["3", "not a function"]),
@@ -212,6 +233,38 @@ def test_a_file_elsewhere_imports_from_the_working_directory_too(run, here):
     (here / "sub" / "port.py").write_text("import near\nfrom ports2 import plain\n", "utf-8")
     before = list(sys.path)
     assert run(*quick("operator:sub/port.py:plain"))[0] == 0
+    assert sys.path == before
+
+
+LAZY = """
+def centralize(g):
+    from {} import plain
+
+    return plain(g)
+
+
+def sgdm(case):
+    from {} import sgdm
+
+    return sgdm(case)
+"""
+
+
+@pytest.mark.parametrize("target", ["sub/lazy.py", "lazy.py", "lazy"])
+@pytest.mark.parametrize("name", ["operator", "numpy"])
+def test_a_port_may_import_its_neighbours_when_it_is_called(run, here, target, name, monkeypatch):
+    """As ``python FILE.py`` lets it, from its own folder, and ``python -m`` from this one."""
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(here))])
+    folder = here / target.rpartition("/")[0]
+    folder.mkdir(exist_ok=True)
+    near = f"near_{abs(hash((target, name)))}"  # a module is loaded once
+    (folder / f"{near}.py").write_text("from ports2 import *\n", "utf-8")
+    monkeypatch.delitem(sys.modules, "lazy", raising=False)
+    (folder / "lazy.py").write_text(LAZY.format(near, near), "utf-8")
+    before = list(sys.path)
+    attribute = {"operator": "centralize", "numpy": "sgdm"}[name]
+    status, out, err = run(*quick(f"{name}:{target}:{attribute}"))
+    assert (status, err) == (0, ""), out
     assert sys.path == before
 
 

@@ -217,7 +217,12 @@ def test_a_standard_output_that_takes_nothing(capsys, monkeypatch, words, number
 
 
 @pytest.mark.parametrize(
-    "words", [("explain",), quick("operator:ports.py:half", "--json", "out.json")]
+    "words",
+    [
+        ("explain",),
+        quick("operator:ports.py:half", "--json", "out.json", "--accept", "known.toml"),
+        quick("operator:ports.py:half", "--json", "-", "--html", "out.html", "--accept", "a.toml"),
+    ],
 )
 def test_a_pipe_that_is_closed(here, words):
     reader, writer = os.pipe()
@@ -227,9 +232,16 @@ def test_a_pipe_that_is_closed(here, words):
         check=False, stdout=writer, stderr=subprocess.PIPE,
     )  # fmt: skip
     os.close(writer)
-    assert (ran.returncode, ran.stderr) == (141, b"")
-    if "--json" in words:  # the file is whole all the same
+    assert ran.returncode == 141
+    if "out.json" in words:  # the files are whole all the same
         assert json.loads((here / "out.json").read_text("utf-8"))["verdict"] == "deviates"
+        assert ran.stderr.startswith(b"gc-ref: known.toml: 7 known failures of half; fill in")
+        assert '[ports."half"."law/zero-mean"]' in (here / "known.toml").read_text("utf-8")
+    elif "out.html" in words:
+        assert "</html>" in (here / "out.html").read_text("utf-8")
+        assert '[ports."half"."law/zero-mean"]' in (here / "a.toml").read_text("utf-8")
+    else:
+        assert ran.stderr == b""
 
 
 def test_a_device_that_is_full(here):

@@ -127,24 +127,38 @@ def test_what_a_port_that_fails_nothing_was_known_for_is_taken_out(work, capsys)
     status, out, err = gc_ref(capsys, "plain", "--accept", "known.toml")
     assert (status, out[:8]) == (0, "CONFORMS")
     assert err == (
-        "gc-ref: known.toml: 0 known failures of plain; removed, as they fail no more: law/linear\n"
+        "gc-ref: known.toml: 0 known failures of plain; removed, as they fail no more: law/linear; "
+        "its section stays, with no entry: --expected holds the port to all checks\n"
     )
-    assert (work / "known.toml").read_text("utf-8") == f"# ours\n{THEIRS}"
+    left = f'# ours\n{THEIRS}\n[ports."plain"]\n'
+    assert (work / "known.toml").read_text("utf-8") == left
+    assert gc_ref(capsys, "plain", "--expected", "known.toml")[0] == 0
     status, _, err = gc_ref(capsys, "plain", "--accept", "known.toml")
     assert status == 0
     assert "is not written: no check failed, and it lists nothing of plain" in err
-    assert (work / "known.toml").read_text("utf-8") == f"# ours\n{THEIRS}"
+    assert (work / "known.toml").read_text("utf-8") == left
 
 
 def test_a_list_of_which_nothing_is_left(work, capsys):
     (work / "known.toml").write_text(f"# ours\n{MENDED}", encoding="utf-8")
     status, _, err = gc_ref(capsys, "plain", "--accept", "known.toml")
     assert status == 0
-    assert "it lists nothing now, and --expected refuses it: leave both out" in err
-    assert (work / "known.toml").read_text("utf-8") == "# ours\n"
-    assert gc_ref(capsys, "plain", "--expected", "known.toml")[0] == 2
+    assert "its section stays, with no entry" in err
+    assert (work / "known.toml").read_text("utf-8") == '# ours\n\n[ports."plain"]\n'
+    status, out, err = gc_ref(capsys, "plain", "--expected", "known.toml")
+    assert (status, err) == (0, "")
+    assert out.startswith("CONFORMS: plain passes 19 of 19 checks\n")
+    assert gc_ref(capsys, "first_axis", "--expected", "known.toml")[0] == 2, "it is not listed"
     assert gc_ref(capsys, "first_axis", "--accept", "known.toml")[0] == 1
-    assert (work / "known.toml").read_text("utf-8").startswith("# ours\n\n[ports.")
+    text = (work / "known.toml").read_text("utf-8")
+    assert text.startswith('# ours\n\n[ports."plain"]\n\n[ports."first_axis"."')
+
+
+def test_a_port_with_an_empty_section_that_fails_deviates(work, capsys):
+    (work / "known.toml").write_text('[ports."first_axis"]\n', encoding="utf-8")
+    status, out, _ = gc_ref(capsys, "first_axis", "--expected", "known.toml")
+    assert status == 1
+    assert out.startswith("DEVIATES: first_axis fails 4 of 19 checks")
 
 
 def test_no_file_is_made_where_nothing_failed(work, capsys):

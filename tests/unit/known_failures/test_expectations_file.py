@@ -24,7 +24,7 @@ from ._listed_ports import plain
         ("[ports]\n", "lists no known failure"),
         ("ports = 3\n", "ports is no table"),
         ("# nothing yet\n", "lists no known failure"),
-        ('[ports."p"]\n', 'ports."p" lists no check'),
+        ('[ports]\n"p" = "r"\n', 'ports."p" is no table'),
         ("[ports.p\n", "is not TOML: Expected ']' at the end of a table declaration (at line 1"),
         ("a = " + "[" * 5000, "is not TOML that can be read"),
         (b"\xff[ports]\n", "is not UTF-8: byte 0 cannot be read"),

@@ -79,9 +79,14 @@ def test_a_comment_after_an_entry_that_goes_is_on_what_follows():
     assert text.endswith('# about last\n[ports.last."scope/every-weight"]\nreason = ""\n')
 
 
-def test_a_port_of_which_nothing_is_left_goes():
+def test_of_a_port_of_which_nothing_is_left_the_heading_stays():
     text = rewritten(TABLES, "mine", {})
-    assert text == TABLES[: TABLES.index('[ports."mine')] + TABLES[TABLES.index("# about last") :]
+    left = TABLES[: TABLES.index('[ports."mine')] + TABLES[TABLES.index("# about last") :]
+    assert text == left + '\n[ports."mine"]\n'
+    assert rewritten(text, "mine", {}) == text
+    assert rewritten('[ports.mine]  # ours\n"law/linear" = "r"\n', "mine", {}) == (
+        "[ports.mine]  # ours\n"
+    )
 
 
 LAYOUTS = {
@@ -161,8 +166,8 @@ def test_the_command_keeps_them(work, capsys):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_port_goes_from_every_layout_and_no_other_does(layout):
+def test_a_section_is_emptied_in_every_layout_and_no_other_is(layout):
     before = tomllib.loads(LAYOUTS[layout]).get("ports", {})
     for port in before:
         after = tomllib.loads(rewritten(LAYOUTS[layout], port, {})).get("ports", {})
-        assert after == {other: before[other] for other in before if other != port}
+        assert after == before | {port: {}}

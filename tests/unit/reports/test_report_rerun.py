@@ -63,3 +63,19 @@ def test_a_port_made_in_python_is_rerun_in_python():
     report = check(port, seed=3, max_examples=0)
     assert report.rerun == "check(port, suite='quick', seed=3, max_examples=0)"
     assert eval(report.rerun).to_json() == report.to_json()
+
+
+@pytest.mark.keras
+def test_a_keras_port_is_run_again_on_its_backend():
+    import keras
+
+    from gc_ref._conformance.running.judge_port import RunOptions, rerun_command
+    from gc_ref._conformance.testing.judged_port import JudgedPort
+    from gc_ref.conformance import keras_port
+
+    target = "keras:keras.optimizers:SGD"
+    port = keras_port(keras.optimizers.SGD, algorithm="sgdm", target=target)
+    chosen = f"KERAS_BACKEND={keras.backend.backend()} "
+    again = rerun_command(port, RunOptions())
+    assert again == f"{chosen}gc-ref check {target} --suite quick --seed 0"
+    assert JudgedPort(port, None).rerun("t.py::t[SGD]") == f"{chosen}pytest 't.py::t[SGD]'"

@@ -44,13 +44,13 @@ def test_nothing_is_named_where_nothing_fits(at):
     text = said([10.0, 0.0, 4.0, 0.0], at=at)
     assert ITSELF not in text
     assert ERASED not in text
-    assert "as if 3, 3, 1, -7 were 10, 0, 4, 0" in text
+    assert "as if it were 10, 0, 4, 0, where it is 3, 3, 1, -7." in text
 
 
 @pytest.mark.parametrize("used", [GRADIENT, [0.0] * 4])
 def test_one_input_alone_tells_nothing(used):
     text = said(used, whole=False)
-    assert "The port moved as if -7 were 0." in text
+    assert "The port moved this weight as if Φ(g) were 0 there, where it is -7." in text
     assert ITSELF not in text
     assert ERASED not in text
 

@@ -100,6 +100,13 @@ def test_what_is_missing_is_said_before_anything_runs(here, hide, capsys, module
     assert sorted(p.name for p in here.iterdir()) == ["ports.py", "r.json"]
 
 
+def test_a_file_that_is_no_json_is_told_so_first(here, hide, capsys):
+    hide("jsonschema")
+    assert main(["report", "r.json", "ports.py"]) == 2
+    said = "gc-ref: ports.py: is no JSON, so no report that gc-ref check --json wrote: "
+    assert capsys.readouterr().err.startswith(said)
+
+
 def test_the_schema_is_printed_without_them(hide, capsys):
     hide(*LIBRARIES)
     assert main(["report", "--schema"]) == 0

@@ -11,7 +11,13 @@ from types import ModuleType
 from typing import Any
 
 from gc_ref._conformance.adapters.keras.training import run_case, without_noise
-from gc_ref._conformance.adapters.shared.factory import SAMPLE, Factory, factory_port, read_factory
+from gc_ref._conformance.adapters.shared.factory import (
+    SAMPLE,
+    Factory,
+    factory_port,
+    read_factory,
+    refuse_other_framework,
+)
 from gc_ref._conformance.adapters.shared.hyperparameters import require_lr
 from gc_ref._conformance.adapters.shared.randomness import seeded
 from gc_ref._conformance.ports.case import Case, Trajectory
@@ -122,6 +128,7 @@ def _load(
     """Read the signature and make a first optimizer, so that what is wrong shows early."""
     if not callable(optimizer):
         raise PortLoadError(f"{optimizer!r} is not callable: give an optimizer class or a factory")
+    refuse_other_framework(optimizer, "keras")
     select_backend()
     with without_noise(), seeded():
         factory = read_factory(optimizer, settings, label)
@@ -149,6 +156,7 @@ def _load(
         per_run_cost="dear",
         usual_epsilon="hat",
         environment=environment,
+        variables={"KERAS_BACKEND": backend} if home.__name__ == "keras" else {},
         construction=construction if home.__name__ == "keras" else None,
     )
 

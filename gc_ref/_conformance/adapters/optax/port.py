@@ -10,7 +10,13 @@ import numpy as np
 from gc_ref._conformance.adapters.optax.programs import Programs
 from gc_ref._conformance.adapters.optax.training import Loop, run_case, write_loop
 from gc_ref._conformance.adapters.shared.calls import quietly, refuse_coroutine
-from gc_ref._conformance.adapters.shared.factory import SAMPLE, Factory, factory_port, read_factory
+from gc_ref._conformance.adapters.shared.factory import (
+    SAMPLE,
+    Factory,
+    factory_port,
+    read_factory,
+    refuse_other_framework,
+)
 from gc_ref._conformance.adapters.shared.hyperparameters import ALIASES
 from gc_ref._conformance.adapters.shared.randomness import seeded
 from gc_ref._conformance.ports.case import Case, Trajectory
@@ -109,6 +115,7 @@ def _load(
             f"{type(function).__name__} object is not callable: give a factory "
             "(**hyperparameters) -> optax.GradientTransformation"
         )
+    refuse_other_framework(function, "optax")
     with seeded(), quietly():
         factory = read_factory(function, settings, label)
         made = _make(factory, SAMPLE)

@@ -21,6 +21,12 @@ WAY_OUT = (
     "Way out: a factory function of your own that makes it as it wants to be made, or a numpy: "
     "port, a function run(case) that trains with it by itself"
 )
+#: What the ports of a kind are made of.
+NAMES: Mapping[str, str] = {
+    "torch": "a PyTorch optimizer",
+    "keras": "a Keras optimizer",
+    "optax": "a factory of optax transformations",
+}
 #: Hyperparameters to try a factory with; it may require any of them.
 SAMPLE: Mapping[str, float] = {
     "lr": 0.125,
@@ -84,6 +90,25 @@ def can_call(function: Callable[..., Any], /, *leading: Any, **arguments: Any) -
     except PortError:
         return False
     return True
+
+
+def refuse_other_framework(function: object, kind: str) -> None:
+    """Refuse an optimizer class of another framework than a kind of port drives.
+
+    Nothing is imported for it: the class that it derives from says where it is from.
+    """
+    if not isinstance(function, type):
+        return
+    for one in function.__mro__:
+        home = one.__module__.partition(".")[0]
+        other = {"torch": "torch", "keras": "keras", "tf_keras": "keras"}.get(home)
+        if other is None or other == kind or "ptimizer" not in one.__name__:
+            continue
+        name, theirs = NAMES[other], NAMES[kind]
+        raise PortLoadError(
+            f"{function.__name__} is the class of {name}, and the kind {kind} is for {theirs}: "
+            f"name the kind {other} ({other}:... on the command line, {other}_port in Python)"
+        )
 
 
 def label_of(function: Callable[..., Any], name: str | None) -> str:

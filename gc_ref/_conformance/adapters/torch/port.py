@@ -16,6 +16,7 @@ from gc_ref._conformance.adapters.shared.factory import (
     can_call,
     factory_port,
     read_factory,
+    refuse_other_framework,
 )
 from gc_ref._conformance.adapters.shared.hyperparameters import named_arguments, require_lr
 from gc_ref._conformance.adapters.shared.randomness import seeded
@@ -165,6 +166,7 @@ def _load(
             f"{type(optimizer).__name__} object is not callable: give a torch.optim.Optimizer "
             "class, or a factory (params, **hyperparameters)"
         )
+    refuse_other_framework(optimizer, "torch")
     parameters = tuple(
         Parameter(f"dense_{i}", "dense", np.zeros((3, 2), np.float32), "dense") for i in range(2)
     )
