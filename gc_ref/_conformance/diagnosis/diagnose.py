@@ -21,6 +21,7 @@ from gc_ref._conformance.diagnosis.base_search import explanations_by_base
 from gc_ref._conformance.diagnosis.semantics_search import SemanticsSearch
 from gc_ref._conformance.diagnosis.step_patterns import decay_factors, left_as_it_was
 from gc_ref._conformance.findings.check_report import CheckReport
+from gc_ref._conformance.judging.inference import infer_algorithm
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.ports.conventions import CONVENTIONS
 from gc_ref._conformance.ports.port import PortError, SkippedError
@@ -196,7 +197,10 @@ def _otherwise_declared(judge: Judge) -> Diagnosis | None:
         max_examples=0,
         known=judge.known,
     )
-    inferred = free.specification
+    # What can be said without a formula takes many runs, and is no other algorithm.
+    inferred = infer_algorithm(free) if port.algorithm else free.specification
+    if inferred is None:
+        return None
     said = []
     if port.algorithm and inferred.mode in ALGORITHMS and inferred.mode != port.algorithm:
         said.append(

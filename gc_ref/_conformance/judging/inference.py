@@ -72,10 +72,18 @@ def infer(trial: Trial) -> Specification:
     return found.remark(f"not settled, as no reading is within its bound: {words}")
 
 
+def infer_algorithm(trial: Trial) -> Specification | None:
+    """Return the algorithm that explains a port, and its reading; None where neither does."""
+    return _by_formula(trial, _declared(trial))
+
+
+def _declared(trial: Trial) -> Conventions:
+    declared = {**trial.port.conventions, "layout": trial.layout}
+    return Conventions(declared, dict.fromkeys(declared, "declared"))
+
+
 def _inferred(trial: Trial) -> Specification:
-    port = trial.port
-    declared = {**port.conventions, "layout": trial.layout}
-    conventions = Conventions(declared, dict.fromkeys(declared, "declared"))
+    port, conventions = trial.port, _declared(trial)
     if trial.operator:
         return with_scope(trial, Specification("operator", conventions))
     if port.algorithm:
@@ -89,7 +97,11 @@ def _inferred(trial: Trial) -> Specification:
 
 
 def _without_base(trial: Trial, conventions: Conventions) -> Specification:
-    """Return the algorithm that explains enough of the weights, and its reading."""
+    return _by_formula(trial, conventions) or _unknown(trial, conventions)
+
+
+def _by_formula(trial: Trial, conventions: Conventions) -> Specification | None:
+    """Return the algorithm that explains enough of the weights, and its reading, if one does."""
     port = trial.port
     readings = [_best_reading(trial, conventions, algorithm) for algorithm in ("sgdm", "adam")]
     best, explained = max(readings, key=lambda reading: reading[1])
@@ -100,7 +112,7 @@ def _without_base(trial: Trial, conventions: Conventions) -> Specification:
                 return with_decay(trial, with_scope(trial, reading.remark(remark)))
         if _lacks_first_correction(trial):
             return with_scope(trial, adam.remark(UNCORRECTED))
-        return _unknown(trial, conventions)
+        return None
     if best.mode == "sgdm" and not port.takes_unused and {"beta1", "beta2"} <= port.takes:
         best, remark = adam, BETAS_TAKEN  # it takes what only Adam has a use for
     else:
