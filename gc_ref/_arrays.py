@@ -27,7 +27,7 @@ Array = Any
 #: Elements of a block on a CPU: its float64 values stay in a cache of a few megabytes, and the
 #: calls for each block cost little beside them. Elsewhere a block is as large as memory allows
 #: to hold several times.
-_CPU_BLOCK, _OTHER_BLOCK = 2**18, 2**24
+_CPU_BLOCK, _OTHER_BLOCK = 2**16, 2**24
 
 
 def namespace_of(**arrays: Array) -> ModuleType:
@@ -146,6 +146,15 @@ def quiet() -> Any:
     return numpy.errstate(over="ignore", invalid="ignore") if numpy else contextlib.nullcontext()
 
 
+def buffer_short_rows(matrix: Array) -> None:
+    """Let NumPy subtract a mean from rows in half the time, until `quiet` ends.
+
+    Where it broadcasts, it copies rows that are shorter than its buffer, of 8192 numbers.
+    """
+    if matrix.shape[1] >= 256 and is_numpy_array(matrix):
+        sys.modules["numpy"].setbufsize(256)
+
+
 def takes_blocks(array: Array) -> bool:
     """Whether parts of such an array can be written, and are rounded to its dtype then."""
     return bool(is_numpy_array(array) or is_torch_array(array) or is_cupy_array(array))
@@ -153,7 +162,7 @@ def takes_blocks(array: Array) -> bool:
 
 def blocks(array: Array, length: int, elements: int) -> list[slice]:
     """Cut an axis of some length, each position of which has so many elements, into blocks."""
-    block = _CPU_BLOCK if str(device(array)) == "cpu" else _OTHER_BLOCK
+    block = _CPU_BLOCK if str(array.device) == "cpu" else _OTHER_BLOCK
     step = max(1, block // elements)
     return [slice(start, min(start + step, length)) for start in range(0, length, step)]
 
