@@ -27,7 +27,7 @@ Array = Any
 #: Elements of a block on a CPU: its float64 values stay in a cache of a few megabytes, and the
 #: calls for each block cost little beside them. Elsewhere a block is as large as memory allows
 #: to hold several times.
-_CPU_BLOCK, _OTHER_BLOCK = 2**16, 2**24
+_CPU_BLOCK, _OTHER_BLOCK = 2**17, 2**24
 
 
 def namespace_of(**arrays: Array) -> ModuleType:
@@ -117,17 +117,16 @@ def can_look_at(array: Array) -> bool:
 
 def widest_dtype(array: Array, xp: ModuleType) -> Any:
     """Dtype to sum in: float64 where the device has it, and at least float32."""
-    if xp.finfo(array.dtype).bits >= 64:
-        return array.dtype  # NumPy's longdouble stays what it is
-    if is_numpy_array(array):
-        return xp.float64
-    if is_jax_array(array):
+    if is_jax_array(array) and xp.finfo(array.dtype).bits < 64:
         return xp.float64 if sys.modules["jax"].config.jax_enable_x64 else xp.float32
-    return _widest_on(device(array), xp)
+    place = array.device if hasattr(array, "device") else device(array)
+    return _widest_on(array.dtype, place, xp)
 
 
 @functools.cache
-def _widest_on(place: Any, xp: ModuleType) -> Any:
+def _widest_on(dtype: Any, place: Any, xp: ModuleType) -> Any:
+    if xp.finfo(dtype).bits >= 64:
+        return dtype  # NumPy's longdouble stays what it is
     there = xp.__array_namespace_info__().dtypes(device=place, kind="real floating")
     return there.get("float64", xp.float32)
 

@@ -96,7 +96,7 @@ def centralize(grad: Array, /, *, output_axis: int | tuple[int, ...]) -> Array:
         return grad
     inputs = tuple(axis for axis in range(grad.ndim) if axis not in outputs)
     wide, look = widest_dtype(grad, xp), can_look_at(grad)
-    through_float64 = wide != grad.dtype and xp.finfo(wide).bits == 64
+    through_float64 = wide == xp.float64 and wide != grad.dtype
     if through_float64 and look and takes_blocks(grad):
         return _within_one_ulp(grad, outputs, inputs, wide, xp)
 
@@ -222,14 +222,14 @@ def _subtract_means(g: Array, axis: int, xp: ModuleType) -> tuple[Array, list[Ar
 
     If δ <= ulp(φ)/2 then |r - φ| <= ulp(φ). For where y is not in a binade above φ, rounding
     adds at most ulp(φ)/2 to δ. Else a power of two lies between them, nearer to y than
-    ulp(φ)/2 <= ulp(y)/2; then r is that power, and |r - φ| <= δ. As ulp(φ) > 2⁻ᵖ|φ|,
-    |φ| >= |r|(1 - 2⁻ᵖ) - δ and p >= 8, all this holds where
+    ulp(φ)/2 <= ulp(y)/2; then r is that power, and |r - φ| <= δ. As ulp(φ) > 2⁻ᵖ|φ| and
+    |φ| >= |y| - δ, all this holds where
 
-        |r| >= limit = 1.02·2ᵖ⁺¹·(k + 1)·u·(mean|r| + |mean g|),
+        |y| >= limit = 1.02·2ᵖ⁺¹·(k + 1)·u·(mean|y| + |mean g|),
 
-    as mean|g| <= mean|φ| + |mean g|, and |φ| <= |r|(1 + 2⁻ᵖ) + δ; or where the limit is below
-    twice the smallest normal number: there δ is at most half of the smallest ulp there is. So
-    the smallest |r| of a slice tells if all of it is right.
+    as mean|g| is at most mean|φ| + |mean g|; or where the limit is below twice the smallest
+    normal number: there δ is at most half of the smallest ulp there is. So the smallest |y| of
+    a slice tells if all of it is right.
     """
     fan_in, pieces = g.shape[axis], blocks(g, g.shape[0], g.shape[1])
     result = xp.empty_like(g)
@@ -238,9 +238,8 @@ def _subtract_means(g: Array, axis: int, xp: ModuleType) -> tuple[Array, list[Ar
 
     lengths = {fan_in} if axis == 1 else {piece.stop - piece.start for piece in pieces}
     k = len(groups[0]) + max(length // _runs(length) + _runs(length) for length in lengths)
-    # 2ᵖ⁺¹ is 4/eps. The sums of |r| in float32 are off by less than k·2⁻²³ of them.
     about = xp.finfo(g.dtype)
-    factor = 1.02 * 4 / float(about.eps) * (k + 1) * 2.0**-53 * (1 + k * 2.0**-23)
+    share = 1.02 * 4 / float(about.eps) * (k + 1) * 2.0**-53 / fan_in  # 2ᵖ⁺¹ is 4/eps
     negligible = 2 * float(about.smallest_normal)
 
     doubtful = []
@@ -251,23 +250,25 @@ def _subtract_means(g: Array, axis: int, xp: ModuleType) -> tuple[Array, list[Ar
             for g_part, _, values in group:
                 values[...] = g_part
                 sums.append(_sum(values, axis, xp))
-            mean = functools.reduce(operator.add, sums) / fan_in
+            total = functools.reduce(operator.add, sums)
+            mean = total / fan_in
             sums, smallest = [], []
             for g_part, result_part, values in group:
                 if len(group) > 1:
                     values[...] = g_part
                 values -= mean  # Eq. 1
                 result_part[...] = values  # rounded once
-                sizes = xp.astype(abs(result_part), xp.float32, copy=False)
+                sizes = xp.abs(values, out=values)
                 sums.append(_sum(sizes, axis, xp))
-                # One look at all slices together is quicker than one at each.
-                smallest.append(xp.min(sizes) if len(group) == 1 else xp.min(sizes, axis=0))
+                smallest.append(xp.min(sizes, axis=None if len(group) == 1 else 0))
             near = functools.reduce(xp.minimum, smallest)
-            limit = factor * (functools.reduce(operator.add, sums) / fan_in + abs(mean))
-            if not (near >= limit).all():
+            size = functools.reduce(operator.add, sums) + abs(total)
+            # One look at all slices together is quicker than one at each.
+            nearest = float(near if len(group) == 1 else xp.min(near))
+            if not nearest >= share * float(xp.max(size)):  # with a NaN neither
                 if len(group) == 1:
                     near = xp.min(sizes, axis=axis, keepdims=True)
-                sure = (near >= limit) | (limit <= negligible)  # not with a NaN
+                sure = (near >= share * size) | (share * size <= negligible)
                 doubtful.append(xp.nonzero(xp.reshape(~sure, (-1,)))[0] + first.start)
     return result, doubtful
 
@@ -292,20 +293,21 @@ def _runs(length: int) -> int:
 
 
 @functools.lru_cache(64)
-def _ones(length: int, dtype: Any, place: Any, xp: ModuleType) -> Array:
-    return xp.ones(length, dtype=dtype, device=place)
+def _ones(shape: tuple[int, int], dtype: Any, place: Any, xp: ModuleType) -> Array:
+    return xp.ones(shape, dtype=dtype, device=place)
 
 
 def _sum(values: Array, axis: int, xp: ModuleType) -> Array:
     """Sum of a matrix along an axis, by products with ones; in runs, where it is long."""
     height, width = values.shape
     runs = _runs(values.shape[axis])
-    ones = _ones(values.shape[axis] // runs, values.dtype, values.device, xp)
+    run = values.shape[axis] // runs
+    ones = _ones((run, 1) if axis == 1 else (1, run), values.dtype, values.device, xp)
     if runs == 1:
-        return ones @ values if axis == 0 else (values @ ones)[:, None]
+        return values @ ones if axis == 1 else ones @ values
     if axis == 0:
-        return xp.sum(ones @ values.reshape((runs, -1, width)), axis=0)
-    sums = values.reshape((height * runs, -1)) @ ones
+        return xp.sum(ones @ values.reshape((runs, run, width)), axis=0)
+    sums = values.reshape((height * runs, run)) @ ones
     return xp.sum(sums.reshape((height, runs)), axis=1, keepdims=True)
 
 
