@@ -24,10 +24,11 @@ from array_api_compat import (
 
 Array = Any
 
-#: Elements of a block on a CPU: its float64 values stay in a cache of a few megabytes, and the
-#: calls for each block cost little beside them. Elsewhere a block is as large as memory allows
-#: to hold several times.
-_CPU_BLOCK, _OTHER_BLOCK = 2**17, 2**24
+#: Elements of a block on a CPU: its float64 values stay in a cache of a megabyte or two, and the
+#: calls for each block cost little beside them. No power of two, as results often are: of two
+#: buffers of one size the C library gives one back to the system each time, and gets new pages.
+#: Elsewhere a block is as large as memory allows to hold several times.
+_CPU_BLOCK, _OTHER_BLOCK = 3 * 2**15, 2**24
 
 
 def namespace_of(**arrays: Array) -> ModuleType:

@@ -313,6 +313,11 @@ def test_any_numbers(grad):
     assert worst_ulps(got, grad, str(grad.dtype)) <= 1
 
 
+def test_a_slice_that_cancels_beside_one_of_zeros():
+    grad = np.float32([[1e30, 1, -1e30], [0, 0, 0]])
+    assert centralize(grad, output_axis=0)[0, 1] == np.float32(2 / 3)
+
+
 def test_the_plain_mean_would_not_do():
     # float32 [1e30, 1, -1e30]: a float64 sum from left to right gives 0, and 1 instead of 2/3.
     grad = np.float32([[1e30], [1], [-1e30]])
