@@ -318,6 +318,13 @@ def test_a_slice_that_cancels_beside_one_of_zeros():
     assert centralize(grad, output_axis=0)[0, 1] == np.float32(2 / 3)
 
 
+def test_one_element_a_little_off_from_hundreds():
+    grad = np.full((768, 1), 1 / 3, dtype="float32")
+    grad[7] = np.nextafter(grad[7], 1)
+    assert worst_ulps(centralize(grad, output_axis=1), grad, "float32") <= 1
+    assert worst_ulps(np.float32(grad - grad.mean(axis=0, dtype=float)), grad, "float32") > 1
+
+
 def test_the_plain_mean_would_not_do():
     # float32 [1e30, 1, -1e30]: a float64 sum from left to right gives 0, and 1 instead of 2/3.
     grad = np.float32([[1e30], [1], [-1e30]])
