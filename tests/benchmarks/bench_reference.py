@@ -249,7 +249,7 @@ def measure(quick: bool) -> dict[str, Any]:
                 ratio = geometric_mean(ratios)
                 goals.append([library, layout, ours, theirs, round(ratio, 2), most])
     return {
-        "environment": environment(),
+        "environment": environment() | {"options": " --quick" if quick else ""},
         "goals": goals,
         "memory": round(peak_memory(), 2),
         "import": round(import_ratio(), 2),
@@ -314,7 +314,8 @@ def as_markdown(results: dict[str, Any]) -> str:
     lines = [
         "# How fast the reference is",
         "",
-        f"Made on {said['date']} by `python tests/benchmarks/bench_reference.py`, on one thread "
+        f"Made on {said['date']} by `python tests/benchmarks/bench_reference.py{said['options']}`, "
+        "on one thread "
         f"(where no other number is said) of {said['processors']} processors "
         f"({said['machine']}); {versions}. Ratios of CPU times; of times on the clock for two "
         "threads.",
