@@ -19,7 +19,16 @@ from typing import Any
 
 from array_api_compat import is_jax_array
 
-from ._arrays import blocks, can_look_at, index, namespace_of, quiet, takes_blocks, widest_dtype
+from ._arrays import (
+    blocks,
+    buffer_short_rows,
+    can_look_at,
+    index,
+    namespace_of,
+    quiet,
+    takes_blocks,
+    widest_dtype,
+)
 
 __all__ = ["centralize", "projection"]
 
@@ -87,7 +96,7 @@ def centralize(grad: Array, /, *, output_axis: int | tuple[int, ...]) -> Array:
         return grad
     inputs = tuple(axis for axis in range(grad.ndim) if axis not in outputs)
     wide, look = widest_dtype(grad, xp), can_look_at(grad)
-    through_float64 = wide != grad.dtype and xp.finfo(wide).bits == 64
+    through_float64 = wide == xp.float64 and wide != grad.dtype
     if through_float64 and look and takes_blocks(grad):
         return _within_one_ulp(grad, outputs, inputs, wide, xp)
 
@@ -188,13 +197,11 @@ def _within_one_ulp(
     g = g if ndim == 2 else xp.reshape(g, (fan_in, -1) if columns else (-1, fan_in))
     axis = 0 if columns else 1
 
-    result, near, limit = _subtract_means(g, axis, wide, xp)
-    if fan_in > 1 and not xp.all(near >= limit):  # the mean of one number is exact
-        negligible = limit <= 2 * float(xp.finfo(grad.dtype).smallest_normal)
-        doubtful = ~((near >= limit) | negligible)  # NaN is doubtful
-        doubtful = xp.nonzero(xp.reshape(doubtful, (-1,)))[0]
-        for some in blocks(grad, doubtful.shape[0], 4 * fan_in):  # of which it holds several
-            at = (slice(None), doubtful[some]) if columns else (doubtful[some], slice(None))
+    result, doubtful = _subtract_means(g, axis, xp)
+    if fan_in > 1 and doubtful:  # the mean of one number is exact
+        again = xp.concat(doubtful)
+        for some in blocks(grad, again.shape[0], 4 * fan_in):  # of which it holds several
+            at = (slice(None), again[some]) if columns else (again[some], slice(None))
             result[at] = xp.astype(_by_exact_sum(xp.astype(g[at], wide), (axis,), xp), grad.dtype)
 
     result = result if ndim == 2 else xp.reshape(result, tuple(shape[axis] for axis in order))
@@ -203,8 +210,8 @@ def _within_one_ulp(
     return xp.permute_dims(result, tuple(order.index(axis) for axis in range(ndim)))
 
 
-def _subtract_means(g: Array, axis: int, wide: Any, xp: ModuleType) -> tuple[Array, Array, Array]:
-    """Eq. 1 for a matrix, in blocks; and for each slice its smallest |r| and the limit for it.
+def _subtract_means(g: Array, axis: int, xp: ModuleType) -> tuple[Array, list[Array]]:
+    """Eq. 1 for a matrix, in blocks; and the indices of the slices that it may not have right.
 
     A sum in which no value passes more than k additions, in whatever order, is off by at most
     k·u·Σ|g|, u = 2⁻⁵³ (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., 4.2;
@@ -215,97 +222,93 @@ def _subtract_means(g: Array, axis: int, wide: Any, xp: ModuleType) -> tuple[Arr
 
     If δ <= ulp(φ)/2 then |r - φ| <= ulp(φ). For where y is not in a binade above φ, rounding
     adds at most ulp(φ)/2 to δ. Else a power of two lies between them, nearer to y than
-    ulp(φ)/2 <= ulp(y)/2; then r is that power, and |r - φ| <= δ. As ulp(φ) > 2⁻ᵖ|φ|,
-    |φ| >= |r|(1 - 2⁻ᵖ) - δ and p >= 8, all this holds where
+    ulp(φ)/2 <= ulp(y)/2; then r is that power, and |r - φ| <= δ. As ulp(φ) > 2⁻ᵖ|φ| and
+    |φ| >= |y| - δ, all this holds where
 
-        |r| >= limit = 1.02·2ᵖ⁺¹·(k + 1)·u·mean|g|,
+        |y| >= limit = 1.02·2ᵖ⁺¹·(k + 1)·u·(mean|y| + |mean g|),
 
-    or where the limit is below twice the smallest normal number: there δ is at most half of
-    the smallest ulp there is. So the smallest |r| of a slice tells if all of it is right.
+    as mean|g| is at most mean|φ| + |mean g|; or where the limit is below twice the smallest
+    normal number: there δ is at most half of the smallest ulp there is. So the smallest |y| of
+    a slice tells if all of it is right.
     """
     fan_in, pieces = g.shape[axis], blocks(g, g.shape[0], g.shape[1])
     result = xp.empty_like(g)
-    parts = _parts(g, result, pieces, wide, xp)
+    parts = _parts(g, result, pieces, xp)
     groups = [[part] for part in parts] if axis == 1 else [parts]  # that share their means
-    near, magnitudes = [], []
-    for group in groups:
-        with quiet():
+
+    lengths = {fan_in} if axis == 1 else {piece.stop - piece.start for piece in pieces}
+    k = len(groups[0]) + max(length // _runs(length) + _runs(length) for length in lengths)
+    about = xp.finfo(g.dtype)
+    share = 1.02 * 4 / float(about.eps) * (k + 1) * 2.0**-53 / fan_in  # 2ᵖ⁺¹ is 4/eps
+    negligible = 2 * float(about.smallest_normal)
+
+    doubtful = []
+    with quiet():
+        buffer_short_rows(g)
+        for first, group in zip(pieces, groups, strict=False):
             sums = []
-            for g_part, _, values, sizes in group:
+            for g_part, _, values in group:
                 values[...] = g_part
-                sums.append((_sum(values, axis, xp), _sum(_abs(g_part, sizes, xp), axis, xp)))
-            total, magnitude = (
-                functools.reduce(operator.add, of) for of in zip(*sums, strict=True)
-            )
+                sums.append(_sum(values, axis, xp))
+            total = functools.reduce(operator.add, sums)
             mean = total / fan_in
-            smallest = []
-            for g_part, result_part, values, sizes in group:
+            sums, smallest = [], []
+            for g_part, result_part, values in group:
                 if len(group) > 1:
                     values[...] = g_part
                 values -= mean  # Eq. 1
                 result_part[...] = values  # rounded once
-                sizes = _abs(result_part, sizes, xp)
-                smallest.append(xp.min(sizes, axis=axis, keepdims=True))
-        near.append(functools.reduce(xp.minimum, smallest))
-        magnitudes.append(magnitude)
+                sizes = xp.abs(values, out=values)
+                sums.append(_sum(sizes, axis, xp))
+                smallest.append(xp.min(sizes, axis=None if len(group) == 1 else 0))
+            near = functools.reduce(xp.minimum, smallest)
+            size = functools.reduce(operator.add, sums) + abs(total)
+            # One look at all slices together is quicker than one at each.
+            nearest = float(near if len(group) == 1 else xp.min(near))
+            if not nearest >= share * float(xp.max(size)):  # with a NaN neither
+                if len(group) == 1:
+                    near = xp.min(sizes, axis=axis, keepdims=True)
+                sure = (near >= share * size) | (share * size <= negligible)
+                doubtful.append(xp.nonzero(xp.reshape(~sure, (-1,)))[0] + first.start)
+    return result, doubtful
 
-    lengths = {fan_in} if axis == 1 else {piece.stop - piece.start for piece in pieces}
-    k = len(groups[0]) + max(length // _runs(length) + _runs(length) for length in lengths)
-    # 2ᵖ⁺¹ is 4/eps. The sums of |g| in float32 are off by less than k·2⁻²³ of them.
-    factor = 1.02 * 4 / float(xp.finfo(g.dtype).eps) * (k + 1) * 2.0**-53
-    factor *= (1 + k * 2.0**-23) / fan_in
-    return result, _joined(near, xp), _joined(magnitudes, xp) * factor
 
-
-def _parts(g: Array, result: Array, pieces: list[slice], wide: Any, xp: ModuleType) -> list[Any]:
-    """For each block of rows: g, the result, and room for float64 values and float32 sizes."""
-    height, width = pieces[0].stop, g.shape[1]
-    # The room is one buffer: the C library gives free memory back to the system if it is more
-    # than twice the largest buffer it has met, and then each call would begin with new pages.
-    buffer = xp.empty(-(-3 * height * width // 2), dtype=wide, device=result.device)
-    values = xp.reshape(buffer[: height * width], (height, width))
-    sizes = buffer[height * width :].view(xp.float32)[: height * width]
-    sizes = xp.reshape(sizes, (height, width))
+def _parts(g: Array, result: Array, pieces: list[slice], xp: ModuleType) -> list[Any]:
+    """For each block of rows: g, the result, and room for float64 values (the same for all)."""
+    room = xp.empty((pieces[0].stop, g.shape[1]), dtype=xp.float64, device=g.device)
     if len(pieces) == 1:
-        return [(g, result, values, sizes)]
+        return [(g, result, room)]
     heights = [slice(piece.stop - piece.start) for piece in pieces]
     return [
-        (g[piece, :], result[piece, :], values[height, :], sizes[height, :])
+        (g[piece, :], result[piece, :], room[height, :])
         for piece, height in zip(pieces, heights, strict=True)
     ]
 
 
-def _abs(values: Array, room: Array, xp: ModuleType) -> Array:
-    """Magnitudes of values, in an array that is there."""
-    if values.dtype == room.dtype:
-        return xp.abs(values, out=room)
-    room[...] = xp.abs(values)
-    return room
-
-
-def _joined(parts: list[Array], xp: ModuleType) -> Array:
-    return parts[0] if len(parts) == 1 else xp.concat(parts)
-
-
 @functools.cache
 def _runs(length: int) -> int:
-    """In how many equal runs to add up so many numbers: of at most 1024, if that divides well."""
-    least = -(-length // 1024)
+    """In how many equal runs to add up so many numbers: of at most 256, if that divides well."""
+    least = -(-length // 256)
     return next((runs for runs in range(least, 2 * least) if length % runs == 0), 1)
 
 
+@functools.lru_cache(64)
+def _ones(shape: tuple[int, int], dtype: Any, place: Any, xp: ModuleType) -> Array:
+    return xp.ones(shape, dtype=dtype, device=place)
+
+
 def _sum(values: Array, axis: int, xp: ModuleType) -> Array:
-    """Sum of a matrix along an axis; in runs, by products with ones, where it is long."""
-    runs, others = _runs(values.shape[axis]), values.shape[1 - axis]
-    if runs == 1:
-        return xp.sum(values, axis=axis, keepdims=True)
+    """Sum of a matrix along an axis, by products with ones; in runs, where it is long."""
+    height, width = values.shape
+    runs = _runs(values.shape[axis])
     run = values.shape[axis] // runs
-    ones = xp.ones(run, dtype=values.dtype, device=values.device)
-    if axis == 1:
-        totals = xp.reshape(xp.reshape(values, (others * runs, run)) @ ones, (others, runs))
-    else:
-        totals = ones @ xp.reshape(values, (runs, run, others))
-    return xp.sum(totals, axis=axis, keepdims=True)
+    ones = _ones((run, 1) if axis == 1 else (1, run), values.dtype, values.device, xp)
+    if runs == 1:
+        return values @ ones if axis == 1 else ones @ values
+    if axis == 0:
+        return xp.sum(ones @ values.reshape((runs, run, width)), axis=0)
+    sums = values.reshape((height * runs, run)) @ ones
+    return xp.sum(sums.reshape((height, runs)), axis=1, keepdims=True)
 
 
 def _by_exact_sum(values: Array, inputs: tuple[int, ...], xp: ModuleType) -> Array:

@@ -11,6 +11,7 @@ it. ``--quick`` looks at less, ``--output`` writes elsewhere. What is not instal
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib.util
 import json
 import math
@@ -248,7 +249,7 @@ def measure(quick: bool) -> dict[str, Any]:
                 ratio = geometric_mean(ratios)
                 goals.append([library, layout, ours, theirs, round(ratio, 2), most])
     return {
-        "environment": environment(),
+        "environment": environment() | {"options": " --quick" if quick else ""},
         "goals": goals,
         "memory": round(peak_memory(), 2),
         "import": round(import_ratio(), 2),
@@ -294,7 +295,12 @@ def sizes(seconds: float, sides: tuple[int, ...]) -> list[Any]:
 def environment() -> dict[str, Any]:
     names = ("numpy", "array-api-compat", "torch", "jax", "optax", "pytorch_optimizer")
     versions = {name: metadata.version(name) for name in names if installed(name.replace("-", "_"))}
-    return {"machine": platform.machine(), "processors": os.cpu_count(), "versions": versions}
+    return {
+        "date": datetime.date.today().isoformat(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "versions": {"Python": platform.python_version(), **versions},
+    }
 
 
 def table(header: list[str], rows: list[list[Any]]) -> list[str]:
@@ -308,16 +314,22 @@ def as_markdown(results: dict[str, Any]) -> str:
     lines = [
         "# How fast the reference is",
         "",
-        "Made by `python tests/benchmarks/bench_reference.py` on one thread of "
-        f"{said['processors']} processors ({said['machine']}); {versions}. Ratios of CPU times.",
+        f"Made on {said['date']} by `python tests/benchmarks/bench_reference.py{said['options']}`, "
+        "on one thread "
+        f"(where no other number is said) of {said['processors']} processors "
+        f"({said['machine']}); {versions}. Ratios of CPU times; of times on the clock for two "
+        "threads.",
         "",
         "Geometric means over float32 gradients of the shapes "
         + ", ".join("x".join(map(str, shape)) for shape in GOAL_SHAPES)
         + " (outputs first; turned round for output-last):",
         "",
         *table(
-            ["library", "layout", "what", "in units of", "ratio", "goal"],
-            [[*row[:5], f"<= {row[5]}"] for row in results["goals"]],
+            ["library", "layout", "what", "in units of", "ratio", "goal", ""],
+            [
+                [*row[:5], f"<= {row[5]}", "met" if row[4] <= row[5] else "missed"]
+                for row in results["goals"]
+            ],
         ),
         f"`import gc_ref` takes {results['import']} times as long as NumPy and array-api-compat "
         "(goal <= 1.3). On NumPy, `centralize` of a (4096, 4096) float32 array holds "

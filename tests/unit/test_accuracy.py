@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import gc_ref._arrays
 import gc_ref._centralize
 from gc_ref import centralize, exact
 
@@ -107,6 +108,23 @@ def test_numpy(regime, dtype):
         with np.errstate(over="ignore"):  # results beyond the largest number
             got = centralize(grad, output_axis=-1)
         assert worst_ulps(got, grad, dtype) <= 1
+
+
+@pytest.mark.parametrize("regime", [offset, huge_terms_cancel, element_near_the_mean])
+@pytest.mark.parametrize("output_axis", [0, 1])
+def test_in_blocks(regime, output_axis, monkeypatch):
+    # Of one row, of several with one that is shorter, and of rows that share their means.
+    monkeypatch.setattr(gc_ref._arrays, "_CPU_BLOCK", 20)
+    for grad in hard_cases(regime, lambda a: a.astype("float32")):
+        g = grad if output_axis else np.ascontiguousarray(grad.T)
+        got = centralize(g, output_axis=output_axis)
+        assert worst_ulps(got if output_axis else got.T, grad, "float32") <= 1
+
+
+def test_what_cancels_in_a_later_block(monkeypatch):
+    monkeypatch.setattr(gc_ref._arrays, "_CPU_BLOCK", 5)
+    grad = np.float32([*[1e30] * 5, *[-1e30] * 4, 1, -1e30]).reshape(11, 1)
+    assert centralize(grad, output_axis=1)[9, 0] == np.float32(10 / 11)
 
 
 @pytest.mark.torch
@@ -293,6 +311,18 @@ def test_any_numbers(grad):
     with np.errstate(over="ignore"):
         got = centralize(grad, output_axis=-1)
     assert worst_ulps(got, grad, str(grad.dtype)) <= 1
+
+
+def test_a_slice_that_cancels_beside_one_of_zeros():
+    grad = np.float32([[1e30, 1, -1e30], [0, 0, 0]])
+    assert centralize(grad, output_axis=0)[0, 1] == np.float32(2 / 3)
+
+
+def test_one_element_a_little_off_from_hundreds():
+    grad = np.full((768, 1), 1 / 3, dtype="float32")
+    grad[7] = np.nextafter(grad[7], 1)
+    assert worst_ulps(centralize(grad, output_axis=1), grad, "float32") <= 1
+    assert worst_ulps(np.float32(grad - grad.mean(axis=0, dtype=float)), grad, "float32") > 1
 
 
 def test_the_plain_mean_would_not_do():

@@ -44,7 +44,7 @@ def test_it_writes_three_files(bench, tmp_path, monkeypatch, capsys):
     assert ("output-last", "2x2x3x4") in shapes
     assert len(shapes) == 6
     page = (tmp_path / "README.md").read_text("utf-8")
-    assert "| NumPy | output-first | gc_ref | plain | 2.0 | <= 3.0 |" in page
+    assert "| NumPy | output-first | gc_ref | plain | 2.0 | <= 3.0 | met |" in page
     assert "| output-first | 4x3 | 2.00 | 3.00 | 4.00 |" in page
     assert (tmp_path / "size.svg").read_text("utf-8").startswith("<?xml")
     assert "NumPy, output-first: gc_ref is 2.0 x plain (goal 3.0)" in capsys.readouterr().out

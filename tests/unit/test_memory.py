@@ -52,7 +52,7 @@ def test_fresh_moments_are_two_buffers():
     assert not np.shares_memory(state.first_moment, state.second_moment)
 
 
-@pytest.mark.parametrize("output_axis", [0, 1, (0, 2)])
+@pytest.mark.parametrize("output_axis", [0, 1, -1, (0, 2)])
 @pytest.mark.parametrize("elements", [1, 10, 100])
 def test_blocks_of_any_size(elements, output_axis, monkeypatch):
     rng = np.random.default_rng(7)
@@ -82,3 +82,12 @@ def test_no_second_array_is_made(output_axis):
     finally:
         tracemalloc.stop()
     assert peak <= 1.3 * result.nbytes
+
+
+@pytest.mark.parametrize("output_axis", [0, 1])
+def test_numpy_buffers_as_before(output_axis):
+    with np.errstate():
+        np.setbufsize(4096)
+        centralize(np.ones((300, 300), dtype="float32"), output_axis=output_axis)
+        assert np.getbufsize() == 4096
+    assert np.getbufsize() != 4096
