@@ -51,7 +51,8 @@ FRAMEWORKS = {
 ABSENT = {
     "state-lost": {
         "numpy": "the kit saves and restores no optimizer of arrays",
-        "optax": "all state is what `update` returns; `jax.jit` allows no other",
+        "optax": "its state is what `update` returns, and `jax.jit` loses any other at once, "
+        "which is [base-dropped](base-dropped.md)",
     }
 }
 #: The axes of the inputs, as a mend names them.
