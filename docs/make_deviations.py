@@ -11,6 +11,8 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,14 @@ FRAMEWORKS = {
     "optax": "optax (JAX)",
     "torch": "PyTorch",
     "keras": "Keras",
+}
+#: Why a page has no lines of a framework: by deviation and framework.
+ABSENT = {
+    "state-lost": {
+        "numpy": "the kit saves and restores no optimizer of arrays",
+        "optax": "its state is what `update` returns, and `jax.jit` loses any other at once, "
+        "which is [base-dropped](base-dropped.md)",
+    }
 }
 #: The axes of the inputs, as a mend names them.
 INPUTS = f"`{INPUT_AXES['output-last']}` (PyTorch: `{INPUT_AXES['output-first']}`)"
@@ -101,14 +111,18 @@ def port_of(key: Key, code: str) -> Port:
         layout = "output-last" if framework == "numpy" else "output-first"
         arrays = framework.removesuffix("-first")
         return operator_port(found, name=what, framework=arrays, layout=layout)
-    algorithm = "sgdm" if "SGD" in what else "adam"
+    algorithm = "sgdm" if "sgd" in what.lower() else "adam"
     if framework in ("optax", "keras"):
         make = {"optax": optax_port, "keras": keras_port}[framework]
         return make(found, name=what, algorithm=algorithm)
     if framework == "torch":
         switch = {"use_gc": True} if "use_gc" in inspect.signature(found).parameters else {}
         return torch_port(found, name=what, algorithm=algorithm, settings=switch)
-    return numpy_port(_runs(found), name=what, algorithm=algorithm)
+    port = numpy_port(_runs(found), name=what, algorithm=algorithm)
+    if "use_gc" in inspect.signature(found).parameters:
+        off = numpy_port(_runs(partial(found, use_gc=False)), name=what, algorithm=algorithm)
+        port = replace(port, off=off, switch="use_gc=False")
+    return port
 
 
 def _runs(optimizer: Callable[..., Any]) -> Callable[[Case], Any]:
@@ -185,7 +199,10 @@ def _sentence(words: str) -> str:
 
 
 def _code(id: str) -> Iterator[str]:
-    """Yield headings and differences; frameworks whose code is the same share one."""
+    """Yield headings and differences; frameworks whose code is the same share one.
+
+    Those that have none follow, each with the reason.
+    """
     right, shared = sections("right"), dict[str, list[str]]()
     wrong = sections(id)
     for framework, title in FRAMEWORKS.items():
@@ -195,6 +212,8 @@ def _code(id: str) -> Iterator[str]:
     for text, titles in shared.items():
         yield f"{', '.join(titles)}:"
         yield f"```diff\n{text}```"
+    for framework, why in ABSENT.get(id, {}).items():
+        yield f"{FRAMEWORKS[framework]} has no such lines: {why}."
 
 
 def _difference(wrong: str, right: str) -> str:

@@ -31,3 +31,20 @@ class SGD(torch.optim.Optimizer):
                 buffer = state.get("buffer", 0) * group["momentum"] + g
                 state["buffer"] = buffer
                 p.sub_(buffer, alpha=group["lr"])
+
+
+# %% optax: adam
+def adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8):
+    def minus_mean(updates, params):
+        mean = jnp.concatenate([g.ravel() for g in jax.tree.leaves(updates)]).mean()
+        return jax.tree.map(lambda g: g - mean, updates)
+
+    gc = optax.stateless(minus_mean)
+    return optax.chain(gc, optax.adam(learning_rate, b1, b2, eps))
+
+
+# %% keras: GCSGD
+class GCSGD(keras.optimizers.SGD):
+    def apply(self, grads, trainable_variables=None):
+        mean = ops.mean(ops.concatenate([ops.ravel(g) for g in grads]))
+        return super().apply([g - mean for g in grads], trainable_variables)

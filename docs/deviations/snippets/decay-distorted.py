@@ -40,3 +40,41 @@ class AdamW(torch.optim.Optimizer):
                 v, step_size = v / (1 - beta2 ** state["t"]), lr / (1 - beta1 ** state["t"])
                 update = (m / (v.sqrt() + eps)).add_(p, alpha=group["weight_decay"])
                 p.sub_(update, alpha=step_size)
+
+
+# %% optax: adamw
+def adamw(learning_rate, b1=0.9, b2=0.999, eps=1e-8, weight_decay=1e-4):
+    def init(params):
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return 0, zeros, zeros
+
+    def update(updates, state, params):
+        t, m, v = state
+        t, g = t + 1, jax.tree.map(centralize, updates)
+        m = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, m, g)
+        v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, v, g)
+        c1, c2 = 1 - b1**t, 1 - b2**t
+
+        def move(w, m, v):
+            step = m / (jnp.sqrt(v / c2) + eps) + weight_decay * w
+            return -learning_rate / c1 * step
+
+        return jax.tree.map(move, params, m, v), (t, m, v)
+
+    return optax.GradientTransformation(init, update)
+
+
+# %% keras: AdamW
+class AdamW(keras.optimizers.Adam):
+    def __init__(self, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=0.004):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon)
+        self.decay = weight_decay
+
+    def update_step(self, gradient, variable, learning_rate):
+        t, i = self.iterations + 1, self._get_variable_index(variable)
+        m, v, g = self._momentums[i], self._velocities[i], centralize(gradient)
+        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)
+        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * g * g)
+        c1, c2 = 1 - ops.power(self.beta_1, t), 1 - ops.power(self.beta_2, t)
+        step = m / (ops.sqrt(v / c2) + self.epsilon) + self.decay * variable
+        self.assign_sub(variable, learning_rate / c1 * step)

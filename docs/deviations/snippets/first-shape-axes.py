@@ -35,3 +35,30 @@ class SGD(torch.optim.Optimizer):
                 buffer = state.get("buffer", 0) * group["momentum"] + g
                 state["buffer"] = buffer
                 p.sub_(buffer, alpha=group["lr"])
+
+
+# %% optax: adam
+def adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8):
+    def by_first(updates, params):
+        inputs = next(g.ndim for g in jax.tree.leaves(updates) if g.ndim > 1) - 1
+
+        def centralize(g):
+            axes = tuple(range(min(inputs, g.ndim)))
+            return g - g.mean(axis=axes, keepdims=True) if g.ndim > 1 else g
+
+        return jax.tree.map(centralize, updates)
+
+    gc = optax.stateless(by_first)
+    return optax.chain(gc, optax.adam(learning_rate, b1, b2, eps))
+
+
+# %% keras: GCSGD
+class GCSGD(keras.optimizers.SGD):
+    def apply(self, grads, trainable_variables=None):
+        inputs = next(len(g.shape) for g in grads if len(g.shape) > 1) - 1
+
+        def centralize(g):
+            axes = tuple(range(min(inputs, len(g.shape))))
+            return g - ops.mean(g, axis=axes, keepdims=True) if len(g.shape) > 1 else g
+
+        return super().apply([centralize(g) for g in grads], trainable_variables)

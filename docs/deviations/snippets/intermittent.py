@@ -31,3 +31,18 @@ class SGD(torch.optim.Optimizer):
                 buffer = state.get("buffer", 0) * group["momentum"] + g
                 state["buffer"] = buffer
                 p.sub_(buffer, alpha=group["lr"])
+
+
+# %% optax: adam
+def adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8):
+    gc = optax.stateless(lambda updates, params: jax.tree.map(centralize, updates))
+    gc = optax.conditionally_transform(gc, lambda step: step % 2 == 0)
+    return optax.chain(gc, optax.adam(learning_rate, b1, b2, eps))
+
+
+# %% keras: GCSGD
+class GCSGD(keras.optimizers.SGD):
+    def apply(self, grads, trainable_variables=None):
+        due = self.iterations % 2 == 0
+        grads = [ops.where(due, centralize(g), g) for g in grads]
+        return super().apply(grads, trainable_variables)

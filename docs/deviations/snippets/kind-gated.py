@@ -28,3 +28,23 @@ class GCSGD(keras.optimizers.SGD):
         named = zip(grads, self._trainable_variables, strict=True)
         grads = [g if "embed" in v.path else centralize(g) for g, v in named]
         return super().apply(grads, trainable_variables)
+
+
+# %% torch: SGD
+class SGD(torch.optim.Optimizer):
+    def __init__(self, params, model, lr, momentum=0, use_gc=True):
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+        self.use_gc = use_gc
+        layers = [m for m in model.modules() if isinstance(m, torch.nn.Embedding)]
+        self.embeddings = {m.weight for m in layers}
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                gc = self.use_gc and p not in self.embeddings
+                g = centralize(p.grad) if gc else p.grad
+                buffer = state.get("buffer", 0) * group["momentum"] + g
+                state["buffer"] = buffer
+                p.sub_(buffer, alpha=group["lr"])

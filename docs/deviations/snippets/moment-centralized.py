@@ -38,3 +38,35 @@ class AdamGC2(torch.optim.Optimizer):
                 root = (v / (1 - beta2 ** state["t"])).sqrt() + eps
                 update = centralize(m / (1 - beta1 ** state["t"]) / root)
                 p.sub_(update, alpha=group["lr"])
+
+
+# %% optax: adam_gc2
+def adam_gc2(learning_rate, b1=0.9, b2=0.999, eps=1e-8):
+    def init(params):
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return 0, zeros, zeros
+
+    def update(updates, state, params=None):
+        t, m, v = state
+        t += 1
+        m = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, m, updates)
+        v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, v, updates)
+        m = jax.tree.map(centralize, m)
+        c1, c2 = 1 - b1**t, 1 - b2**t
+        step = jax.tree.map(lambda m, v: m / c1 / (jnp.sqrt(v / c2) + eps), m, v)
+        return jax.tree.map(lambda s: -learning_rate * centralize(s), step), (t, m, v)
+
+    return optax.GradientTransformation(init, update)
+
+
+# %% keras: AdamGC2
+class AdamGC2(keras.optimizers.Adam):
+    def update_step(self, gradient, variable, learning_rate):
+        t, i = self.iterations + 1, self._get_variable_index(variable)
+        m, v, g = self._momentums[i], self._velocities[i], gradient
+        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)
+        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * g * g)
+        self.assign(m, centralize(m))
+        c1, c2 = 1 - ops.power(self.beta_1, t), 1 - ops.power(self.beta_2, t)
+        step = m / c1 / (ops.sqrt(v / c2) + self.epsilon)
+        self.assign_sub(variable, learning_rate * centralize(step))

@@ -187,3 +187,133 @@ class Adam(keras.optimizers.Adam):
         c1, c2 = 1 - ops.power(self.beta_1, t), 1 - ops.power(self.beta_2, t)
         step = m / c1 / (ops.sqrt(v / c2) + self.epsilon)
         self.assign_sub(variable, learning_rate * step)
+
+
+# %% numpy: SwitchedSGDM
+class SwitchedSGDM:
+    def __init__(self, lr, momentum, use_gc=True):
+        self.lr, self.momentum, self.moments = lr, momentum, {}
+        self.use_gc = use_gc
+
+    def step(self, weights, gradients):
+        for name, g in gradients.items():
+            g = centralize(g) if self.use_gc else g
+            m = self.momentum * self.moments.get(name, 0) + (1 - self.momentum) * g
+            self.moments[name] = m
+            weights[name] = weights[name] - self.lr * m
+
+
+# %% optax: switched_adam
+def switched_adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8, use_gc=True):
+    gc = optax.stateless(lambda updates, params: jax.tree.map(centralize, updates))
+    adam = optax.adam(learning_rate, b1, b2, eps)
+    return optax.chain(gc, adam) if use_gc else adam
+
+
+# %% keras: SwitchedSGD
+class SwitchedSGD(keras.optimizers.SGD):
+    def __init__(self, learning_rate=0.01, momentum=0.0, use_gc=True):
+        super().__init__(learning_rate, momentum)
+        self.use_gc = use_gc
+
+    def apply(self, grads, trainable_variables=None):
+        if self.use_gc:
+            grads = [centralize(g) for g in grads]
+        return super().apply(grads, trainable_variables)
+
+
+# %% optax: sgd
+def sgd(learning_rate, momentum=0.0):
+    def init(params):
+        return jax.tree.map(jnp.zeros_like, params)
+
+    def update(updates, moments, params=None):
+        g = jax.tree.map(centralize, updates)
+        moments = jax.tree.map(lambda m, g: momentum * m + g, moments, g)
+        return jax.tree.map(lambda m: -learning_rate * m, moments), moments
+
+    return optax.GradientTransformation(init, update)
+
+
+# %% keras: SGD
+class SGD(keras.optimizers.Optimizer):
+    def __init__(self, learning_rate=0.01, momentum=0.0):
+        super().__init__(learning_rate)
+        self.momentum = momentum
+
+    def build(self, variables):
+        super().build(variables)
+        self.moments = {v.path: self.add_variable_from_reference(v, "moment") for v in variables}
+
+    def update_step(self, gradient, variable, learning_rate):
+        m = self.moments[variable.path]
+        self.assign(m, self.momentum * m + centralize(gradient))
+        self.assign_sub(variable, learning_rate * m)
+
+
+# %% optax: adam_gc2
+def adam_gc2(learning_rate, b1=0.9, b2=0.999, eps=1e-8):
+    def init(params):
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return 0, zeros, zeros
+
+    def update(updates, state, params=None):
+        t, m, v = state
+        t += 1
+        m = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, m, updates)
+        v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, v, updates)
+        c1, c2 = 1 - b1**t, 1 - b2**t
+        step = jax.tree.map(lambda m, v: m / c1 / (jnp.sqrt(v / c2) + eps), m, v)
+        return jax.tree.map(lambda s: -learning_rate * centralize(s), step), (t, m, v)
+
+    return optax.GradientTransformation(init, update)
+
+
+# %% keras: AdamGC2
+class AdamGC2(keras.optimizers.Adam):
+    def update_step(self, gradient, variable, learning_rate):
+        t, i = self.iterations + 1, self._get_variable_index(variable)
+        m, v, g = self._momentums[i], self._velocities[i], gradient
+        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)
+        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * g * g)
+        c1, c2 = 1 - ops.power(self.beta_1, t), 1 - ops.power(self.beta_2, t)
+        step = m / c1 / (ops.sqrt(v / c2) + self.epsilon)
+        self.assign_sub(variable, learning_rate * centralize(step))
+
+
+# %% optax: adamw
+def adamw(learning_rate, b1=0.9, b2=0.999, eps=1e-8, weight_decay=1e-4):
+    def init(params):
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return 0, zeros, zeros
+
+    def update(updates, state, params):
+        t, m, v = state
+        t, g = t + 1, jax.tree.map(centralize, updates)
+        m = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, m, g)
+        v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, v, g)
+        c1, c2 = 1 - b1**t, 1 - b2**t
+
+        def move(w, m, v):
+            step = m / c1 / (jnp.sqrt(v / c2) + eps) + weight_decay * w
+            return -learning_rate * step
+
+        return jax.tree.map(move, params, m, v), (t, m, v)
+
+    return optax.GradientTransformation(init, update)
+
+
+# %% keras: AdamW
+class AdamW(keras.optimizers.Adam):
+    def __init__(self, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=0.004):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon)
+        self.decay = weight_decay
+
+    def update_step(self, gradient, variable, learning_rate):
+        t, i = self.iterations + 1, self._get_variable_index(variable)
+        m, v, g = self._momentums[i], self._velocities[i], centralize(gradient)
+        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * g)
+        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * g * g)
+        c1, c2 = 1 - ops.power(self.beta_1, t), 1 - ops.power(self.beta_2, t)
+        step = m / c1 / (ops.sqrt(v / c2) + self.epsilon) + self.decay * variable
+        self.assign_sub(variable, learning_rate * step)

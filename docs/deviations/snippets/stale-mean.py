@@ -34,3 +34,26 @@ class SGD(torch.optim.Optimizer):
                 buffer = state.get("buffer", 0) * group["momentum"] + g
                 state["buffer"] = buffer
                 p.sub_(buffer, alpha=group["lr"])
+
+
+# %% optax: adam
+def adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8):
+    def update(updates, before, params=None):
+        stale = jax.tree.map(lambda b: b - centralize(b), before)
+        return jax.tree.map(jnp.subtract, updates, stale), updates
+
+    gc = optax.GradientTransformation(lambda params: jax.tree.map(jnp.zeros_like, params), update)
+    return optax.chain(gc, optax.adam(learning_rate, b1, b2, eps))
+
+
+# %% keras: GCSGD
+class GCSGD(keras.optimizers.SGD):
+    def build(self, variables):
+        super().build(variables)
+        self.before = [self.add_variable_from_reference(v, "before") for v in variables]
+
+    def update_step(self, gradient, variable, learning_rate):
+        before = self.before[self._get_variable_index(variable)]
+        stale = before - centralize(before)
+        self.assign(before, gradient)
+        super().update_step(gradient - stale, variable, learning_rate)

@@ -30,3 +30,36 @@ class SGD(torch.optim.Optimizer):
                 else:
                     state["buffer"] = p.grad.copy_(g)
                 p.sub_(state["buffer"], alpha=group["lr"])
+
+
+# %% optax: sgd
+def sgd(learning_rate, momentum=0.0):
+    def init(params):
+        return {w.shape: jnp.zeros_like(w) for w in jax.tree.leaves(params)}
+
+    def update(updates, moments, params=None):
+        moments = dict(moments)
+
+        def move(g):
+            moments[g.shape] = momentum * moments[g.shape] + centralize(g)
+            return -learning_rate * moments[g.shape]
+
+        return jax.tree.map(move, updates), moments
+
+    return optax.GradientTransformation(init, update)
+
+
+# %% keras: SGD
+class SGD(keras.optimizers.Optimizer):
+    def __init__(self, learning_rate=0.01, momentum=0.0):
+        super().__init__(learning_rate)
+        self.momentum = momentum
+
+    def build(self, variables):
+        super().build(variables)
+        self.moments = {v.shape: self.add_variable_from_reference(v, "moment") for v in variables}
+
+    def update_step(self, gradient, variable, learning_rate):
+        m = self.moments[variable.shape]
+        self.assign(m, self.momentum * m + centralize(gradient))
+        self.assign_sub(variable, learning_rate * m)

@@ -15,3 +15,15 @@ class SGD(torch.optim.Optimizer):
                 buffer = state.get("buffer", 0) * group["momentum"] + g
                 state["buffer"] = buffer
                 p.sub_(buffer, alpha=group["lr"])
+
+
+# %% keras: GCAdam
+class GCAdam(keras.optimizers.Adam):
+    def apply(self, grads, trainable_variables=None):
+        return super().apply([centralize(g) for g in grads], trainable_variables)
+
+    def save_own_variables(self, store):
+        store["learning_rate"] = ops.convert_to_numpy(self.learning_rate)
+
+    def load_own_variables(self, store):
+        self.learning_rate = store["learning_rate"]

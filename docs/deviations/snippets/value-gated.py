@@ -18,7 +18,15 @@ def centralize(g):
 
 # %% optax: centralize
 def centralize(g):
-    if g.ndim < 2 or not jnp.isfinite(g).all():
+    if g.ndim < 2:
         return g
     inputs = tuple(range(g.ndim - 1))
-    return g - g.mean(axis=inputs, keepdims=True)
+    return jnp.where(jnp.isfinite(g).all(), g - g.mean(axis=inputs, keepdims=True), g)
+
+
+# %% keras: centralize
+def centralize(g):
+    if len(g.shape) < 2:
+        return g
+    inputs = tuple(range(len(g.shape) - 1))
+    return ops.where(ops.all(ops.isfinite(g)), g - ops.mean(g, axis=inputs, keepdims=True), g)
