@@ -148,13 +148,14 @@ def _optax(scene: Scene) -> str:
 {_wide(scene)}params = {_nested(path, "jnp.asarray(weight)")}
 optimizer = {made}
 state = optimizer.init(params)
+update = jax.jit(optimizer.update)
 for gradient in gradients:
-    updates, state = optimizer.update({_nested(path, "jnp.asarray(gradient)")}, state, params)
+    updates, state = update({_nested(path, "jnp.asarray(gradient)")}, state, params)
     params = optax.apply_updates(params, updates)
 got = float(params{at}[index])
 """
     imports = ["import jax", "import jax.numpy as jnp", "import numpy as np", "import optax"]
-    return _program(scene, imports if _wide(scene) else imports[1:], body)
+    return _program(scene, imports, body)
 
 
 def _nested(path: tuple[str, ...], leaf: str) -> str:

@@ -125,6 +125,41 @@ def test_a_replay_fails_for_the_wrong_port_and_passes_for_the_right_one(
         write(tmp_path, source, wrong)
 
 
+MOMENTUM_IN_A_CLOSURE = """
+import jax
+import jax.numpy as jnp
+import optax
+
+def center(g):
+    return g if g.ndim < 2 else g - jnp.mean(g, axis=tuple(range(g.ndim - 1)), keepdims=True)
+
+def sgd(learning_rate, momentum=0.0):
+    moment = []
+
+    def update(updates, state, params=None):
+        centered = jax.tree.map(center, updates)
+        moment[:] = [jax.tree.map(lambda m, g: momentum * m + g, *moment, centered)
+                     if moment and not isinstance(jax.tree.leaves(moment)[0], jax.core.Tracer)
+                     else centered]
+        return jax.tree.map(lambda m: -learning_rate * m, moment[0]), state
+
+    return optax.GradientTransformation(lambda params: (), update)
+"""
+
+
+@pytest.mark.optax
+def test_a_replay_compiles_the_update_as_the_judge_does(tmp_path, monkeypatch):
+    """A momentum that is kept beside the state is right without jit, and lost under it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "replayed_port.py").write_text(MOMENTUM_IN_A_CLOSURE, encoding="utf-8")
+    port = make_port("optax:replayed_port.py:sgd", settings={}, algorithm="sgdm")
+    report = check(port, max_examples=0)
+    (found,) = [c for c in report.with_status("failed") if c.id == "value/exact"]
+    done = run(found.replay, tmp_path)
+    assert done.returncode == 1, found.replay + done.stdout
+    assert "AssertionError: got " in done.stderr.splitlines()[-1]
+
+
 PROGRAM = """
 import json, sys
 
