@@ -243,10 +243,10 @@ class SGD(keras.optimizers.Optimizer):
 
     def build(self, variables):
         super().build(variables)
-        self.moments = {v.path: self.add_variable_from_reference(v, "moment") for v in variables}
+        self.moments = [self.add_variable_from_reference(v, "moment") for v in variables]
 
     def update_step(self, gradient, variable, learning_rate):
-        m = self.moments[variable.path]
+        m = self.moments[self._get_variable_index(variable)]
         self.assign(m, self.momentum * m + centralize(gradient))
         self.assign_sub(variable, learning_rate * m)
 

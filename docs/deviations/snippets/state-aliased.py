@@ -57,9 +57,11 @@ class SGD(keras.optimizers.Optimizer):
 
     def build(self, variables):
         super().build(variables)
-        self.moments = {v.shape: self.add_variable_from_reference(v, "moment") for v in variables}
+        self.moments = {
+            tuple(v.shape): self.add_variable_from_reference(v, "moment") for v in variables
+        }
 
     def update_step(self, gradient, variable, learning_rate):
-        m = self.moments[variable.shape]
+        m = self.moments[tuple(variable.shape)]
         self.assign(m, self.momentum * m + centralize(gradient))
         self.assign_sub(variable, learning_rate * m)

@@ -256,9 +256,9 @@ class SemanticsSearch:
             hyperparameters=self.judge.hyperparameters(case, semantics.built_in),
         )
         steps = training_loop(semantics, self.judge.layout, 53)(wide)
-        reach = 2.0**-24 * ROUNDINGS * len(steps) * 8192 * wide.hyperparameters["lr"]
+        rounding = 2.0**-24 * len(steps) * 8192 * wide.hyperparameters["lr"]
         return all(
-            np.all(np.abs(values[name] - seen.after) <= reach)
+            np.all(np.abs(values[name] - seen.after) <= rounding * (ROUNDINGS + one.info.fan_in))
             for name, one in observed.items()
             for values, seen in zip(steps, one.steps, strict=True)
         )
