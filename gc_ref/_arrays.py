@@ -40,11 +40,7 @@ def namespace_of(**arrays: Array) -> ModuleType:
     except TypeError as error:
         raise TypeError(_not_arrays(arrays)) from error
     for name, array in arrays.items():
-        try:
-            real = xp.isdtype(array.dtype, "real floating")
-        except TypeError:  # a dtype that is foreign to the namespace: ml_dtypes in NumPy
-            real = False
-        if not real:
+        if not _is_real_floating(array.dtype, xp):
             raise TypeError(
                 f"{name} has dtype {array.dtype}, but a real floating dtype is needed: "
                 "convert it first, for instance to float32"
@@ -52,6 +48,14 @@ def namespace_of(**arrays: Array) -> ModuleType:
         if is_torch_array(array):
             _refuse_what_torch_users_pass(name, array)
     return xp
+
+
+@functools.cache
+def _is_real_floating(dtype: Any, xp: ModuleType) -> bool:
+    try:
+        return bool(xp.isdtype(dtype, "real floating"))
+    except TypeError:  # a dtype that is foreign to the namespace: ml_dtypes in NumPy
+        return False
 
 
 def _refuse_what_torch_users_pass(name: str, array: Array) -> None:
@@ -162,6 +166,8 @@ def takes_blocks(array: Array) -> bool:
 
 def blocks(array: Array, length: int, elements: int) -> list[slice]:
     """Cut an axis of some length, each position of which has so many elements, into blocks."""
+    if length * elements <= _CPU_BLOCK:
+        return [slice(0, length)]
     block = _CPU_BLOCK if str(array.device) == "cpu" else _OTHER_BLOCK
     step = max(1, block // elements)
     return [slice(start, min(start + step, length)) for start in range(0, length, step)]

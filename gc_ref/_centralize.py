@@ -238,9 +238,9 @@ def _subtract_means(g: Array, axis: int, xp: ModuleType) -> tuple[Array, list[Ar
 
     lengths = {fan_in} if axis == 1 else {piece.stop - piece.start for piece in pieces}
     k = len(groups[0]) + max(length // _runs(length) + _runs(length) for length in lengths)
-    about = xp.finfo(g.dtype)
-    share = 1.02 * 4 / float(about.eps) * (k + 1) * 2.0**-53 / fan_in  # 2ᵖ⁺¹ is 4/eps
-    negligible = 2 * float(about.smallest_normal)
+    eps, smallest_normal = _finfo(g.dtype, xp)
+    share = 1.02 * 4 / eps * (k + 1) * 2.0**-53 / fan_in  # 2ᵖ⁺¹ is 4/eps
+    negligible = 2 * smallest_normal
 
     doubtful = []
     with quiet():
@@ -260,12 +260,12 @@ def _subtract_means(g: Array, axis: int, xp: ModuleType) -> tuple[Array, list[Ar
                 result_part[...] = values  # rounded once
                 sizes = xp.abs(values, out=values)
                 sums.append(_sum(sizes, axis, xp))
-                smallest.append(xp.min(sizes, axis=None if len(group) == 1 else 0))
+                smallest.append(sizes.min() if len(group) == 1 else xp.min(sizes, axis=0))
             near = functools.reduce(xp.minimum, smallest)
             size = functools.reduce(operator.add, sums) + abs(total)
             # One look at all slices together is quicker than one at each.
-            nearest = float(near if len(group) == 1 else xp.min(near))
-            if not nearest >= share * float(xp.max(size)):  # with a NaN neither
+            nearest = float(near if len(group) == 1 else near.min())
+            if not nearest >= share * float(size.max()):  # with a NaN neither
                 if len(group) == 1:
                     near = xp.min(sizes, axis=axis, keepdims=True)
                 sure = (near >= share * size) | (share * size <= negligible)
@@ -283,6 +283,12 @@ def _parts(g: Array, result: Array, pieces: list[slice], xp: ModuleType) -> list
         (g[piece, :], result[piece, :], room[height, :])
         for piece, height in zip(pieces, heights, strict=True)
     ]
+
+
+@functools.cache
+def _finfo(dtype: Any, xp: ModuleType) -> tuple[float, float]:
+    about = xp.finfo(dtype)
+    return float(about.eps), float(about.smallest_normal)
 
 
 @functools.cache
