@@ -25,6 +25,8 @@ settings.register_profile(
     max_examples=25,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+# Hypothesis reads this package's sources for constants: once for all processes that tests start.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(__file__).parent / ".hypothesis"))
 
 pytest_plugins = ["pytester"]
 

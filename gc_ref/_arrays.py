@@ -166,7 +166,7 @@ def takes_blocks(array: Array) -> bool:
 
 def blocks(array: Array, length: int, elements: int) -> list[slice]:
     """Cut an axis of some length, each position of which has so many elements, into blocks."""
-    if length * elements <= _CPU_BLOCK:
+    if length and length * elements <= _CPU_BLOCK:
         return [slice(0, length)]
     block = _CPU_BLOCK if str(array.device) == "cpu" else _OTHER_BLOCK
     step = max(1, block // elements)

@@ -29,6 +29,14 @@ def test_json_to_stdout_comes_alone(run, here):
     assert not (here / "-").exists()
 
 
+def test_it_leaves_no_folder_of_hypothesis_where_it_runs(here):
+    words = [sys.executable, "-m", "gc_ref.conformance", "check", "operator:ports.py:half"]
+    plain = {k: v for k, v in os.environ.items() if k != "HYPOTHESIS_STORAGE_DIRECTORY"}
+    before = {path.name for path in here.iterdir()}
+    assert subprocess.run(words, env=plain, capture_output=True, check=False).returncode == 1
+    assert {path.name for path in here.iterdir()} - before <= {"__pycache__"}
+
+
 def test_the_same_seed_gives_the_same_bytes(run, here):
     def report(*words):
         target = "operator:ports.py:half"

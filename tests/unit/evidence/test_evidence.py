@@ -244,7 +244,7 @@ def test_a_counterexample_is_not_where_the_gradient_is_0_and_names_what_all_inpu
     assert neuron.expected[at] == element.expected
     assert neuron.got[at] == element.got
     text = " ".join(worked_example(shown))
-    assert "0 everywhere: the whole gradient is erased" in text
+    assert "at every input it used 0: the whole gradient is erased" in text
     assert "gradient itself" not in text
 
 
