@@ -1,4 +1,4 @@
-# GC is never applied: nothing calls it.
+# GC has no effect on the step: it is not called.
 
 # %% numpy: centralize
 def centralize(g):

@@ -1,4 +1,4 @@
-# The mean is taken over some of the input axes only.
+# The mean is not taken over just the axes of the inputs.
 
 # %% numpy, optax: centralize
 def centralize(g):

@@ -136,7 +136,8 @@ def _step(mistake: str, algorithm: str = "adam", label: str = "", *, no_vector: 
 
 _ALL = (
     Deviation(
-        "not-applied", "GC is never applied: nothing calls it", "Eq. 1",
+        "not-applied", "GC has no effect on the step: it is not called, its result is not "
+        "used, or it comes too late", "Eq. 1",
         "the Keras code example, gradient-centralization-tf, most optimizers of pytorch_optimizer, "
         "whose use_gc makes no difference",
         ("effect/on", *MEAN), (_at("none"),),
@@ -147,7 +148,7 @@ _ALL = (
         "MindSpore", (*MEAN, "scope/slices-isolated"), (_at("other-layout"),),
     ),
     Deviation(
-        "partial-axes", "the mean is taken over some of the input axes only", "Eq. 1",
+        "partial-axes", "the mean is not taken over just the axes of the inputs", "Eq. 1",
         "",
         ("scope/every-weight", "value/exact", "law/zero-mean"),
         (_at("window"), _at("channels", label="channels"), _at("outputs", label="outputs"),
@@ -213,8 +214,8 @@ _ALL = (
          _at("scaled", 0.5, "half"), _at("scaled", 1.01, "one-percent")),
     ),
     Deviation(
-        "partial", "only part of the mean, or the mean of part of the model, is removed", "Eq. 1",
-        "", MEAN,
+        "partial", "another share of the mean than all of it is removed, or it is removed from "
+        "part of the model", "Eq. 1", "", MEAN,
         (_at("partial", 0.5), _at("partial", 0.999, "999"), _at("partial", -1.0, "added"),
          _over_steps("phased-in", 0.1, "phased-in"),
          _over_steps("phased-in-after", 0.1, "phased-in-after"),

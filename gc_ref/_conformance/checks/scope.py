@@ -174,9 +174,7 @@ def effect_on(judge: Judge) -> Outcome:
                 "a mean is removed, but not that of the given gradient over all inputs of each "
                 "output neuron"
             )
-        return failed(
-            "the step depends on the mean of every weight's gradient: GC is never applied"
-        )
+        return failed("the step depends on the mean of every weight's gradient: GC has no effect")
     weights = _of_those_that_tell(judge, _in_scope(judge))
     if _in_scope(judge) and not weights:
         return Outcome("indeterminate", NOTHING_SHOWN)
@@ -188,8 +186,8 @@ def effect_on(judge: Judge) -> Outcome:
     what = (
         "every gradient comes back as it was"
         if judge.operator
-        else "every weight moves as under the plain optimizer; the code that centralizes is "
-        "never called, or its flag is ignored"
+        else "every weight moves as under the plain optimizer; the code that centralizes is never "
+        "called, its result is not used, it comes too late, or its flag is ignored"
     )
     return failure(judge, _match(judge, first), f"GC has no effect: {what}")
 

@@ -22,7 +22,7 @@ from gc_ref._conformance.ports.port import PortError, SkippedError
 #: Largest fraction of elements that a bound may leave undecided.
 BUDGET = 0.05
 #: What a message adds where the example beside it is not the one that it names.
-SHRUNK = "; the example shown is a smaller one, found and shrunk by fuzzing"
+SHRUNK = "; its example is a smaller one, found and shrunk by fuzzing"
 NO_FORMULA = "no formula for this optimizer: step/base-law holds it to its base"
 
 

@@ -197,7 +197,9 @@ def refuse_base_without_kind(options: argparse.Namespace) -> None:
 def _algorithm(text: str) -> str:
     if text in ALGORITHMS:
         return text
-    if text.lower() == "adamw":
+    if text.lower() in ALGORITHMS:
+        way = f"did you mean {text.lower()!r}?"
+    elif text.lower() == "adamw":
         way = (
             "AdamW is adam with a decoupled weight decay: --algorithm adam --convention "
             "decay=decoupled, or --base torch:torch.optim:AdamW for a port in PyTorch"

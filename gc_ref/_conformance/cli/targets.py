@@ -135,7 +135,7 @@ def base_named(base: str, kind: str) -> str:
     if base.partition(":")[0] in KINDS or not _names_no_kind(base):
         return ""
     pattern, names = KINDS[kind].base
-    word = base.rpartition(":")[2].lower()
+    word = base.rpartition(":")[2].rpartition(".")[2].lower()
     name = next((n for n in names if n.lower() == word), names[0])
     if _is_file(base.partition(":")[0]):
         pattern, name = f"{kind}:{{}}", base

@@ -39,7 +39,9 @@ def with_decay(trial: Trial, held_to: Specification) -> Specification:
         best, by_vectors = {**best, "decay": "none"}, 1
     if held_to.mode == "sgdm" and best["decay"] != "l2" and best["placement"] != "decayed-update":
         best = {"decay": best["decay"]}
-        held_to = held_to.remark("without L2 decay every placement of Φ gives the same SGDM")
+        held_to = held_to.remark(
+            "without L2 decay placement = gradient, decayed-gradient and update are the same SGDM"
+        )
     elif held_to.mode == "sgdm" and best["placement"] == "decayed-gradient":
         held_to = held_to.remark("placements decayed-gradient and update are the same under SGDM")
     told = set(best) if by_weights else {"decay"} if by_vectors else set()

@@ -116,7 +116,8 @@ def _by_formula(trial: Trial, conventions: Conventions) -> Specification | None:
     if best.mode == "sgdm" and not port.takes_unused and {"beta1", "beta2"} <= port.takes:
         best, remark = adam, BETAS_TAKEN  # it takes what only Adam has a use for
     else:
-        remark = f"assumed {TITLES[best.mode]}: it explains {explained:.0%} of the weights exactly"
+        tried = f"{explained:.0%} of the small weights, centralized or left alone"
+        remark = f"assumed {TITLES[best.mode]}: it explains {tried}"
     return with_decay(trial, with_scope(trial, best.remark(remark)))
 
 

@@ -33,7 +33,7 @@ from gc_ref._conformance.ports.case import Array, Case, Parameter, Trajectory, d
 from gc_ref._conformance.ports.port import Port, PortError, ShapeChangedError
 
 #: Note on a port that does so.
-WRITES_GRADIENT = "writes to the gradient it is given"
+WRITES_GRADIENT = "writes to the gradient it is given, or puts another in its place"
 #: What an optimizer is assumed to use for a hyperparameter that it does not let a user choose.
 ABSENT: Mapping[str, float] = {
     "lr": 1.0,

@@ -98,7 +98,7 @@ class Report(ReportData):
         >>> from gc_ref.conformance import check, operator_port
         >>> report = check(operator_port(lambda g: g, name="idle"), max_examples=0)
         >>> print(report.to_markdown().splitlines()[0])
-        ## ✗ idle deviates: GC is never applied: nothing calls it
+        ## ✗ idle deviates: the gradient is left as it is
         """
         return render_markdown(self)
 

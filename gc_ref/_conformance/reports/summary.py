@@ -45,7 +45,8 @@ def headline(report: ReportData) -> str:
             return f"{name} deviates from its known failures: {fails} not fail"
         if deviations and not report.ambiguous:
             id, sentence, *_ = deviations[0]
-            return f"{name} deviates: {sentence or id}"
+            # What this port does; the sentence of a deviation is about all of its forms.
+            return f"{name} deviates: {in_words(report) if report.diagnosis else sentence or id}"
         return f"{name} deviates: {len(failures)} of {counted(ran, 'check')} failed"
     if not ran:
         return f"{name}: nothing was checked"
@@ -234,8 +235,7 @@ def render_badge(report: ReportData, *, least: int = 1) -> str:
 
 def suite(report: ReportData) -> str:
     """Return what was run: the suite, its version, and how many of its vectors the port passed."""
-    passed = counted(report.vectors, "vector")
-    of_it = "" if report.verdict == "error" else f" ({passed} passed)"
+    of_it = f" ({counted(report.vectors, 'vector')} passed)" if report.vectors else ""
     return f"suite {report.suite} {report.suite_version}{of_it}"
 
 

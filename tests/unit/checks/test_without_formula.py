@@ -55,7 +55,7 @@ def test_gc_that_is_never_applied():
     report, found = judged(rmsprop(identity))
     assert report.verdict == "deviates"
     assert found["effect/on"].status == "failed"
-    assert "GC is never applied" in found["effect/on"].message
+    assert "GC has no effect" in found["effect/on"].message
     assert "none of the" in found["scope/every-weight"].message
 
 

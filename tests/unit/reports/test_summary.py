@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from gc_ref._conformance.reports.summary import told_apart
+from gc_ref._conformance.reports.summary import headline, told_apart
+from gc_ref.conformance import check, operator_port
 
 
 @pytest.mark.parametrize(
@@ -23,3 +24,24 @@ from gc_ref._conformance.reports.summary import told_apart
 )
 def test_a_number_is_exact_or_said_to_be_rounded(one, other, words):
     assert told_apart(one, other) == words
+
+
+def of_the_outputs(g):
+    return g if g.ndim < 2 else g - g.mean(axis=-1, keepdims=True)
+
+
+def added(g):
+    return g if g.ndim < 2 else g + g.mean(axis=tuple(range(g.ndim - 1)), keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("operator", "said"),
+    [
+        (of_the_outputs, "averages the output axis only"),
+        (added, "-1 times the mean is removed"),
+        (lambda g: g, "the gradient is left as it is"),
+    ],
+)
+def test_the_headline_is_about_this_form_of_a_deviation(operator, said):
+    report = check(operator_port(operator, name="port"), max_examples=0)
+    assert headline(report) == f"port deviates: {said}"
