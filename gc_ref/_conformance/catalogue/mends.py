@@ -13,8 +13,8 @@ INPUT_AXES = {
 }
 #: In each, ``{inputs}`` stands for the axes of the inputs.
 MENDS: Mapping[str, str] = {
-    "not-applied": "centralize the gradients before the optimizer reads them, let it read what the "
-    "centralization returns, and test that a step with it differs from a step without",
+    "not-applied": "centralize the gradients before the optimizer reads them, use what comes back, "
+    "and test that a step with it differs from one without",
     "layout-swapped": "average over the inputs of this layout: {inputs}",
     "partial-axes": "average over all inputs at once: {inputs}",
     "whole-tensor": "give the mean its axes, and keep them: {inputs}, with keepdims",
