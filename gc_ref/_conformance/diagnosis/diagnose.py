@@ -304,8 +304,8 @@ def _fixed_constants(judge: Judge) -> str:
     if not lacking:
         return ""
     return (
-        f"gc-ref cannot choose {', '.join(lacking)} of this port, and Adam's own defaults hide how "
-        "large Φ(g) is: let the port take them as arguments, and more mistakes can be told apart"
+        f"gc-ref cannot choose {', '.join(lacking)} of this port: where it can, the steps show how "
+        "large Φ(g) is, and more mistakes can be told apart"
     )
 
 

@@ -80,6 +80,7 @@ def _predict(
     w, g, t, info = one.before, one.gradient, one.number, observed.info
     hyper = observed.settings(semantics)
     lost: Any = False
+    corrections = 0.0
     with np.errstate(all="ignore"):
         if semantics.algorithm == "operator":
             memory = Memory(state.before, one.model_mean, one.model_norm)
@@ -96,8 +97,8 @@ def _predict(
             history = np.minimum(slope * history, WIDEST)
             lost = slope * one.largest * OF_A_MEAN * UNIT > 2.0**-10
             lost &= np.mean(lost) < FEW
-            history = history + np.abs(value - w) / hyper["lr"] * _of_corrections(hyper, t)
-        summed = np.abs(w) + hyper["lr"] * history
+            corrections = _of_corrections(hyper, t)
+        summed = np.abs(w) + hyper["lr"] * history + corrections * np.abs(value - w)
         if semantics.mistake == "weights-centralized":
             summed = np.full_like(w, np.max(summed, initial=0.0))
     return _Predicted(info, value, now, summed, lost)
@@ -109,10 +110,9 @@ def _of_corrections(hyper: Mapping[str, float], t: int) -> float:
     A beta, its power and the difference from 1 are rounded. With beta2 = 0.999 they make the first
     1 - beta2^t in float32 wrong by thousands of roundings, of which the root halves the share.
     """
-    first, second = (
-        (t * hyper[beta] ** t + 2) / (1 - hyper[beta] ** t) for beta in ("beta1", "beta2")
-    )
-    return (first + second / 2) / ROUNDINGS
+    powers = np.array([hyper["beta1"], hyper["beta2"]]) ** t
+    first, second = (t * powers + 2) / (1 - powers)
+    return float(first + second / 2) / ROUNDINGS
 
 
 def left_as_it_was(observed: ObservedParameter, semantics: Semantics, where: Array) -> bool:

@@ -20,7 +20,7 @@ from gc_ref._conformance.diagnosis.diagnose import (
 )
 from gc_ref._conformance.judging.judge import Judge
 from gc_ref._conformance.wrong_ports.make import make_port
-from gc_ref.conformance import numpy_port, operator_port
+from gc_ref.conformance import numpy_port, operator_port, optax_port
 
 
 def diagnosed(port, *failed, status="failed"):
@@ -279,6 +279,18 @@ def test_adam_with_constants_of_its_own_is_named(id):
     """With beta2 = 0.999 the rounding of 1 - beta2 in float32 is thousands of roundings."""
     found = diagnosed(constants_of_its_own(DEVIATIONS[id].forms[0].semantics), "value/exact")
     assert found.identified == (id,)
+
+
+@pytest.mark.optax
+@pytest.mark.parametrize(("centralized", "id"), [(False, "not-applied"), (True, "layout-swapped")])
+def test_optax_with_its_own_constants_is_named(centralized, id):
+    import optax
+
+    def adam(learning_rate):
+        first = optax.centralize() if centralized else optax.identity()
+        return optax.chain(first, optax.adam(learning_rate))
+
+    assert diagnosed(optax_port(adam, algorithm="adam"), "value/exact").identified == (id,)
 
 
 def test_what_hides_the_size_of_phi_is_told_of_a_port_without_a_name():

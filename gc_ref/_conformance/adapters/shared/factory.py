@@ -102,7 +102,7 @@ def refuse_other_framework(function: object, kind: str) -> None:
     for one in function.__mro__:
         home = one.__module__.partition(".")[0]
         other = {"torch": "torch", "keras": "keras", "tf_keras": "keras"}.get(home)
-        if other is None or other == kind or "ptimizer" not in one.__name__:
+        if other is None or other == kind or not one.__name__.endswith("Optimizer"):
             continue
         name, theirs = NAMES[other], NAMES[kind]
         raise PortLoadError(
